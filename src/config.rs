@@ -1,0 +1,257 @@
+//! The configuration: every key named, validated and explained. Unknown keys are errors; secrets are files.
+//!
+//! Read from `watchfloor.toml`; each key can be overridden by an environment variable `WATCHFLOOR__SECTION__KEY`.
+
+use crate::model::{Cloud, Product};
+use anyhow::{Context, Result, bail, ensure};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use url::Url;
+
+/// Everything an operator can set. See `watchfloor.example.toml` for the meaning of each key in an operator's words.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What customers' and analysts' browsers call us. Redirect URIs are built from it, never from the Host header.
+    pub public_url: Url,
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    #[serde(default = "default_metrics_listen")]
+    pub metrics_listen: SocketAddr,
+    /// CIDRs whose `X-Forwarded-For` is believed.
+    #[serde(default)]
+    pub trusted_proxies: Vec<Cidr>,
+    /// Absent: an embedded PostgreSQL under `data_dir`.
+    #[serde(default)]
+    pub database_url: Option<SecretString>,
+    /// The same, in a file.
+    #[serde(default)]
+    pub database_url_file: Option<PathBuf>,
+    #[serde(default = "default_data_dir")]
+    pub data_dir: PathBuf,
+    #[serde(default)]
+    pub outbound: Outbound,
+    #[serde(default)]
+    pub login: Login,
+    #[serde(default)]
+    pub app: Vec<App>,
+    #[serde(default)]
+    pub sync: Sync,
+}
+
+/// The only two ways to influence how Microsoft is reached.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outbound {
+    /// A CONNECT proxy; TLS stays end to end.
+    #[serde(default)]
+    pub proxy: Option<Url>,
+    /// PEM certificates trusted besides the system's roots.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How staff sign in, besides local accounts.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Login {}
+
+/// A multi-tenant Entra app registration that customers consent to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct App {
+    /// Our name for it: lower-case letters, digits, `-` and `_`.
+    pub name: String,
+    #[serde(default = "default_cloud")]
+    pub cloud: Cloud,
+    /// The registration's Application (client) ID.
+    pub client_id: uuid::Uuid,
+    #[serde(default)]
+    pub client_secret_file: Option<PathBuf>,
+    #[serde(default)]
+    pub certificate_file: Option<PathBuf>,
+    #[serde(default)]
+    pub private_key_file: Option<PathBuf>,
+    #[serde(default)]
+    pub consent: ConsentForm,
+    /// What the registration asks for: what consent is compared with.
+    pub permissions: BTreeMap<Product, Vec<String>>,
+}
+
+/// Which form of Microsoft's consent link the customer is sent to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentForm {
+    #[default]
+    V2,
+}
+
+/// When and how far back Microsoft is read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sync {
+    /// Between two readings of one product of one tenant.
+    #[serde(with = "humantime_serde")]
+    pub interval: Duration,
+    /// How far back the first reading goes.
+    #[serde(with = "humantime_serde")]
+    pub backfill: Duration,
+    /// How much of the past each reading repeats.
+    #[serde(with = "humantime_serde")]
+    pub overlap: Duration,
+}
+
+impl Default for Sync {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(60), backfill: Duration::from_secs(30 * 86_400), overlap: Duration::from_secs(15 * 60) }
+    }
+}
+
+/// An address range, `10.0.0.0/8` or `::1/128`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Cidr {
+    address: std::net::IpAddr,
+    prefix: u8,
+}
+
+impl Cidr {
+    /// Whether the address lies in the range. An IPv4 address never lies in an IPv6 range.
+    pub fn contains(&self, address: std::net::IpAddr) -> bool {
+        use std::net::IpAddr::{V4, V6};
+        match (self.address, address.to_canonical()) {
+            (V4(range), V4(ip)) => {
+                u32::from(range).checked_shr(32 - u32::from(self.prefix)) == u32::from(ip).checked_shr(32 - u32::from(self.prefix))
+            }
+            (V6(range), V6(ip)) => {
+                u128::from(range).checked_shr(128 - u32::from(self.prefix)) == u128::from(ip).checked_shr(128 - u32::from(self.prefix))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl TryFrom<String> for Cidr {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not an address range such as 10.0.0.0/8");
+        let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
+        let address: std::net::IpAddr = address.parse().map_err(|_| wrong())?;
+        let prefix: u8 = prefix.parse().map_err(|_| wrong())?;
+        if prefix > if address.is_ipv4() { 32 } else { 128 } {
+            return Err(wrong());
+        }
+        Ok(Self { address, prefix })
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8080))
+}
+fn default_metrics_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 9464))
+}
+fn default_data_dir() -> PathBuf {
+    PathBuf::from("data")
+}
+fn default_cloud() -> Cloud {
+    Cloud::Commercial
+}
+
+impl Config {
+    /// Reads and validates the file and the environment.
+    ///
+    /// # Errors
+    /// One sentence that names the key or the file, never a secret value.
+    pub fn load(path: &Path) -> Result<Self> {
+        ensure!(path.is_file(), "there is no configuration file {}", path.display());
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let environment = config::Environment::with_prefix("WATCHFLOOR").prefix_separator("__").separator("__").try_parsing(true);
+        Self::parse(&text, environment).with_context(|| format!("in {}", path.display()))
+    }
+
+    fn parse(text: &str, environment: config::Environment) -> Result<Self> {
+        let mut config: Self = config::Config::builder()
+            .add_source(config::File::from_str(text, config::FileFormat::Toml))
+            .add_source(environment)
+            .build()?
+            .try_deserialize()?;
+        if let Ok(url) = std::env::var("DATABASE_URL") {
+            config.database_url = Some(url.into());
+        }
+        if let Some(file) = config.database_url_file.take() {
+            ensure!(config.database_url.is_none(), "database_url and database_url_file are both set: keep one");
+            config.database_url = Some(read_secret("database_url_file", &file)?);
+        }
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// What the types alone cannot say.
+    fn validate(&self) -> Result<()> {
+        let scheme = self.public_url.scheme();
+        let loopback = matches!(self.public_url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+        ensure!(
+            scheme == "https" || (scheme == "http" && loopback),
+            "public_url must begin with https:// (http:// is for loopback addresses only)"
+        );
+        ensure!(
+            self.public_url.path() == "/" && self.public_url.query().is_none(),
+            "public_url must be a bare origin such as https://portal.example.com"
+        );
+        ensure!(self.sync.interval >= Duration::from_secs(5), "sync.interval must be at least 5s");
+        ensure!(self.sync.overlap >= Duration::from_secs(60), "sync.overlap must be at least 1m");
+        ensure!(self.sync.backfill <= Duration::from_secs(180 * 86_400), "sync.backfill must be at most 180d");
+        if let Some(proxy) = &self.outbound.proxy {
+            ensure!(
+                matches!(proxy.scheme(), "http" | "https") && proxy.host().is_some(),
+                "outbound.proxy must be an http:// or https:// address"
+            );
+        }
+        for (n, app) in self.app.iter().enumerate() {
+            app.validate()?;
+            ensure!(!self.app[..n].iter().any(|other| other.name == app.name), "app.name `{}` stands twice", app.name);
+        }
+        Ok(())
+    }
+
+    /// Where Microsoft sends a customer's administrator back to. Registered on every app.
+    pub fn consent_callback(&self) -> Url {
+        self.public_url.join("/consent/callback").unwrap_or_else(|_| self.public_url.clone())
+    }
+}
+
+impl App {
+    fn validate(&self) -> Result<()> {
+        let name = &self.name;
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+        ensure!(
+            !name.is_empty() && name.len() <= 40 && name.chars().all(plain),
+            "app.name `{name}` may hold lower-case letters, digits, - and _ only"
+        );
+        ensure!(self.permissions.values().any(|list| !list.is_empty()), "app `{name}` asks for no permission: fill [app.permissions]");
+        match (&self.client_secret_file, &self.certificate_file, &self.private_key_file) {
+            (Some(_), None, None) | (None, Some(_), Some(_)) => Ok(()),
+            (Some(_), _, _) => bail!("app `{name}` has both a client_secret_file and a certificate: keep one"),
+            _ => bail!("app `{name}` needs certificate_file and private_key_file, or client_secret_file"),
+        }
+    }
+}
+
+/// Reads a secret from a file that only its owner may read. Surrounding white space is dropped.
+///
+/// # Errors
+/// When the file cannot be read, is empty, or group or others may read it; `key` and the path are named.
+pub fn read_secret(key: &str, path: &Path) -> Result<SecretString> {
+    use std::os::unix::fs::PermissionsExt;
+    let wrong = || format!("{key} = {}", path.display());
+    let mode = std::fs::metadata(path).with_context(wrong)?.permissions().mode();
+    ensure!(mode & 0o077 == 0, "{}: others may read this file (mode {:o}); run chmod 600 on it", wrong(), mode & 0o777);
+    let text = SecretString::from(std::fs::read_to_string(path).with_context(wrong)?.trim().to_owned());
+    ensure!(!text.expose_secret().is_empty(), "{}: the file is empty", wrong());
+    Ok(text)
+}

@@ -1,0 +1,1 @@
+//! Plays Microsoft on loopback, for `watchfloor demo` and for the tests.

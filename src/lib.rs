@@ -1,0 +1,8 @@
+//! Watchfloor: a self-hosted portal for managed security service providers.
+#![doc = include_str!("../ARCHITECTURE.md")]
+
+pub mod config;
+pub mod demo;
+pub mod microsoft;
+pub mod model;
+pub mod store;

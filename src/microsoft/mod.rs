@@ -1,0 +1,1 @@
+//! The only place that speaks to Microsoft; knows nothing of our tables.

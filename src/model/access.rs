@@ -1,0 +1,48 @@
+//! Who may do what, and for which tenants.
+
+use super::TenantId;
+
+super::words::words! {
+    /// What a user may do. Each role may do what the ones after it may.
+    Role {
+        /// Users, apps, audit, and everything below.
+        Admin = "admin",
+        /// The registry: add, invite, approve, pause, offboard tenants.
+        Lead = "lead",
+        /// Works the queue.
+        Analyst = "analyst",
+        /// Looks only.
+        Viewer = "viewer",
+    }
+}
+
+impl Role {
+    /// For people.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Admin => "Administrator",
+            Self::Lead => "Lead",
+            Self::Analyst => "Analyst",
+            Self::Viewer => "Viewer",
+        }
+    }
+
+    /// Whether this role may do what `needed` may.
+    pub fn allows(self, needed: Self) -> bool {
+        self <= needed
+    }
+}
+
+/// The tenants a reader may see. There is no empty "everything": all tenants is its own explicit value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    All,
+    Tenants(Vec<TenantId>),
+}
+
+impl Scope {
+    /// Exactly one tenant.
+    pub fn one(tenant: TenantId) -> Self {
+        Self::Tenants(vec![tenant])
+    }
+}

@@ -1,0 +1,44 @@
+//! Words of consent.
+
+super::words::words! {
+    /// What is known of one permission of one app in one directory.
+    PermissionState {
+        /// The customer has been asked.
+        Asked = "asked",
+        /// Named in the app's token.
+        Granted = "granted",
+        /// The token does not name it.
+        Missing = "missing",
+        /// The directory does not have the product.
+        Unlicensed = "unlicensed",
+        Unknown = "unknown",
+        /// It was granted once and is no longer.
+        Revoked = "revoked",
+    }
+}
+
+super::words::words! {
+    /// How one trip of a customer to Microsoft ended.
+    ConsentOutcome {
+        /// Microsoft says the administrator consented; not yet proven.
+        Granted = "granted",
+        /// The signed sign-in proves the directory.
+        Proven = "proven",
+        Declined = "declined",
+        /// Not the directory staff had preset.
+        WrongDirectory = "wrong_directory",
+        /// The directory belongs to another tenant of ours.
+        ForeignDirectory = "foreign_directory",
+        /// The account may not consent for the organisation.
+        AdminApprovalNeeded = "admin_approval_needed",
+        /// The directory lacks a product's service principal.
+        MissingServicePrincipal = "missing_service_principal",
+        /// The answer came to a browser that did not start the trip.
+        OtherBrowser = "other_browser",
+        Expired = "expired",
+        /// The answer contradicts itself or is forged.
+        Refused = "refused",
+        /// Any other error of Microsoft's.
+        Failed = "failed",
+    }
+}

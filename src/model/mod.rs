@@ -1,0 +1,19 @@
+//! The words every floor shares. No input or output happens here.
+
+pub mod access;
+pub mod clock;
+pub mod cloud;
+pub mod consent;
+pub mod ids;
+pub mod incident;
+pub mod product;
+pub mod tenant;
+mod words;
+
+pub use access::{Role, Scope};
+pub use cloud::Cloud;
+pub use consent::{ConsentOutcome, PermissionState};
+pub use ids::{AlertId, AttemptId, DirectoryId, IncidentId, InviteId, RunId, TenantId, TokenId, UserId};
+pub use incident::{Severity, Status};
+pub use product::Product;
+pub use tenant::{SyncHealth, TenantState};

@@ -1,0 +1,155 @@
+//! The audit log: a row for each thing done or refused, written in the transaction of the thing itself.
+
+use super::Scoped;
+use crate::model::{TenantId, UserId};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+/// Who did it.
+#[derive(Clone, Debug)]
+pub enum Actor {
+    /// Somebody signed in: id and login.
+    User(UserId, String),
+    /// A customer's administrator with an invite.
+    Customer,
+    /// A job of the portal, by name.
+    System(&'static str),
+    /// The command line.
+    Operator,
+    /// Nobody known.
+    Stranger,
+}
+
+/// One thing to record. `before` and `after` must hold no secrets.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    pub actor: Actor,
+    /// The client's address, where there is a client.
+    pub ip: Option<String>,
+    pub tenant: Option<TenantId>,
+    /// `noun.verb`: "tenant.create", "consent.declined".
+    pub action: &'a str,
+    /// What it was done to: an id or a name.
+    pub object: Option<String>,
+    pub before: Option<Value>,
+    pub after: Option<Value>,
+    /// "ok", "refused" or "failed".
+    pub result: &'static str,
+}
+
+impl<'a> Event<'a> {
+    /// An event that went well and concerns no tenant; set the other fields as needed.
+    pub fn new(actor: Actor, action: &'a str) -> Self {
+        Self { actor, ip: None, tenant: None, action, object: None, before: None, after: None, result: "ok" }
+    }
+
+    /// About one tenant.
+    #[must_use]
+    pub fn tenant(self, tenant: TenantId) -> Self {
+        Self { tenant: Some(tenant), ..self }
+    }
+
+    /// What it was done to.
+    #[must_use]
+    pub fn object(self, object: impl Into<String>) -> Self {
+        Self { object: Some(object.into()), ..self }
+    }
+
+    /// From which address.
+    #[must_use]
+    pub fn ip(self, ip: Option<String>) -> Self {
+        Self { ip, ..self }
+    }
+
+    /// What it was before, without secrets.
+    #[must_use]
+    pub fn before(self, before: Value) -> Self {
+        Self { before: Some(before), ..self }
+    }
+
+    /// What it is afterwards, without secrets.
+    #[must_use]
+    pub fn after(self, after: Value) -> Self {
+        Self { after: Some(after), ..self }
+    }
+
+    /// It was refused.
+    #[must_use]
+    pub fn refused(self) -> Self {
+        Self { result: "refused", ..self }
+    }
+}
+
+/// Appends one event. It exists exactly if the transaction commits.
+pub async fn record(tx: &mut Scoped, event: Event<'_>) -> sqlx::Result<()> {
+    let (kind, actor, user) = match event.actor {
+        Actor::User(id, login) => ("user", login, Some(id)),
+        Actor::Customer => ("customer", "customer".to_owned(), None),
+        Actor::System(job) => ("system", job.to_owned(), None),
+        Actor::Operator => ("operator", "command line".to_owned(), None),
+        Actor::Stranger => ("stranger", "stranger".to_owned(), None),
+    };
+    sqlx::query(
+        "insert into audit_log (actor_kind, actor, user_id, ip, tenant_id, action, object, before, after, result)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(kind)
+    .bind(actor)
+    .bind(user)
+    .bind(event.ip)
+    .bind(event.tenant)
+    .bind(event.action)
+    .bind(event.object)
+    .bind(event.before)
+    .bind(event.after)
+    .bind(event.result)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// One row of the log as the audit page and the API show it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Entry {
+    pub audit_id: i64,
+    pub at: DateTime<Utc>,
+    pub actor_kind: String,
+    pub actor: String,
+    pub ip: Option<String>,
+    pub tenant_id: Option<TenantId>,
+    pub tenant_name: Option<String>,
+    pub action: String,
+    pub object: Option<String>,
+    pub before: Option<Value>,
+    pub after: Option<Value>,
+    pub result: String,
+}
+
+/// What of the log is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub tenant: Option<TenantId>,
+    /// Prefix of the action: "consent." or "tenant.create".
+    pub action: Option<String>,
+    /// Rows older than this id.
+    pub before: Option<i64>,
+}
+
+/// Newest first, at most `limit` (1 to 200) rows of the transaction's scope. Rows about no tenant are seen by an all-tenants scope only.
+pub async fn list(tx: &mut Scoped, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Entry>> {
+    sqlx::query_as(
+        "select audit_id, at, actor_kind, actor, ip, a.tenant_id, t.name as tenant_name, action, object, before, after, result
+         from audit_log as a left join tenants as t on t.tenant_id = a.tenant_id
+         where ($1::uuid is null or a.tenant_id = $1)
+           and ($2::text is null or starts_with(action, $2))
+           and ($3::bigint is null or audit_id < $3)
+         order by audit_id desc
+         limit $4",
+    )
+    .bind(filter.tenant)
+    .bind(filter.action.as_deref())
+    .bind(filter.before)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}

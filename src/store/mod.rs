@@ -1,0 +1,138 @@
+//! The only SQL. A file per group of tables; plain functions on a scoped transaction.
+//!
+//! A [`Scoped`] transaction can only be made by [`Db`], which tells row-level security which tenants the transaction may see
+//! before anything else runs in it. The pools are private to this module: without a scope there is no way to tenants' rows.
+//!
+//! To add a table: a migration (tenant_id first in every key, enable and force row-level security, the scope policy, grants),
+//! a file here with functions whose first argument is `&mut Scoped`, and nothing else; `tests/it/catalogue.rs` checks the rest.
+
+use crate::model::{Scope, TenantId};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, Row, Transaction};
+use std::fmt::Write as _;
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+pub mod audit;
+
+/// The schema's migrations, compiled in.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// Which of the run-time roles a process part works as. Both own nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DbRole {
+    Web,
+    Worker,
+}
+
+/// A pool of connections under one run-time role. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pool: PgPool,
+}
+
+/// A transaction that sees the tenants of one scope and no others. Rolled back unless committed.
+pub struct Scoped {
+    tx: Transaction<'static, Postgres>,
+}
+
+impl Db {
+    /// Opens a pool of `size` connections (at most) that work as `role`. Statements end after 10 s (web) or 60 s (worker).
+    ///
+    /// # Errors
+    /// When the server cannot be reached within 3 s, or the connecting user is not a member of the role.
+    pub async fn connect(options: PgConnectOptions, role: DbRole, size: u32) -> sqlx::Result<Self> {
+        let (name, statement_timeout) = match role {
+            DbRole::Web => ("watchfloor_web", "10s"),
+            DbRole::Worker => ("watchfloor_worker", "60s"),
+        };
+        let options = options.application_name(name).options([
+            ("role", name),
+            ("statement_timeout", statement_timeout),
+            ("lock_timeout", "3s"),
+            ("idle_in_transaction_session_timeout", "15s"),
+            ("timezone", "UTC"),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(size)
+            .acquire_timeout(Duration::from_secs(3))
+            .after_release(|connection, _| Box::pin(is_clean(connection)))
+            .connect_with(options)
+            .await?;
+        Ok(Self { pool })
+    }
+
+    /// A transaction over the tenants of `scope`. The scope is set in the same round trip as `begin`.
+    pub async fn begin(&self, scope: &Scope) -> sqlx::Result<Scoped> {
+        // Only UUIDs and fixed words go into the text.
+        let mut begin = String::from("begin; select set_config('app.all_tenants', '");
+        begin.push_str(if *scope == Scope::All { "on" } else { "off" });
+        begin.push_str("', true), set_config('app.tenants', '{");
+        if let Scope::Tenants(tenants) = scope {
+            for (n, tenant) in tenants.iter().enumerate() {
+                let _ = write!(begin, "{}{}", if n > 0 { "," } else { "" }, tenant.0);
+            }
+        }
+        begin.push_str("}', true)");
+        Ok(Scoped { tx: self.pool.begin_with(AssertSqlSafe(begin)).await? })
+    }
+
+    /// A transaction over exactly one tenant.
+    pub async fn tenant(&self, tenant: TenantId) -> sqlx::Result<Scoped> {
+        self.begin(&Scope::one(tenant)).await
+    }
+
+    /// A transaction over every tenant. Only for what is about all of them: planning, sign-in, the registry of an administrator.
+    pub async fn all_tenants(&self) -> sqlx::Result<Scoped> {
+        self.begin(&Scope::All).await
+    }
+
+    /// A transaction that sees no tenant at all: for users, sessions and audit rows that are about no tenant.
+    pub async fn no_tenant(&self) -> sqlx::Result<Scoped> {
+        self.begin(&Scope::Tenants(Vec::new())).await
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> sqlx::Result<()> {
+        self.pool.acquire().await?.execute("select 1").await?;
+        Ok(())
+    }
+
+    /// The pool itself, for the job engine, whose tables hold no tenant's data.
+    pub fn engine_pool(&self) -> PgPool {
+        self.pool.clone()
+    }
+
+    /// Closes every connection; waits for those in use.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+impl Scoped {
+    /// Makes everything done in this transaction durable.
+    pub async fn commit(self) -> sqlx::Result<()> {
+        self.tx.commit().await
+    }
+}
+
+impl Deref for Scoped {
+    type Target = PgConnection;
+    fn deref(&self) -> &PgConnection {
+        &self.tx
+    }
+}
+
+impl DerefMut for Scoped {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+}
+
+/// Run on every connection that comes back. sqlx's `begin` is not safe against cancellation: a request dropped in its middle can
+/// return a connection with an open transaction, into which the next user's acknowledged writes would vanish. Such a connection
+/// is closed: inside a transaction `now()` is the transaction's start and earlier than the statement's.
+async fn is_clean(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    // As one simple-protocol message: parse, bind and execute would each have a statement time of their own.
+    connection.fetch_one("reset all; select now() = statement_timestamp()").await?.try_get(0)
+}

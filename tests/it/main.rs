@@ -1,0 +1,1 @@
+//! The integration tests: production router and client, a real PostgreSQL, and the stand-in cloud over HTTP.
