@@ -14,6 +14,8 @@ use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 pub mod audit;
+pub mod embedded;
+pub mod migrate;
 
 /// The schema's migrations, compiled in.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
