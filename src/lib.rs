@@ -6,3 +6,4 @@ pub mod demo;
 pub mod microsoft;
 pub mod model;
 pub mod store;
+pub mod sync;

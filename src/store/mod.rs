@@ -14,8 +14,10 @@ use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 pub mod audit;
+pub mod coverage;
 pub mod embedded;
 pub mod migrate;
+pub mod permissions;
 
 /// The schema's migrations, compiled in.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
