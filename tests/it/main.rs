@@ -1,5 +1,10 @@
 //! The integration tests: production router and client, a real PostgreSQL, and the stand-in cloud over HTTP.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
+mod cancelled;
+mod catalogue;
+mod counters;
+mod embedded;
+mod isolation;
 mod migrations;
 mod support;

@@ -34,16 +34,13 @@ async fn server() -> &'static Server {
 }
 
 async fn start() -> Server {
-    let (embedded, admin, owner) = match std::env::var("DATABASE_URL") {
-        Ok(url) => {
-            let options: PgConnectOptions = url.parse().unwrap();
-            (None, options.clone(), options)
-        }
-        Err(_) => {
-            let embedded = Embedded::start(&embedded::temporary_dir(), Kind::Temporary).await.unwrap();
-            let (admin, owner) = (embedded.superuser_options("postgres"), embedded.owner_options("postgres"));
-            (Some(embedded), admin, owner)
-        }
+    let (embedded, admin, owner) = if let Ok(url) = std::env::var("DATABASE_URL") {
+        let options: PgConnectOptions = url.parse().unwrap();
+        (None, options.clone(), options)
+    } else {
+        let embedded = Embedded::start(&embedded::temporary_dir(), Kind::Temporary).await.unwrap();
+        let (admin, owner) = (embedded.superuser_options("postgres"), embedded.owner_options("postgres"));
+        (Some(embedded), admin, owner)
     };
     let template = format!("watchfloor_template_{}", std::process::id());
     create_database(&admin, &owner, &template, "template0").await;

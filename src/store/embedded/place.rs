@@ -122,9 +122,9 @@ impl User {
 /// Another directory for a server whose user cannot reach the one asked for: always the same one for the same wish.
 fn elsewhere(wanted: &Path, kind: Kind) -> Result<PathBuf> {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, wanted.as_os_str().as_encoded_bytes());
-    let name: String = digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = digest.as_ref().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
     let base = if kind == Kind::Kept { PathBuf::from("/var/lib/watchfloor") } else { std::env::temp_dir() };
-    let dir = base.join(format!("watchfloor-{name}"));
+    let dir = base.join(format!("watchfloor-{name:016x}"));
     fs::create_dir_all(&base).with_context(|| format!("cannot create {}", base.display()))?;
     tracing::warn!(
         wanted = %wanted.display(), used = %dir.display(),

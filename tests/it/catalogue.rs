@@ -1,0 +1,172 @@
+//! Reads PostgreSQL's catalogue and fails for anything in the schema that breaks the isolation of tenants.
+
+use crate::support::{TestDb, database, empty_database};
+use sqlx::{ConnectOptions, Executor, PgConnection};
+use watchfloor::store::{Db, DbRole, migrate::migrate};
+
+/// Tables that hold no tenant's data, each with the reason.
+const WITHOUT_TENANT: &[(&str, &str)] = &[
+    ("_sqlx_migrations", "which migrations ran"),
+    ("api_tokens", "belongs to a user; what it may see comes from the user's grants"),
+    ("sessions", "belongs to a user"),
+    ("setup_tokens", "belongs to a user, or to nobody yet"),
+    ("users", "staff of the provider, not of a tenant"),
+];
+
+/// Unique keys that deliberately span tenants. Only the registry may have such keys, and only staff who see every tenant write it.
+const ACROSS_TENANTS: &[(&str, &str)] = &[
+    ("tenants_directory", "a directory belongs to one tenant: this is the rule that keeps two customers apart"),
+    ("tenants_name", "staff tell tenants apart by name"),
+];
+
+/// The tables under the common rule: everything with a tenant_id except the audit log, whose tenant_id may be null and whose
+/// policies differ (anybody may append, the scope decides who reads).
+pub const TENANT_TABLES: &str = "
+    select c.oid, c.relname::text as name, c.relrowsecurity, c.relforcerowsecurity, a.attnum, a.attnotnull
+    from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'f') and c.relname <> 'audit_log'";
+
+/// Each query names what is wrong, one row for each fault.
+fn rules() -> Vec<String> {
+    let list = |entries: &[(&str, &str)]| entries.iter().map(|(name, _)| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+    vec![
+        format!(
+            "select c.relname || ': no tenant_id, and not in the reviewed list' from pg_class c
+             where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'f') and c.relname not in ({})
+               and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id')",
+            list(WITHOUT_TENANT)
+        ),
+        format!("select name || ': row-level security is not enabled and forced' from ({TENANT_TABLES}) t
+                 where not (relrowsecurity and relforcerowsecurity)"),
+        format!("select name || ': tenant_id may be null' from ({TENANT_TABLES}) t where not attnotnull"),
+        format!(
+            "select name || ': needs exactly one policy, for every command, that checks what is read and what is written against the scope'
+             from ({TENANT_TABLES}) t
+             where (select count(*) from pg_policy p where p.polrelid = t.oid) <> 1
+                or not exists (select from pg_policy p where p.polrelid = t.oid and p.polcmd = '*' and p.polpermissive and p.polroles = '{{0}}'
+                               and pg_get_expr(p.polqual, p.polrelid) like '%app.tenants%'
+                               and pg_get_expr(p.polwithcheck, p.polrelid) = pg_get_expr(p.polqual, p.polrelid))"
+        ),
+        format!("select name || ': has no primary key' from ({TENANT_TABLES}) t
+                 where not exists (select from pg_index i where i.indrelid = t.oid and i.indisprimary)"),
+        format!(
+            "select name || ': tenant_id is not first in the unique key ' || i.indexrelid::regclass from ({TENANT_TABLES}) t
+             join pg_index i on i.indrelid = t.oid and i.indisunique
+             where i.indkey[0] <> t.attnum and i.indexrelid::regclass::text not in ({})",
+            list(ACROSS_TENANTS)
+        ),
+        "select c.relname || ': a view reads with its owner''s eyes unless it is security_invoker' from pg_class c
+         where c.relnamespace = 'public'::regnamespace and c.relkind = 'v'
+           and not coalesce(c.reloptions @> '{security_invoker=true}' or c.reloptions @> '{security_invoker=on}', false)"
+            .to_owned(),
+        "select c.relname || ': a materialized view knows no row-level security' from pg_class c
+         where c.relnamespace = 'public'::regnamespace and c.relkind = 'm'"
+            .to_owned(),
+        "select p.proname || ': a SECURITY DEFINER function reads with its owner''s eyes' from pg_proc p
+         where p.pronamespace = 'public'::regnamespace and p.prosecdef"
+            .to_owned(),
+        "select r.rolname || ' has a right that no run-time role may have' from pg_roles r where r.rolname in ('watchfloor_web', 'watchfloor_worker')
+           and (r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication
+                or has_database_privilege(r.oid, current_database(), 'create') or has_database_privilege(r.oid, current_database(), 'temporary')
+                or has_schema_privilege(r.oid, 'public', 'create') or has_schema_privilege(r.oid, 'jobs', 'create'))"
+            .to_owned(),
+        "select r.rolname || ' owns something' from pg_roles r join pg_shdepend d on d.refobjid = r.oid and d.deptype = 'o'
+         where r.rolname in ('watchfloor_web', 'watchfloor_worker')"
+            .to_owned(),
+        "select r.rolname || ' may ' || p || ' the audit log' from pg_roles r, unnest(array['update', 'delete', 'truncate', 'references', 'trigger']) p
+         where r.rolname in ('watchfloor_web', 'watchfloor_worker') and has_table_privilege(r.oid, 'audit_log', p)"
+            .to_owned(),
+        "select c.relname || ' may be truncated by ' || r.rolname from pg_roles r, pg_class c
+         where r.rolname in ('watchfloor_web', 'watchfloor_worker') and c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+           and has_table_privilege(r.oid, c.oid, 'truncate')"
+            .to_owned(),
+        "select 'audit_log: row-level security is not enabled and forced' from pg_class
+         where oid = 'audit_log'::regclass and not (relrowsecurity and relforcerowsecurity)"
+            .to_owned(),
+    ]
+}
+
+async fn faults(connection: &mut PgConnection) -> Vec<String> {
+    let mut faults = Vec::new();
+    for rule in rules() {
+        faults.extend(sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(rule)).fetch_all(&mut *connection).await.unwrap());
+    }
+    faults
+}
+
+#[tokio::test]
+async fn nothing_in_the_schema_breaks_the_isolation_of_tenants() {
+    // Not a copy of the template: rights on the database itself are not copied.
+    let owner = empty_database().await;
+    migrate(owner.clone()).await.unwrap();
+    let mut connection = owner.connect().await.unwrap();
+    assert_eq!(faults(&mut connection).await, Vec::<String>::new());
+    let guarded: Vec<String> =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("select name from ({TENANT_TABLES}) t"))).fetch_all(&mut connection).await.unwrap();
+    assert!(guarded.len() >= 16, "the rules look at the tables there are: {guarded:?}");
+    for (table, _) in WITHOUT_TENANT {
+        let there: bool = sqlx::query_scalar("select to_regclass($1) is not null").bind(table).fetch_one(&mut connection).await.unwrap();
+        assert!(there, "{table} is in the reviewed list and no longer exists");
+    }
+}
+
+#[tokio::test]
+async fn each_way_to_break_the_isolation_is_found() {
+    let TestDb { owner, .. } = database().await;
+    for (change, found) in [
+        ("create table notes (note_id uuid primary key)", "notes: no tenant_id"),
+        ("alter table incidents disable row level security", "incidents: row-level security"),
+        ("alter table alerts no force row level security", "alerts: row-level security"),
+        ("alter table audit_log no force row level security", "audit_log: row-level security"),
+        ("alter table incidents add unique (external_id)", "incidents: tenant_id is not first"),
+        ("create table notes (tenant_id uuid)", "notes: tenant_id may be null"),
+        ("create policy open on invites using (true)", "invites: needs exactly one policy"),
+        ("drop policy scope on invites; create policy scope on invites using (true)", "invites: needs exactly one policy"),
+        ("drop policy scope on grants", "grants: needs exactly one policy"),
+        ("create view all_incidents as select * from incidents", "all_incidents: a view"),
+        ("create materialized view all_alerts as select * from alerts", "all_alerts: a materialized view"),
+        (
+            "create function peek() returns bigint language sql security definer as 'select count(*) from incidents'",
+            "peek: a SECURITY DEFINER",
+        ),
+        ("grant delete on audit_log to watchfloor_web", "watchfloor_web may delete the audit log"),
+        ("grant truncate on sessions to watchfloor_web", "sessions may be truncated"),
+        ("grant create on schema public to watchfloor_worker", "watchfloor_worker has a right"),
+        (
+            "create table mine (tenant_id uuid); grant create on schema public to watchfloor_web; alter table mine owner to watchfloor_web",
+            "watchfloor_web owns something",
+        ),
+    ] {
+        let mut connection = owner.connect().await.unwrap();
+        connection.execute("begin").await.unwrap();
+        connection.execute(change).await.unwrap();
+        let faults = faults(&mut connection).await;
+        assert!(faults.iter().any(|fault| fault.contains(found)), "after {change}: {faults:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_portal_works_as_its_run_time_roles_and_they_cannot_rewrite_the_audit_log() {
+    let owner = empty_database().await;
+    migrate(owner.clone()).await.unwrap();
+    for (role, name) in [(DbRole::Web, "watchfloor_web"), (DbRole::Worker, "watchfloor_worker")] {
+        let db = Db::connect(owner.clone(), role, 1).await.unwrap();
+        let mut tx = db.all_tenants().await.unwrap();
+        let user: String = sqlx::query_scalar("select current_user::text").fetch_one(&mut *tx).await.unwrap();
+        assert_eq!(user, name);
+        drop(tx);
+        for attempt in [
+            "update audit_log set actor = 'nobody'",
+            "delete from audit_log",
+            "truncate audit_log",
+            "alter table audit_log no force row level security",
+            "drop policy scope on incidents",
+            "create table mine (x int)",
+            "create temporary table mine (x int)",
+        ] {
+            let mut tx = db.all_tenants().await.unwrap();
+            let refusal = tx.execute(attempt).await.unwrap_err();
+            assert_eq!(refusal.as_database_error().unwrap().code().as_deref(), Some("42501"), "{name}: {attempt}: {refusal}");
+        }
+    }
+}
