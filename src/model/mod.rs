@@ -5,9 +5,12 @@ pub mod clock;
 pub mod cloud;
 pub mod consent;
 pub mod ids;
+pub mod import;
 pub mod incident;
 pub mod product;
+pub mod registration;
 pub mod tenant;
+pub mod visible;
 mod words;
 
 pub use access::{Role, Scope};

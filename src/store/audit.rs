@@ -20,6 +20,29 @@ pub enum Actor {
     Stranger,
 }
 
+/// Who changes something, and from where: what every writing function of the registry is told.
+#[derive(Clone, Debug)]
+pub struct By {
+    pub actor: Actor,
+    /// The client's address, where there is a client.
+    pub ip: Option<String>,
+}
+
+impl By {
+    /// An event of theirs.
+    pub fn event<'a>(&self, action: &'a str) -> Event<'a> {
+        Event::new(self.actor.clone(), action).ip(self.ip.clone())
+    }
+
+    /// Their user id, if they are signed in.
+    pub fn user(&self) -> Option<UserId> {
+        match self.actor {
+            Actor::User(user, _) => Some(user),
+            _ => None,
+        }
+    }
+}
+
 /// One thing to record. `before` and `after` must hold no secrets.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {

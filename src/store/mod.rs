@@ -14,10 +14,16 @@ use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 pub mod audit;
+pub mod bindings;
+pub mod consents;
 pub mod coverage;
 pub mod embedded;
+pub mod invites;
 pub mod migrate;
 pub mod permissions;
+pub mod rebinds;
+pub mod tenants;
+pub mod tickets;
 
 /// The schema's migrations, compiled in.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();

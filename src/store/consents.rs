@@ -1,0 +1,200 @@
+//! Trips of a customer's administrator to Microsoft: begun, answered once, and told to staff.
+
+use super::Scoped;
+use super::audit::{self, By};
+use crate::model::{AttemptId, ConsentOutcome, DirectoryId, InviteId, TenantId};
+use chrono::{DateTime, Duration, Utc};
+use serde_json::json;
+
+/// How long Microsoft's answer is waited for.
+pub const LIFETIME: Duration = Duration::minutes(10);
+
+/// One trip, without its secrets.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Attempt {
+    pub tenant_id: TenantId,
+    pub attempt_id: AttemptId,
+    pub invite_id: InviteId,
+    pub app: String,
+    /// `admin_consent`, or `sign_in`: the trip that proves the directory.
+    pub step: String,
+    pub browser_hash: Vec<u8>,
+    /// `admin_consent`: what the callback claimed. `sign_in`: what is to be proven.
+    pub directory_id: Option<DirectoryId>,
+    pub started_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    pub answered_at: Option<DateTime<Utc>>,
+    pub outcome: Option<ConsentOutcome>,
+    /// The number in Microsoft's error, `AADSTS65004`.
+    pub aadsts: Option<i32>,
+    /// One sentence for staff: what happened and what to do.
+    pub error: Option<String>,
+    pub correlation_id: Option<String>,
+    pub trace_id: Option<String>,
+}
+
+/// The secrets of a sign-in, which are handed out once.
+#[derive(Clone, sqlx::FromRow)]
+pub struct SignIn {
+    pub nonce: String,
+    pub pkce_verifier: String,
+}
+
+impl std::fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SignIn(hidden)")
+    }
+}
+
+/// A trip about to begin.
+#[derive(Debug)]
+pub struct Start<'a> {
+    pub tenant: TenantId,
+    pub invite: InviteId,
+    pub app: &'a str,
+    pub state_hash: &'a [u8],
+    pub browser_hash: &'a [u8],
+    /// Only for the trip that proves this directory.
+    pub sign_in: Option<(DirectoryId, &'a SignIn)>,
+}
+
+/// Stores the start of a trip. The state's text and the browser's cookie are not kept, only their hashes.
+pub async fn begin(tx: &mut Scoped, by: &By, start: &Start<'_>, now: DateTime<Utc>) -> sqlx::Result<()> {
+    let attempt = AttemptId::new();
+    let step = if start.sign_in.is_some() { "sign_in" } else { "admin_consent" };
+    sqlx::query(
+        "insert into consent_attempts (tenant_id, attempt_id, invite_id, app, step, state_hash, browser_hash, nonce, pkce_verifier,
+                                       directory_id, started_at, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    )
+    .bind(start.tenant)
+    .bind(attempt)
+    .bind(start.invite)
+    .bind(start.app)
+    .bind(step)
+    .bind(start.state_hash)
+    .bind(start.browser_hash)
+    .bind(start.sign_in.map(|(_, secrets)| &secrets.nonce))
+    .bind(start.sign_in.map(|(_, secrets)| &secrets.pkce_verifier))
+    .bind(start.sign_in.map(|(directory, _)| directory))
+    .bind(now)
+    .bind(now + LIFETIME)
+    .execute(&mut **tx)
+    .await?;
+    audit::record(tx, by.event("consent.start").tenant(start.tenant).object(start.app).after(json!({ "step": step }))).await
+}
+
+/// The trip with this state, whatever became of it.
+pub async fn find(tx: &mut Scoped, tenant: TenantId, state_hash: &[u8]) -> sqlx::Result<Option<Attempt>> {
+    sqlx::query_as("select * from consent_attempts where tenant_id = $1 and state_hash = $2")
+        .bind(tenant)
+        .bind(state_hash)
+        .fetch_optional(&mut **tx)
+        .await
+}
+
+/// Uses the state up. True for exactly one caller, once the transaction commits.
+pub async fn answer(tx: &mut Scoped, attempt: &Attempt, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    let done: Option<AttemptId> = sqlx::query_scalar(
+        "update consent_attempts set answered_at = $3 where tenant_id = $1 and attempt_id = $2 and answered_at is null returning attempt_id",
+    )
+    .bind(attempt.tenant_id)
+    .bind(attempt.attempt_id)
+    .bind(now)
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(done.is_some())
+}
+
+/// The secrets of a sign-in, and forgets them. `None` if there are none (any more).
+pub async fn take_secrets(tx: &mut Scoped, attempt: &Attempt) -> sqlx::Result<Option<SignIn>> {
+    sqlx::query_as(
+        "with old as (select tenant_id, attempt_id, nonce, pkce_verifier from consent_attempts
+                      where tenant_id = $1 and attempt_id = $2 and nonce is not null and pkce_verifier is not null for update)
+         update consent_attempts as c set pkce_verifier = null
+         from old where c.tenant_id = old.tenant_id and c.attempt_id = old.attempt_id
+         returning old.nonce, old.pkce_verifier",
+    )
+    .bind(attempt.tenant_id)
+    .bind(attempt.attempt_id)
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+/// How a trip ended.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    pub outcome: ConsentOutcome,
+    /// What the callback claimed, or the sign-in proved.
+    pub directory: Option<DirectoryId>,
+    pub aadsts: Option<i32>,
+    /// One sentence for staff; never Microsoft's text.
+    pub error: Option<String>,
+    pub correlation_id: Option<String>,
+    pub trace_id: Option<String>,
+}
+
+impl Ending {
+    /// An ending of our own making.
+    pub fn new(outcome: ConsentOutcome, directory: Option<DirectoryId>, error: Option<&str>) -> Self {
+        Self { outcome, directory, aadsts: None, error: error.map(str::to_owned), correlation_id: None, trace_id: None }
+    }
+}
+
+/// Writes how a trip ended, with its audit row `consent.<outcome>`.
+pub async fn end(tx: &mut Scoped, by: &By, attempt: &Attempt, ending: &Ending) -> sqlx::Result<()> {
+    sqlx::query(
+        "update consent_attempts set outcome = $3, aadsts = $4, error = $5, correlation_id = $6, trace_id = $7, pkce_verifier = null,
+                                     directory_id = coalesce($8, directory_id)
+         where tenant_id = $1 and attempt_id = $2",
+    )
+    .bind(attempt.tenant_id)
+    .bind(attempt.attempt_id)
+    .bind(ending.outcome)
+    .bind(ending.aadsts)
+    .bind(&ending.error)
+    .bind(&ending.correlation_id)
+    .bind(&ending.trace_id)
+    .bind(ending.directory)
+    .execute(&mut **tx)
+    .await?;
+    let action = format!("consent.{}", ending.outcome);
+    let mut event = by.event(&action).tenant(attempt.tenant_id).object(&attempt.app);
+    event.after = Some(json!({ "step": attempt.step, "directory_id": ending.directory, "aadsts": ending.aadsts, "reason": ending.error }));
+    if !matches!(ending.outcome, ConsentOutcome::Granted | ConsentOutcome::Proven) {
+        event = event.refused();
+    }
+    audit::record(tx, event).await
+}
+
+/// The newest trips of a tenant, newest first.
+pub async fn list(tx: &mut Scoped, tenant: TenantId, limit: i64) -> sqlx::Result<Vec<Attempt>> {
+    sqlx::query_as("select * from consent_attempts where tenant_id = $1 order by started_at desc, attempt_id desc limit $2")
+        .bind(tenant)
+        .bind(limit)
+        .fetch_all(&mut **tx)
+        .await
+}
+
+/// The newest consent trip for each app of one invite; sign-ins are not among them.
+pub async fn of_invite(tx: &mut Scoped, tenant: TenantId, invite: InviteId) -> sqlx::Result<Vec<Attempt>> {
+    sqlx::query_as(
+        "select distinct on (app) * from consent_attempts
+         where tenant_id = $1 and invite_id = $2 and step = 'admin_consent'
+         order by app, started_at desc, attempt_id desc",
+    )
+    .bind(tenant)
+    .bind(invite)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// Whether a browser has been on a trip for this invite: who may see how the onboarding goes on.
+pub async fn knows_browser(tx: &mut Scoped, tenant: TenantId, invite: InviteId, browser_hash: &[u8]) -> sqlx::Result<bool> {
+    sqlx::query_scalar("select exists (select from consent_attempts where tenant_id = $1 and invite_id = $2 and browser_hash = $3)")
+        .bind(tenant)
+        .bind(invite)
+        .bind(browser_hash)
+        .fetch_one(&mut **tx)
+        .await
+}

@@ -1,0 +1,136 @@
+//! A change of a tenant's directory: asked for by one person, decided by another.
+
+use super::Scoped;
+use super::audit::{self, By};
+use super::tenants::{Tenant, WriteError};
+use crate::model::{DirectoryId, TenantId, UserId};
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use uuid::Uuid;
+
+/// An open request.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Request {
+    pub tenant_id: TenantId,
+    pub request_id: Uuid,
+    /// `None`: to be learnt at the next consent.
+    pub directory_id: Option<DirectoryId>,
+    pub reason: String,
+    pub requested_by: UserId,
+    pub requester: String,
+    pub requested_at: DateTime<Utc>,
+}
+
+/// Asks for a change. `Changed` if a request is open already.
+pub async fn request(
+    tx: &mut Scoped,
+    by: &By,
+    user: UserId,
+    tenant: &Tenant,
+    directory: Option<DirectoryId>,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<(), WriteError> {
+    let done = sqlx::query(
+        "insert into rebind_requests (tenant_id, request_id, directory_id, reason, requested_by, requested_at) values ($1, $2, $3, $4, $5, $6)
+         on conflict (tenant_id) where decided_at is null do nothing",
+    )
+    .bind(tenant.tenant_id)
+    .bind(Uuid::now_v7())
+    .bind(directory)
+    .bind(reason)
+    .bind(user)
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Err(WriteError::Changed);
+    }
+    let event = by.event("tenant.rebind_request").tenant(tenant.tenant_id).object(&tenant.name);
+    let event = event.before(json!({ "directory_id": tenant.directory_id })).after(json!({ "directory_id": directory, "reason": reason }));
+    audit::record(tx, event).await?;
+    Ok(())
+}
+
+/// The request that waits for a decision.
+pub async fn open(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<Option<Request>> {
+    sqlx::query_as(
+        "select r.tenant_id, request_id, directory_id, reason, requested_by, u.login as requester, requested_at
+         from rebind_requests as r join users as u on u.user_id = r.requested_by
+         where r.tenant_id = $1 and decided_at is null",
+    )
+    .bind(tenant)
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+/// Decides a request of somebody else's. Approved, the tenant is unbound, its older links and its readings' positions are dropped, and it
+/// waits for a consent from the new directory. `Changed` if the request is decided already or is the decider's own.
+pub async fn decide(
+    tx: &mut Scoped,
+    by: &By,
+    user: UserId,
+    request: &Request,
+    approved: bool,
+    now: DateTime<Utc>,
+) -> Result<(), WriteError> {
+    let done = sqlx::query(
+        "update rebind_requests set decided_by = $3, decided_at = $4, approved = $5
+         where tenant_id = $1 and request_id = $2 and decided_at is null and requested_by <> $3",
+    )
+    .bind(request.tenant_id)
+    .bind(request.request_id)
+    .bind(user)
+    .bind(now)
+    .bind(approved)
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Err(WriteError::Changed);
+    }
+    let action = if approved { "tenant.rebind_approve" } else { "tenant.rebind_refuse" };
+    let event = by.event(action).tenant(request.tenant_id).object(&request.requester);
+    audit::record(tx, event.after(json!({ "directory_id": request.directory_id, "reason": request.reason }))).await?;
+    if approved { unbind(tx, request, now).await } else { Ok(()) }
+}
+
+async fn unbind(tx: &mut Scoped, request: &Request, now: DateTime<Utc>) -> Result<(), WriteError> {
+    let done = sqlx::query(
+        "update tenants set directory_id = null, expected_directory_id = $2, needs_approval = false, state = 'invited', state_since = $3,
+                            updated_at = $3, state_reason = 'The change of directory was approved. Send a new link.'
+         where tenant_id = $1 and state <> 'offboarded'",
+    )
+    .bind(request.tenant_id)
+    .bind(request.directory_id)
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Err(WriteError::Changed);
+    }
+    super::invites::revoke_all(tx, request.tenant_id, now).await?;
+    // What was granted and read was another directory's.
+    sqlx::query(
+        "update tenant_permissions set granted = null, licensed = null, working = null, state = 'asked', reason = null, checked_at = null
+         where tenant_id = $1",
+    )
+    .bind(request.tenant_id)
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query(
+        "update sync_state set state = 'waiting', watermark = null, complete_until = null, backfill_from = null, backfill_done = 0,
+                               last_success = null, failing_since = null, failures = 0, reason = null, remedy = null,
+                               fence = fence + 1, lease_until = null
+         where tenant_id = $1",
+    )
+    .bind(request.tenant_id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Notes that somebody tried to decide their own request.
+pub async fn refuse_own(tx: &mut Scoped, by: &By, request: &Request) -> sqlx::Result<()> {
+    let event = by.event("tenant.rebind_approve").tenant(request.tenant_id).object(&request.requester);
+    audit::record(tx, event.after(json!({ "reason": "one's own request" })).refused()).await
+}
