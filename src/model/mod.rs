@@ -11,7 +11,7 @@ pub mod product;
 pub mod registration;
 pub mod tenant;
 pub mod visible;
-mod words;
+pub(crate) mod words;
 
 pub use access::{Role, Scope};
 pub use cloud::Cloud;

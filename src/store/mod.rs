@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+pub mod api_tokens;
 pub mod audit;
 pub mod bindings;
 pub mod consents;
@@ -22,8 +23,10 @@ pub mod invites;
 pub mod migrate;
 pub mod permissions;
 pub mod rebinds;
+pub mod sessions;
 pub mod tenants;
 pub mod tickets;
+pub mod users;
 
 /// The schema's migrations, compiled in.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();

@@ -1,0 +1,38 @@
+//! What every handler can be given.
+
+use crate::auth::passwords::Hasher;
+use crate::config::Config;
+use crate::store::Db;
+use crate::sync::engine::Queue;
+use axum::extract::FromRef;
+use std::sync::Arc;
+use url::Url;
+
+/// The state of the web part. Cheap to clone.
+#[derive(Clone, FromRef)]
+pub struct AppState {
+    /// Works as the web role.
+    pub db: Db,
+    pub config: Arc<Config>,
+    pub hasher: Hasher,
+    pub queue: Queue,
+    /// Present in `watchfloor demo` only.
+    pub demo: Option<Arc<Demo>>,
+}
+
+/// What the demo tells its visitors: who may sign in, and where the stand-in for Microsoft is.
+#[derive(Clone, Debug)]
+pub struct Demo {
+    pub logins: Vec<DemoLogin>,
+    /// The stand-in's own page.
+    pub stand_in: Url,
+}
+
+/// An example account; its password is public.
+#[derive(Clone, Debug)]
+pub struct DemoLogin {
+    pub login: String,
+    pub password: String,
+    /// One line: what this person can do.
+    pub about: String,
+}

@@ -1,0 +1,116 @@
+//! One-time links under `/setup/`: the first administrator, and new passwords. Good for 30 minutes and one use.
+
+use super::passwords::{self, HashError, Hasher};
+use super::secret;
+use crate::model::{Role, UserId};
+use crate::store::audit::{self, Actor, Event};
+use crate::store::users::NewUser;
+use crate::store::{self, Db, Scoped};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+const MINUTES: i32 = 30;
+
+/// Why a link did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// Unknown, used, expired, or there is an administrator already.
+    #[error("the link is not valid any more")]
+    Gone,
+    /// A sentence about the form for the person who filled it in.
+    #[error("{0}")]
+    Form(&'static str),
+    #[error("busy")]
+    Busy,
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+impl From<HashError> for LinkError {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Busy => Self::Busy,
+            HashError::Other(cause) => Self::Other(cause),
+        }
+    }
+}
+
+impl From<sqlx::Error> for LinkError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+/// The link with which the first administrator is made, or `None` if there is an administrator.
+pub async fn first_admin(db: &Db, public_url: &Url) -> anyhow::Result<Option<Url>> {
+    let mut tx = db.no_tenant().await?;
+    if store::users::any_admin(&mut tx).await? {
+        return Ok(None);
+    }
+    let link = make(&mut tx, public_url, None).await?;
+    tx.commit().await?;
+    Ok(Some(link))
+}
+
+/// A link with which the user chooses a new password. The caller commits and audits.
+pub async fn reset(tx: &mut Scoped, public_url: &Url, user: UserId) -> anyhow::Result<Url> {
+    make(tx, public_url, Some(user)).await
+}
+
+async fn make(tx: &mut Scoped, public_url: &Url, user: Option<UserId>) -> anyhow::Result<Url> {
+    let token = secret::random()?;
+    store::sessions::insert_link(tx, &secret::hash(&token), user, MINUTES).await?;
+    Ok(public_url.join(&format!("/setup/{}", token.expose_secret()))?)
+}
+
+/// Whom a link is for, without using it: `Some(None)` is the first administrator.
+pub async fn peek(db: &Db, token: &SecretString) -> sqlx::Result<Option<Option<UserId>>> {
+    let mut tx = db.no_tenant().await?;
+    store::sessions::find_link(&mut tx, &secret::hash(token)).await
+}
+
+/// Makes the first administrator and uses the link up.
+pub async fn create_first_admin(
+    db: &Db,
+    hasher: &Hasher,
+    token: &SecretString,
+    login: &str,
+    name: &str,
+    password: &SecretString,
+) -> Result<(), LinkError> {
+    let login = login.trim().to_lowercase();
+    let name = name.trim();
+    if login.is_empty() || login.len() > 254 || login.chars().any(char::is_whitespace) || name.is_empty() || name.len() > 120 {
+        return Err(LinkError::Form("Fill in a sign-in name without spaces (an e-mail address is fine) and your name."));
+    }
+    passwords::check_new(password, &[&login, name]).map_err(LinkError::Form)?;
+    let password_hash = hasher.hash(password).await?;
+    let mut tx = db.no_tenant().await?;
+    match store::sessions::use_link(&mut tx, &secret::hash(token)).await? {
+        Some(None) if !store::users::any_admin(&mut tx).await? => {}
+        _ => return Err(LinkError::Gone),
+    }
+    let user = NewUser { login: &login, display_name: name, role: Role::Admin, all_tenants: true, password_hash: &password_hash };
+    if store::users::insert(&mut tx, &user).await?.is_none() {
+        return Err(LinkError::Form("That sign-in name is taken."));
+    }
+    audit::record(&mut tx, Event::new(Actor::Operator, "user.create").object(login)).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Sets the password of the user the link is for and uses the link up.
+pub async fn reset_password(db: &Db, hasher: &Hasher, token: &SecretString, password: &SecretString) -> Result<(), LinkError> {
+    let Some(Some(user)) = peek(db, token).await? else { return Err(LinkError::Gone) };
+    let mut tx = db.no_tenant().await?;
+    let account = store::users::find(&mut tx, user).await?.ok_or(LinkError::Gone)?;
+    tx.commit().await?;
+    passwords::check_new(password, &[&account.login, &account.display_name]).map_err(LinkError::Form)?;
+    let password_hash = hasher.hash(password).await?;
+    let mut tx = db.no_tenant().await?;
+    if store::sessions::use_link(&mut tx, &secret::hash(token)).await? != Some(Some(user)) {
+        return Err(LinkError::Gone);
+    }
+    store::users::set_password(&mut tx, user, &password_hash).await?;
+    audit::record(&mut tx, Event::new(Actor::User(user, account.login.clone()), "user.password_reset").object(account.login)).await?;
+    Ok(tx.commit().await?)
+}

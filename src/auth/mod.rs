@@ -1,0 +1,36 @@
+//! Who is there: passwords, sessions, one-time links, API tokens and form tokens.
+//!
+//! Secrets are 32 random bytes handed out once; the database keeps their SHA-256 only. Expiry is judged by the database's clock.
+
+pub mod api_tokens;
+pub mod form_tokens;
+pub mod links;
+pub mod passwords;
+pub mod secret;
+pub mod sessions;
+pub mod sign_in;
+
+use crate::model::{Role, Scope, UserId};
+use crate::store::users::Theme;
+use crate::store::users::{Density, Identity};
+
+/// Somebody whose session or API token was accepted.
+#[derive(Clone, Debug)]
+pub struct Person {
+    pub id: UserId,
+    pub login: String,
+    pub name: String,
+    pub role: Role,
+    /// The tenants this person may see; offboarded tenants are in nobody's list of grants.
+    pub scope: Scope,
+    pub theme: Theme,
+    pub density: Density,
+}
+
+impl From<Identity> for Person {
+    fn from(row: Identity) -> Self {
+        let scope = if row.all_tenants { Scope::All } else { Scope::Tenants(row.tenants) };
+        let Identity { user_id: id, login, display_name: name, role, theme, density, .. } = row;
+        Self { id, login, name, role, scope, theme, density }
+    }
+}

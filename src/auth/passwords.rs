@@ -1,0 +1,134 @@
+//! Passwords: argon2id, hashed off the async threads, at most one per core at a time.
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// How many may wait for a free core before we say that we are busy.
+const QUEUE: usize = 32;
+
+/// Memory in KiB, passes and lanes: OWASP's Password Storage Cheat Sheet.
+const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
+
+/// What an unknown login is checked against, so that it takes as long as a known one. The password it was made of is random and forgotten.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$pGKHPjJLm1NbKkkqJyfZ7d3EE9fGZQ0HwCYBfbMyk0A";
+
+/// Why no answer was given.
+#[derive(Debug, thiserror::Error)]
+pub enum HashError {
+    /// Too many sign-ins at once.
+    #[error("too many passwords are being checked")]
+    Busy,
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+/// Hashes and verifies. Cheap to clone; clones share the limit.
+#[derive(Clone, Debug)]
+pub struct Hasher {
+    cores: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { cores: Arc::new(Semaphore::new(cores)), waiting: Arc::new(Semaphore::new(cores + QUEUE)) }
+    }
+}
+
+impl Hasher {
+    /// The PHC string of a password, with a random salt.
+    pub async fn hash(&self, password: &SecretString) -> Result<String, HashError> {
+        let password = password.clone();
+        self.run(move || Ok(argon2()?.hash_password(password.expose_secret().as_bytes()).map_err(wrong)?.to_string())).await
+    }
+
+    /// Whether the password belongs to the hash. Without a hash the answer is no, after the same work.
+    pub async fn verify(&self, password: &SecretString, hash: Option<String>) -> Result<bool, HashError> {
+        let password = password.clone();
+        self.run(move || {
+            let parsed = PasswordHash::new(hash.as_deref().unwrap_or(NOBODY)).map_err(wrong)?;
+            let matches = argon2()?.verify_password(password.expose_secret().as_bytes(), &parsed).is_ok();
+            Ok(matches && hash.is_some())
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> Result<T, HashError> {
+        let _place = self.waiting.try_acquire().map_err(|_| HashError::Busy)?;
+        let core = Arc::clone(&self.cores).acquire_owned().await.map_err(anyhow::Error::from)?;
+        // The permit goes along: a request that is dropped does not free a core that still works.
+        let answer = tokio::task::spawn_blocking(move || {
+            let _core = core;
+            work()
+        });
+        Ok(answer.await.map_err(anyhow::Error::from)??)
+    }
+}
+
+fn argon2() -> anyhow::Result<Argon2<'static>> {
+    let (memory, passes, lanes) = COST;
+    let params = Params::new(memory, passes, lanes, None).map_err(|error| anyhow::anyhow!("argon2: {error}"))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn wrong(error: impl std::fmt::Display) -> anyhow::Error {
+    anyhow::anyhow!("password hash: {error}")
+}
+
+/// Words that make up most guessed passwords of this length.
+const COMMON: [&str; 12] =
+    ["password", "passw0rd", "qwerty", "asdfgh", "letmein", "welcome", "iloveyou", "123456", "abcdef", "abc123", "changeme", "watchfloor"];
+
+/// Whether a new password is good enough; if not, a sentence for the person who chose it. `context` is what an attacker would
+/// try first: login, name.
+pub fn check_new(password: &SecretString, context: &[&str]) -> Result<(), &'static str> {
+    let text = password.expose_secret();
+    let length = text.chars().count();
+    if length < 15 {
+        return Err("The password needs at least 15 characters. A few unrelated words are a good choice.");
+    }
+    if length > 128 {
+        return Err("The password may have at most 128 characters.");
+    }
+    let mut rest = text.to_lowercase();
+    let own = context.iter().flat_map(|words| words.split(|c: char| !c.is_alphanumeric())).filter(|word| word.chars().count() >= 4);
+    for word in COMMON.into_iter().map(str::to_owned).chain(own.map(str::to_lowercase)) {
+        rest = rest.replace(&word, "");
+    }
+    let mut kinds: Vec<char> = rest.chars().collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    if rest.chars().count() < 8 || kinds.len() < 5 {
+        return Err("That password is easy to guess: it is mostly common words, repetition, or your own name.");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_long_common_and_personal_passwords_are_refused() {
+        let check = |text: &str| check_new(&text.to_owned().into(), &["ada.lovelace@example.com", "Ada Lovelace"]);
+        assert!(check("correct horse battery").is_ok());
+        for bad in ["tooshort", "aaaaaaaaaaaaaaaaaaaa", "passwordpassword123", "AdaLovelace-1234", &"x1y2z".repeat(30)] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_matches_its_own_hash_and_nobodys_matches_none() {
+        let hasher = Hasher::default();
+        let password = SecretString::from("correct horse battery");
+        let hash = hasher.hash(&password).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(hasher.verify(&password, Some(hash.clone())).await.unwrap());
+        assert!(!hasher.verify(&"wrong horse battery".to_owned().into(), Some(hash)).await.unwrap());
+        assert!(!hasher.verify(&password, None).await.unwrap());
+    }
+}

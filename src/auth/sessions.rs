@@ -1,0 +1,22 @@
+//! Sessions: the only place that makes one.
+
+use super::{Person, secret};
+use crate::model::{Role, UserId};
+use crate::store::{self, Db, Scoped};
+use secrecy::SecretString;
+
+/// Starts a session and gives its secret, for the cookie. Viewers' sessions last 8 hours, everybody else's 12.
+pub async fn start(tx: &mut Scoped, user: UserId, role: Role, ip: Option<&str>) -> anyhow::Result<SecretString> {
+    let session = secret::random()?;
+    let hours = if role == Role::Viewer { 8 } else { 12 };
+    store::sessions::insert(tx, &secret::hash(&session), user, hours, ip).await?;
+    Ok(session)
+}
+
+/// Who is behind the cookie.
+pub async fn identify(db: &Db, session: &SecretString) -> sqlx::Result<Option<Person>> {
+    let mut tx = db.all_tenants().await?; // grants are tenants' data; nothing else is read here
+    let identity = store::sessions::identify(&mut tx, &secret::hash(session)).await?;
+    tx.commit().await?;
+    Ok(identity.map(Person::from))
+}

@@ -1,0 +1,101 @@
+//! Signed-in sessions and one-time links. All times are the database's.
+
+use super::Scoped;
+use super::users::Identity;
+use crate::model::UserId;
+use chrono::{DateTime, Utc};
+
+/// A session as its owner sees it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Session {
+    pub session_hash: Vec<u8>,
+    pub created_at: DateTime<Utc>,
+    pub last_seen_at: DateTime<Utc>,
+    pub ip: Option<String>,
+}
+
+/// Starts a session that lasts at most `hours`. A user has at most five: the one unused for longest ends.
+pub async fn insert(tx: &mut Scoped, hash: &[u8], user: UserId, hours: i32, ip: Option<&str>) -> sqlx::Result<()> {
+    sqlx::query(
+        "delete from sessions where session_hash in
+         (select session_hash from sessions where user_id = $1 order by last_seen_at desc, session_hash offset 4)",
+    )
+    .bind(user)
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query("insert into sessions (session_hash, user_id, expires_at, ip) values ($1, $2, now() + make_interval(hours => $3), $4)")
+        .bind(hash)
+        .bind(user)
+        .bind(hours)
+        .bind(ip)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Whose session this is, if it has neither expired nor lain idle for 30 minutes; its idle time starts anew (to the minute).
+/// Needs an all-tenants transaction, because it reads the user's grants; commit it.
+pub async fn identify(tx: &mut Scoped, hash: &[u8]) -> sqlx::Result<Option<Identity>> {
+    sqlx::query_as(
+        "with seen as (
+             update sessions set last_seen_at = now()
+             where session_hash = $1 and last_seen_at < now() - interval '1 minute' and last_seen_at > now() - interval '30 minutes'
+         )
+         select u.user_id, u.login, u.display_name, u.role, u.all_tenants, u.theme, u.density,
+                array(select g.tenant_id from grants as g join tenants as t on t.tenant_id = g.tenant_id
+                      where g.user_id = u.user_id and not u.all_tenants and t.state <> 'offboarded' order by 1) as tenants
+         from sessions as s join users as u on u.user_id = s.user_id
+         where s.session_hash = $1 and s.expires_at > now() and s.last_seen_at > now() - interval '30 minutes' and u.disabled_at is null",
+    )
+    .bind(hash)
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+/// The user's living sessions, last used first.
+pub async fn list(tx: &mut Scoped, user: UserId) -> sqlx::Result<Vec<Session>> {
+    sqlx::query_as(
+        "select session_hash, created_at, last_seen_at, ip from sessions
+         where user_id = $1 and expires_at > now() and last_seen_at > now() - interval '30 minutes'
+         order by last_seen_at desc limit 20",
+    )
+    .bind(user)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// Ends one session of this user. False if it had ended already.
+pub async fn end(tx: &mut Scoped, user: UserId, hash: &[u8]) -> sqlx::Result<bool> {
+    let ended =
+        sqlx::query("delete from sessions where session_hash = $1 and user_id = $2").bind(hash).bind(user).execute(&mut **tx).await?;
+    Ok(ended.rows_affected() == 1)
+}
+
+/// Keeps a one-time link for `minutes`: for a user's new password, or, without a user, for the first administrator.
+pub async fn insert_link(tx: &mut Scoped, hash: &[u8], user: Option<UserId>, minutes: i32) -> sqlx::Result<()> {
+    sqlx::query("insert into setup_tokens (token_hash, user_id, expires_at) values ($1, $2, now() + make_interval(mins => $3))")
+        .bind(hash)
+        .bind(user)
+        .bind(minutes)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Whom a link that can still be used is for: `Some(None)` is the first administrator.
+pub async fn find_link(tx: &mut Scoped, hash: &[u8]) -> sqlx::Result<Option<Option<UserId>>> {
+    sqlx::query_scalar("select user_id from setup_tokens where token_hash = $1 and used_at is null and expires_at > now()")
+        .bind(hash)
+        .fetch_optional(&mut **tx)
+        .await
+}
+
+/// Uses a link up: of two at once one gets the answer, the other `None`.
+pub async fn use_link(tx: &mut Scoped, hash: &[u8]) -> sqlx::Result<Option<Option<UserId>>> {
+    sqlx::query_scalar(
+        "update setup_tokens set used_at = now() where token_hash = $1 and used_at is null and expires_at > now() returning user_id",
+    )
+    .bind(hash)
+    .fetch_optional(&mut **tx)
+    .await
+}

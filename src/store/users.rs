@@ -1,0 +1,241 @@
+//! Users and the tenants they may see.
+
+use super::Scoped;
+use crate::model::words::words;
+use crate::model::{Role, TenantId, UserId};
+use chrono::{DateTime, Utc};
+
+words! {
+    /// Colours of the pages.
+    Theme {
+        /// As the browser says.
+        System = "system",
+        Light = "light",
+        Dark = "dark",
+    }
+}
+
+words! {
+    /// Height of the rows.
+    Density {
+        Comfortable = "comfortable",
+        Compact = "compact",
+    }
+}
+
+impl Theme {
+    /// For people.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::System => "Auto",
+            Self::Light => "Light",
+            Self::Dark => "Dark",
+        }
+    }
+}
+
+impl Density {
+    /// For people.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Comfortable => "Comfortable",
+            Self::Compact => "Compact",
+        }
+    }
+}
+
+/// Who a session or an API token belongs to.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Identity {
+    pub user_id: UserId,
+    pub login: String,
+    pub display_name: String,
+    pub role: Role,
+    pub all_tenants: bool,
+    pub theme: Theme,
+    pub density: Density,
+    /// Granted tenants that are not offboarded; empty is nothing, also where `all_tenants` is set.
+    pub tenants: Vec<TenantId>,
+}
+
+/// A user as administrators see it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Account {
+    pub user_id: UserId,
+    pub login: String,
+    pub display_name: String,
+    pub role: Role,
+    pub all_tenants: bool,
+    pub created_at: DateTime<Utc>,
+    pub disabled_at: Option<DateTime<Utc>>,
+    pub locked_until: Option<DateTime<Utc>>,
+    /// Of any session that has not ended.
+    pub last_seen_at: Option<DateTime<Utc>>,
+}
+
+/// A user to be made. Administrators always see all tenants.
+#[derive(Clone, Debug)]
+pub struct NewUser<'a> {
+    /// Lower case.
+    pub login: &'a str,
+    pub display_name: &'a str,
+    pub role: Role,
+    pub all_tenants: bool,
+    pub password_hash: &'a str,
+}
+
+/// Adds a user. `None` if the login is taken.
+pub async fn insert(tx: &mut Scoped, user: &NewUser<'_>) -> sqlx::Result<Option<UserId>> {
+    sqlx::query_scalar(
+        "insert into users (user_id, login, display_name, role, all_tenants, password_hash)
+         values ($1, $2, $3, $4, $5 or $4 = 'admin', $6) on conflict (login) do nothing returning user_id",
+    )
+    .bind(UserId::new())
+    .bind(user.login)
+    .bind(user.display_name)
+    .bind(user.role)
+    .bind(user.all_tenants)
+    .bind(user.password_hash)
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+/// Everybody, by login; at most 1,000.
+pub async fn list(tx: &mut Scoped) -> sqlx::Result<Vec<Account>> {
+    sqlx::query_as(
+        "select u.*, (select max(s.last_seen_at) from sessions as s where s.user_id = u.user_id) as last_seen_at
+         from users as u order by login limit 1000",
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// One user by id.
+pub async fn find(tx: &mut Scoped, user: UserId) -> sqlx::Result<Option<Account>> {
+    sqlx::query_as(
+        "select u.*, (select max(s.last_seen_at) from sessions as s where s.user_id = u.user_id) as last_seen_at
+         from users as u where user_id = $1",
+    )
+    .bind(user)
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+/// The id behind a login (lower case).
+pub async fn find_by_login(tx: &mut Scoped, login: &str) -> sqlx::Result<Option<UserId>> {
+    sqlx::query_scalar("select user_id from users where login = $1").bind(login).fetch_optional(&mut **tx).await
+}
+
+/// Whether there is an administrator who can sign in.
+pub async fn any_admin(tx: &mut Scoped) -> sqlx::Result<bool> {
+    sqlx::query_scalar("select exists (select from users where role = 'admin' and disabled_at is null)").fetch_one(&mut **tx).await
+}
+
+/// Whether another administrator could still sign in if this one could not. Locks the administrators until the transaction ends,
+/// so that two of them cannot remove each other at once.
+pub async fn has_other_admin(tx: &mut Scoped, user: UserId) -> sqlx::Result<bool> {
+    let admins: Vec<UserId> =
+        sqlx::query_scalar("select user_id from users where role = 'admin' and disabled_at is null order by user_id for update")
+            .fetch_all(&mut **tx)
+            .await?;
+    Ok(admins.into_iter().any(|admin| admin != user))
+}
+
+/// Changes name, role and reach. Sessions end, because what they may do has changed. The caller protects the last administrator with
+/// [`has_other_admin`]. False if there is no such user.
+pub async fn change(tx: &mut Scoped, user: UserId, display_name: &str, role: Role, all_tenants: bool) -> sqlx::Result<bool> {
+    let changed = sqlx::query("update users set display_name = $2, role = $3, all_tenants = $4 or $3 = 'admin' where user_id = $1")
+        .bind(user)
+        .bind(display_name)
+        .bind(role)
+        .bind(all_tenants)
+        .execute(&mut **tx)
+        .await?;
+    shut_out(tx, user).await?;
+    Ok(changed.rows_affected() == 1)
+}
+
+/// Disables or enables. Disabling ends sessions and revokes API tokens. The caller protects the last administrator.
+pub async fn set_disabled(tx: &mut Scoped, user: UserId, disabled: bool) -> sqlx::Result<bool> {
+    let changed = sqlx::query("update users set disabled_at = case when $2 then now() end where user_id = $1")
+        .bind(user)
+        .bind(disabled)
+        .execute(&mut **tx)
+        .await?;
+    shut_out(tx, user).await?;
+    Ok(changed.rows_affected() == 1)
+}
+
+/// Sets a new password, lifts the lock, ends every session and revokes every API token.
+pub async fn set_password(tx: &mut Scoped, user: UserId, password_hash: &str) -> sqlx::Result<()> {
+    sqlx::query("update users set password_hash = $2, failed_logins = 0, locked_until = null where user_id = $1")
+        .bind(user)
+        .bind(password_hash)
+        .execute(&mut **tx)
+        .await?;
+    shut_out(tx, user).await
+}
+
+async fn shut_out(tx: &mut Scoped, user: UserId) -> sqlx::Result<()> {
+    sqlx::query("delete from sessions where user_id = $1").bind(user).execute(&mut **tx).await?;
+    sqlx::query("update api_tokens set revoked_at = now() where user_id = $1 and revoked_at is null").bind(user).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Keeps how a user likes the pages.
+pub async fn set_appearance(tx: &mut Scoped, user: UserId, theme: Theme, density: Density) -> sqlx::Result<()> {
+    sqlx::query("update users set theme = $2, density = $3 where user_id = $1")
+        .bind(user)
+        .bind(theme)
+        .bind(density)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// The stored hash of one user's password.
+pub async fn password_hash(tx: &mut Scoped, user: UserId) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar("select password_hash from users where user_id = $1").bind(user).fetch_optional(&mut **tx).await
+}
+
+/// Counts an attempt to sign in *before* the password is looked at, so that a thousand at once are a thousand. `None` if there is no
+/// such user, or it is disabled, or locked: five attempts are free, then the wait is 1, 2, 4 … seconds, at most 15 minutes. A day
+/// without attempts forgives.
+pub async fn charge_attempt(tx: &mut Scoped, login: &str) -> sqlx::Result<Option<(UserId, String)>> {
+    sqlx::query_as(
+        "update users as u
+         set failed_logins = c.n, last_failed_at = clock_timestamp(),
+             locked_until = case when c.n > 5 then clock_timestamp() + least(power(2, least(c.n - 6, 20)), 900) * interval '1 second' end
+         from (select user_id, case when last_failed_at > clock_timestamp() - interval '24 hours' then failed_logins else 0 end + 1 as n
+               from users where login = $1 for update) as c
+         where u.user_id = c.user_id and u.disabled_at is null and (u.locked_until is null or u.locked_until <= clock_timestamp())
+         returning u.user_id, u.password_hash",
+    )
+    .bind(login)
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+/// The attempt was good: nothing is held against the user any more.
+pub async fn forgive_attempts(tx: &mut Scoped, user: UserId) -> sqlx::Result<()> {
+    sqlx::query("update users set failed_logins = 0, locked_until = null where user_id = $1").bind(user).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// The tenants granted to a user, within the transaction's scope.
+pub async fn grants(tx: &mut Scoped, user: UserId) -> sqlx::Result<Vec<TenantId>> {
+    sqlx::query_scalar("select tenant_id from grants where user_id = $1 order by tenant_id").bind(user).fetch_all(&mut **tx).await
+}
+
+/// Replaces the tenants granted to a user, within the transaction's scope: what the scope does not reach is neither added nor taken.
+pub async fn set_grants(tx: &mut Scoped, user: UserId, tenants: &[TenantId]) -> sqlx::Result<()> {
+    sqlx::query("delete from grants where user_id = $1 and tenant_id <> all ($2)").bind(user).bind(tenants).execute(&mut **tx).await?;
+    sqlx::query(
+        "insert into grants (user_id, tenant_id) select $1, tenant_id from tenants where tenant_id = any ($2) on conflict do nothing",
+    )
+    .bind(user)
+    .bind(tenants)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

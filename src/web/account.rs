@@ -1,0 +1,127 @@
+//! One's own account: password, looks, sessions.
+
+use super::error::PageError;
+use super::extract::{Posted, User};
+use super::login::internal;
+use super::page::Page;
+use super::show::When;
+use crate::app::AppState;
+use crate::auth::sign_in::{ChangeError, change_password};
+use crate::model::{Scope, clock};
+use crate::store;
+use crate::store::audit::{self, Event};
+use crate::store::sessions::Session;
+use crate::store::users::{Density, Theme};
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/account", get(show))
+        .route("/account/password", post(password))
+        .route("/account/appearance", post(appearance))
+        .route("/account/sessions/end", post(end_session))
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    user: User,
+    sessions: Vec<Session>,
+    problem: Option<&'static str>,
+    now: DateTime<Utc>,
+}
+
+impl AccountPage {
+    fn when(&self, at: &DateTime<Utc>) -> When {
+        When::new(*at, self.now)
+    }
+
+    fn key(&self, session: &Session) -> String {
+        URL_SAFE_NO_PAD.encode(&session.session_hash)
+    }
+
+    fn reach(&self) -> String {
+        match &self.user.scope {
+            Scope::All => "all tenants".to_owned(),
+            Scope::Tenants(tenants) => super::show::count(i64::try_from(tenants.len()).unwrap_or(i64::MAX), "tenant", "tenants"),
+        }
+    }
+}
+
+async fn show(State(state): State<AppState>, user: User) -> Result<Page<AccountPage>, PageError> {
+    account_page(&state, user, None).await
+}
+
+async fn account_page(state: &AppState, user: User, problem: Option<&'static str>) -> Result<Page<AccountPage>, PageError> {
+    let mut tx = state.db.no_tenant().await?;
+    let sessions = store::sessions::list(&mut tx, user.id).await?;
+    Ok(Page(AccountPage { user, sessions, problem, now: clock::now() }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPassword {
+    current: SecretString,
+    password: SecretString,
+    again: SecretString,
+}
+
+async fn password(State(state): State<AppState>, Posted(user, form): Posted<NewPassword>) -> Result<Response, PageError> {
+    let done = if form.password.expose_secret() == form.again.expose_secret() {
+        change_password(&state.db, &state.hasher, user.id, &form.current, &form.password, user.ip.clone()).await
+    } else {
+        Err(ChangeError::Form("The two new passwords are not the same."))
+    };
+    match done {
+        Ok(()) => Ok(Redirect::to("/login").into_response()), // every session has ended, this one too
+        Err(ChangeError::Form(problem)) => {
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, account_page(&state, user, Some(problem)).await?).into_response())
+        }
+        Err(ChangeError::Busy) => Err(PageError::Busy),
+        Err(ChangeError::Other(cause)) => Err(PageError::Internal(cause)),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Appearance {
+    theme: Option<Theme>,
+    density: Option<Density>,
+    #[serde(default)]
+    back: String,
+}
+
+async fn appearance(State(state): State<AppState>, Posted(user, form): Posted<Appearance>) -> Result<Redirect, PageError> {
+    let mut tx = state.db.no_tenant().await?;
+    store::users::set_appearance(&mut tx, user.id, form.theme.unwrap_or(user.theme), form.density.unwrap_or(user.density)).await?;
+    tx.commit().await?;
+    Ok(Redirect::to(internal(&form.back)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndSession {
+    /// The stored hash, which opens nothing.
+    session: String,
+}
+
+async fn end_session(State(state): State<AppState>, Posted(user, form): Posted<EndSession>) -> Result<Redirect, PageError> {
+    let hash = URL_SAFE_NO_PAD.decode(form.session).map_err(|_| PageError::NotFound)?;
+    let mut tx = state.db.no_tenant().await?;
+    if !store::sessions::end(&mut tx, user.id, &hash).await? {
+        return Err(PageError::NotFound);
+    }
+    audit::record(&mut tx, Event::new(user.actor(), "session.end").ip(user.ip.clone())).await?;
+    tx.commit().await?;
+    Ok(Redirect::to("/account"))
+}

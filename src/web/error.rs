@@ -1,0 +1,89 @@
+//! What goes wrong on a page, as the visitor sees it. The cause goes to the log only; the reference id is in both.
+
+use askama::Template;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use std::borrow::Cow;
+
+/// Anything that is not the page asked for. `?` on any error is [`PageError::Internal`]: our fault.
+#[derive(Debug)]
+pub enum PageError {
+    /// Nobody is signed in; afterwards on to this path.
+    SignIn(Option<String>),
+    /// Unknown, or another tenant's: the answer is the same.
+    NotFound,
+    Forbidden,
+    MethodNotAllowed,
+    /// What to correct, for the visitor.
+    BadRequest(Cow<'static, str>),
+    /// What has changed meanwhile, for the visitor.
+    Conflict(Cow<'static, str>),
+    /// Too much at once: try again.
+    Busy,
+    Internal(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for PageError {
+    fn from(error: E) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    title: &'a str,
+    message: &'a str,
+    reference: &'a str,
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let reference = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
+        let (status, title, message) = match self {
+            Self::SignIn(next) => return to_sign_in(next.as_deref()).into_response(),
+            Self::NotFound => (StatusCode::NOT_FOUND, "Not found", Cow::from("There is no such page, or it is not yours to see.")),
+            Self::Forbidden => (
+                StatusCode::FORBIDDEN,
+                "Not allowed",
+                Cow::from("Your role does not allow this, or the form came from an old page. Go back, reload and try again."),
+            ),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "Not possible", Cow::from("This address does not take that kind of request."))
+            }
+            Self::BadRequest(message) => (StatusCode::BAD_REQUEST, "That did not work", message),
+            Self::Conflict(message) => (StatusCode::CONFLICT, "It has changed meanwhile", message),
+            Self::Busy => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "Busy",
+                Cow::from("There is too much to do at once. Nothing was changed; try again in a few seconds."),
+            ),
+            Self::Internal(cause) => {
+                tracing::error!(reference, error = format!("{cause:#}"), "a page failed");
+                (
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "Something went wrong",
+                    Cow::from(
+                        "This is a fault on our side and has been logged. Try again; if it stays, give your operator the reference below.",
+                    ),
+                )
+            }
+        };
+        if status != StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::info!(reference, status = status.as_u16(), "refused");
+        }
+        let page = ErrorPage { title, message: &message, reference: &reference };
+        let html = page.render().unwrap_or_else(|_| title.to_owned());
+        let mut response = (status, Html(html)).into_response();
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+}
+
+fn to_sign_in(next: Option<&str>) -> Redirect {
+    let Some(next) = next.filter(|next| *next != "/") else { return Redirect::to("/login") };
+    let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+    Redirect::to(&format!("/login?{query}"))
+}

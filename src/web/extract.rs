@@ -1,0 +1,216 @@
+//! What a handler asks for in its arguments, and what happens when it is missing.
+
+use super::error::PageError;
+use crate::app::AppState;
+use crate::auth::form_tokens::{self, FormKey};
+use crate::auth::{Person, secret, sessions};
+use crate::config::Config;
+use crate::model::Role;
+use crate::store::audit::Actor;
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, OriginalUri, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
+use axum_extra::extract::{CookieJar, Form};
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
+use url::form_urlencoded;
+
+/// Somebody signed in, of any role. Nobody signed in: on to the sign-in page.
+#[derive(Clone, Debug)]
+pub struct User {
+    person: Person,
+    /// The client's address.
+    pub ip: Option<String>,
+    /// Path and query of this page, for forms that come back to it.
+    pub here: String,
+    /// Which of the user's sessions this is.
+    pub session_hash: Vec<u8>,
+    forms: FormKey,
+}
+
+impl Deref for User {
+    type Target = Person;
+    fn deref(&self) -> &Person {
+        &self.person
+    }
+}
+
+impl User {
+    /// The hidden field's value of a form posted to `path` (no query).
+    pub fn form_token(&self, path: &str) -> String {
+        self.forms.token(path)
+    }
+
+    /// Whether a form's token is good. [`Posted`] does this; only forms of another encoding call it.
+    pub fn accepts_form_token(&self, path: &str, token: &str) -> bool {
+        self.forms.accepts(path, token)
+    }
+
+    /// For audit rows.
+    pub fn actor(&self) -> Actor {
+        Actor::User(self.id, self.login.clone())
+    }
+
+    /// "Ada Lovelace" is "AL".
+    pub fn initials(&self) -> String {
+        self.name.split_whitespace().filter_map(|word| word.chars().next()).take(2).flat_map(char::to_uppercase).collect()
+    }
+
+    /// Whether the user's role allows what `role` may; for showing and hiding links.
+    pub fn is_admin(&self) -> bool {
+        self.role.allows(Role::Admin)
+    }
+
+    /// See [`User::is_admin`].
+    pub fn is_lead(&self) -> bool {
+        self.role.allows(Role::Lead)
+    }
+
+    /// See [`User::is_admin`].
+    pub fn is_analyst(&self) -> bool {
+        self.role.allows(Role::Analyst)
+    }
+}
+
+impl FromRequestParts<AppState> for User {
+    type Rejection = PageError;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, PageError> {
+        if let Some(user) = parts.extensions.get::<Self>() {
+            return Ok(user.clone()); // asked for by several arguments, looked up once
+        }
+        let here = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0);
+        let here = here.path_and_query().map_or("/", |here| here.as_str()).to_owned();
+        let asked = || PageError::SignIn((parts.method == Method::GET).then(|| here.clone()));
+        let secret = session_of(&parts.headers, &state.config).ok_or_else(asked)?;
+        let person = sessions::identify(&state.db, &secret).await?.ok_or_else(asked)?;
+        let session_hash = secret::hash(&secret);
+        let user = Self { person, ip: client_ip(parts, &state.config), here, session_hash, forms: FormKey::of_session(&secret) };
+        parts.extensions.insert(user.clone());
+        Ok(user)
+    }
+}
+
+/// An administrator; anybody else signed in sees the 403 page.
+#[derive(Clone, Debug)]
+pub struct Admin(pub User);
+
+/// A lead or better.
+#[derive(Clone, Debug)]
+pub struct Lead(pub User);
+
+/// An analyst or better.
+#[derive(Clone, Debug)]
+pub struct Analyst(pub User);
+
+macro_rules! needs_role {
+    ($($name:ident),+) => {$(
+        impl FromRequestParts<AppState> for $name {
+            type Rejection = PageError;
+            async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, PageError> {
+                let user = User::from_request_parts(parts, state).await?;
+                if user.role.allows(Role::$name) { Ok(Self(user)) } else { Err(PageError::Forbidden) }
+            }
+        }
+    )+};
+}
+needs_role!(Admin, Lead, Analyst);
+
+/// An id (or several, as a tuple) from the path; anything else there is the 404 page.
+#[derive(Clone, Copy, Debug)]
+pub struct Id<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Id<T> {
+    type Rejection = PageError;
+    #[expect(clippy::disallowed_types, reason = "this is the type to use instead")]
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let path = axum::extract::Path::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(id)| Self(id)).map_err(|_| PageError::NotFound)
+    }
+}
+
+/// A query string that may name a parameter several times; what cannot be read is the 400 page.
+#[derive(Clone, Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = PageError;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let query = axum_extra::extract::Query::from_request_parts(parts, state).await;
+        query.map(|query| Self(query.0)).map_err(|_| PageError::BadRequest("The address of this list cannot be read.".into()))
+    }
+}
+
+/// A form sent by somebody signed in, from our page of the same session. Needs `form_token` among its fields, which `T` does not see.
+#[derive(Clone, Debug)]
+pub struct Posted<T>(pub User, pub T);
+
+impl<T: DeserializeOwned> FromRequest<AppState> for Posted<T> {
+    type Rejection = PageError;
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, PageError> {
+        let (mut parts, body) = request.into_parts();
+        let user = User::from_request_parts(&mut parts, state).await?;
+        let path = user.here.split('?').next().unwrap_or_default();
+        let (token, rest) = split_token(Request::from_parts(parts.clone(), body)).await?;
+        if !user.accepts_form_token(path, &token) {
+            return Err(PageError::Forbidden);
+        }
+        let form = Form::from_request(Request::from_parts(parts, Body::from(rest)), state).await;
+        match form {
+            Ok(Form(form)) => Ok(Self(user, form)),
+            Err(_) => Err(PageError::BadRequest("The form is incomplete or has fields we do not know.".into())),
+        }
+    }
+}
+
+/// The form's token, and the other fields as they came.
+async fn split_token(request: Request) -> Result<(String, String), PageError> {
+    let body = Bytes::from_request(request, &()).await.map_err(|_| PageError::BadRequest("The form is too large.".into()))?;
+    let mut token = String::new();
+    let mut rest = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in form_urlencoded::parse(&body) {
+        if name == form_tokens::FIELD {
+            token = value.into_owned();
+        } else {
+            rest.append_pair(&name, &value);
+        }
+    }
+    Ok((token, rest.finish()))
+}
+
+/// The session cookie's name: `__Host-` needs https, which only a loopback address may do without.
+pub fn cookie_name(config: &Config) -> &'static str {
+    if config.public_url.scheme() == "https" { "__Host-sid" } else { "sid" }
+}
+
+fn session_of(headers: &HeaderMap, config: &Config) -> Option<SecretString> {
+    CookieJar::from_headers(headers).get(cookie_name(config)).map(|cookie| cookie.value().to_owned().into())
+}
+
+/// The client's address: the peer, or, if the peer is a trusted proxy, the rightmost address it vouches for that is not one.
+pub fn client_ip(parts: &Parts, config: &Config) -> Option<String> {
+    let trusted = |ip: IpAddr| config.trusted_proxies.iter().any(|range| range.contains(ip));
+    let mut ip = parts.extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip().to_canonical();
+    let forwarded: Vec<&str> = parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
+    for hop in forwarded.join(",").rsplit(',') {
+        if !trusted(ip) {
+            break;
+        }
+        let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
+        ip = hop.to_canonical();
+    }
+    Some(ip.to_string())
+}
+
+/// The client's address, for pages without a user.
+#[derive(Clone, Debug)]
+pub struct ClientIp(pub Option<String>);
+
+impl FromRequestParts<AppState> for ClientIp {
+    type Rejection = PageError;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, PageError> {
+        Ok(Self(client_ip(parts, &state.config)))
+    }
+}

@@ -1,0 +1,133 @@
+//! Signing in and out.
+
+use super::error::PageError;
+use super::extract::{self, ClientIp, Posted, Query, User};
+use super::page::Page;
+use crate::app::{AppState, Demo};
+use crate::auth::sign_in::{SignInError, sign_in};
+use crate::config::Config;
+use crate::store;
+use crate::store::audit::{self, Event};
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum_extra::extract::cookie::{Cookie, SameSite};
+use axum_extra::extract::{CookieJar, Form};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use std::sync::Arc;
+
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/login", get(form).post(enter)).route("/logout", post(leave))
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage {
+    next: String,
+    login: String,
+    problem: Option<&'static str>,
+    demo: Option<Arc<Demo>>,
+}
+
+#[derive(Deserialize)]
+struct Next {
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Credentials {
+    login: String,
+    password: SecretString,
+    #[serde(default)]
+    next: String,
+}
+
+/// A path of our own pages to go on to; anything else is the overview.
+pub fn internal(next: &str) -> &str {
+    const PAGES: [&str; 6] = ["incidents", "alerts", "tenants", "admin", "account", ""];
+    let first = next.strip_prefix('/').unwrap_or("//").split(['/', '?']).next().unwrap_or("/");
+    let plain = next.len() <= 2000 && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') && !next.starts_with("//");
+    if plain && PAGES.contains(&first) { next } else { "/" }
+}
+
+async fn form(State(state): State<AppState>, Query(query): Query<Next>, user: Result<User, PageError>) -> Result<Response, PageError> {
+    if user.is_ok() {
+        return Ok(Redirect::to(internal(&query.next)).into_response());
+    }
+    Ok(Page(LoginPage { next: query.next, login: String::new(), problem: None, demo: state.demo }).into_response())
+}
+
+async fn enter(
+    State(state): State<AppState>,
+    ClientIp(ip): ClientIp,
+    jar: CookieJar,
+    form: Result<Form<Credentials>, axum_extra::extract::FormRejection>,
+) -> Result<Response, PageError> {
+    let Form(form) = form.map_err(|_| PageError::BadRequest("The form is incomplete.".into()))?;
+    match sign_in(&state.db, &state.hasher, &form.login, &form.password, ip.as_deref()).await {
+        Ok(session) => {
+            let cookie = cookie(&state.config, session.expose_secret().to_owned());
+            Ok((jar.add(cookie), Redirect::to(internal(&form.next))).into_response())
+        }
+        Err(SignInError::Refused) => {
+            let problem = Some("That name and password do not match, or there were too many attempts: wait a moment and try again.");
+            let page = Page(LoginPage { next: form.next, login: form.login, problem, demo: state.demo });
+            Ok((StatusCode::UNAUTHORIZED, page).into_response())
+        }
+        Err(SignInError::Busy) => Err(PageError::Busy),
+        Err(SignInError::Other(cause)) => Err(PageError::Internal(cause)),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+async fn leave(State(state): State<AppState>, jar: CookieJar, Posted(user, Nothing {}): Posted<Nothing>) -> Result<Response, PageError> {
+    let mut tx = state.db.no_tenant().await?;
+    store::sessions::end(&mut tx, user.id, &user.session_hash).await?;
+    audit::record(&mut tx, Event::new(user.actor(), "logout").ip(user.ip.clone())).await?;
+    tx.commit().await?;
+    let clear = [(HeaderName::from_static("clear-site-data"), "\"cache\", \"cookies\", \"storage\"")];
+    Ok((jar.remove(cookie(&state.config, String::new())), clear, Redirect::to("/login")).into_response())
+}
+
+fn cookie(config: &Config, value: String) -> Cookie<'static> {
+    Cookie::build((extract::cookie_name(config), value))
+        .path("/")
+        .http_only(true)
+        .secure(config.public_url.scheme() == "https")
+        .same_site(SameSite::Lax)
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::internal;
+
+    #[test]
+    fn only_our_own_pages_are_gone_on_to() {
+        for good in ["/", "/incidents?severity=high", "/tenants/x", "/?a=b"] {
+            assert_eq!(internal(good), good);
+        }
+        for bad in [
+            "",
+            "incidents",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/logout",
+            "/in cidents",
+            "/incidents\r\nX: y",
+            "/login",
+        ] {
+            assert_eq!(internal(bad), "/", "{bad}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Pages: HTML from the server, a file for each group of pages with its structs, handlers and routes together.
+//!
+//! To add a page: a template struct beside its handler, the route in that file's `routes()`, a line in [`router`], and a row in
+//! `tests/it/access.rs` that says who may come. The handler's arguments are the policy: [`extract::User`] and the roles,
+//! [`extract::Id`] for ids in paths, [`extract::Posted`] for forms, [`scope::ScopedDb`] for data.
+
+pub mod account;
+pub mod error;
+pub mod extract;
+pub mod headers;
+pub mod health;
+pub mod login;
+pub mod page;
+pub mod scope;
+pub mod setup;
+pub mod show;
+pub mod static_files;
+
+use crate::app::AppState;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::{Router, body::Body};
+use error::PageError;
+use std::any::Any;
+use std::time::Duration;
+use tower::ServiceBuilder;
+use tower_http::CompressionLevel;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::csrf::{CsrfLayer, ProtectionError};
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::trace::TraceLayer;
+
+/// The most a request may take, and the largest body of one that says nothing else.
+const TIME: Duration = Duration::from_secs(15);
+const BODY: usize = 64 * 1024;
+
+/// Every page behind the layers that guard it.
+pub fn router(state: AppState) -> Router {
+    let layers = ServiceBuilder::new()
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(from_fn_with_state(state.clone(), headers::guard))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(
+            own_site_only(&state).with_rejection_response(|_: ProtectionError| -> Response<Body> { PageError::Forbidden.into_response() }),
+        )
+        .layer(from_fn(in_time))
+        .layer(DefaultBodyLimit::max(BODY));
+    Router::new()
+        .merge(health::routes())
+        .merge(static_files::routes())
+        .merge(login::routes())
+        .merge(setup::routes())
+        .merge(account::routes())
+        .fallback(|| async { PageError::NotFound })
+        .method_not_allowed_fallback(|| async { PageError::MethodNotAllowed })
+        .layer(layers)
+        .with_state(state)
+}
+
+/// Only the pattern of the path goes to the log: paths and queries may hold one-time tokens and search words.
+fn span(request: &Request) -> tracing::Span {
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+    tracing::info_span!("request", method = %request.method(), path, id)
+}
+
+fn own_site_only(state: &AppState) -> CsrfLayer {
+    let own = state.config.public_url.origin().ascii_serialization();
+    CsrfLayer::new().add_trusted_origin(own).unwrap_or_default()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
+fn panicked(cause: Box<dyn Any + Send>) -> Response {
+    let text = cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("no text");
+    PageError::Internal(anyhow::anyhow!("panic: {text}")).into_response()
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    tokio::time::timeout(TIME, next.run(request)).await.unwrap_or_else(|_| PageError::Busy.into_response())
+}

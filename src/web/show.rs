@@ -1,0 +1,104 @@
+//! How values are shown to people.
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+
+/// A time as a page shows it: relative in the text, exact in the `<time>` element.
+#[derive(Clone, Copy, Debug)]
+pub struct When {
+    at: DateTime<Utc>,
+    now: DateTime<Utc>,
+}
+
+impl When {
+    /// `at` as seen at `now`.
+    pub const fn new(at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        Self { at, now }
+    }
+
+    /// For the `datetime` attribute.
+    pub fn iso(&self) -> String {
+        self.at.to_rfc3339_opts(SecondsFormat::Secs, true)
+    }
+
+    /// "2026-11-22 14:32:05 UTC".
+    pub fn exact(&self) -> String {
+        self.at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+    }
+
+    /// "40 s ago", "in 3 d".
+    pub fn relative(&self) -> String {
+        let passed = self.now - self.at;
+        if passed < TimeDelta::zero() { format!("in {}", span(-passed)) } else { format!("{} ago", span(passed)) }
+    }
+
+    /// "40 s", "3 d": for columns whose head says what it is.
+    pub fn age(&self) -> String {
+        span((self.now - self.at).abs())
+    }
+}
+
+/// The largest unit that fits: "40 s", "12 min", "5 h", "3 d", "8 mo", "2 y".
+pub fn span(span: TimeDelta) -> String {
+    let seconds = span.num_seconds();
+    match seconds {
+        ..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        172_800..5_184_000 => format!("{} d", seconds / 86_400),
+        5_184_000..63_072_000 => format!("{} mo", seconds / 2_592_000),
+        _ => format!("{} y", seconds / 31_536_000),
+    }
+}
+
+/// "1 incident", "1,204 incidents".
+pub fn count(n: i64, one: &str, many: &str) -> String {
+    format!("{} {}", thousands(n), if n == 1 { one } else { many })
+}
+
+/// "1,204".
+pub fn thousands(n: i64) -> String {
+    let digits = n.unsigned_abs().to_string();
+    let mut text = String::from(if n < 0 { "-" } else { "" });
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Somebody else's text with its invisible characters made visible: controls and those that turn the direction of writing.
+pub fn visible(text: &str) -> String {
+    let odd = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{061c}')
+    };
+    if !text.contains(odd) {
+        return text.to_owned();
+    }
+    text.chars().flat_map(|c| if odd(c) { format!("⟨U+{:04X}⟩", u32::from(c)).chars().collect() } else { vec![c] }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_relative_in_the_largest_unit_that_fits() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let shown = |seconds: i64| When::new(now - TimeDelta::seconds(seconds), now).relative();
+        assert_eq!([shown(40), shown(-90), shown(7200), shown(200_000)], ["40 s ago", "in 1 min", "2 h ago", "2 d ago"]);
+    }
+
+    #[test]
+    fn thousands_are_parted() {
+        assert_eq!([thousands(0), thousands(999), thousands(1000), thousands(-1_234_567)], ["0", "999", "1,000", "-1,234,567"]);
+    }
+
+    #[test]
+    fn characters_that_turn_the_text_around_are_made_visible() {
+        assert_eq!(visible("gpj\u{202e}exe\0"), "gpj⟨U+202E⟩exe⟨U+0000⟩");
+        assert_eq!(visible("Grüße 👋"), "Grüße 👋");
+    }
+}

@@ -1,0 +1,56 @@
+//! The style sheet, the script and the icon, compiled in and served under names that hold their hash, so that they can be kept for ever.
+
+use super::error::PageError;
+use super::extract::Id;
+use crate::app::AppState;
+use aws_lc_rs::digest;
+use axum::Router;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use std::sync::LazyLock;
+
+struct File {
+    url: String,
+    kind: &'static str,
+    body: &'static [u8],
+}
+
+impl File {
+    fn new(stem: &str, extension: &str, kind: &'static str, body: &'static [u8]) -> Self {
+        let hash = digest::digest(&digest::SHA256, body);
+        let short: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Self { url: format!("/static/{stem}.{short}.{extension}"), kind, body }
+    }
+}
+
+static STYLE: LazyLock<File> =
+    LazyLock::new(|| File::new("style", "css", "text/css; charset=utf-8", include_bytes!("../../static/style.css")));
+static SCRIPT: LazyLock<File> =
+    LazyLock::new(|| File::new("app", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/app.js")));
+static ICON: LazyLock<File> = LazyLock::new(|| File::new("icon", "svg", "image/svg+xml", include_bytes!("../../static/icon.svg")));
+
+/// Where the style sheet is.
+pub fn style() -> &'static str {
+    &STYLE.url
+}
+
+/// Where the script is.
+pub fn script() -> &'static str {
+    &SCRIPT.url
+}
+
+/// Where the icon is.
+pub fn icon() -> &'static str {
+    &ICON.url
+}
+
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/static/{file}", get(file))
+}
+
+async fn file(Id(name): Id<String>) -> Result<impl IntoResponse, PageError> {
+    let wanted = [&*STYLE, &*SCRIPT, &*ICON].into_iter().find(|file| file.url.strip_prefix("/static/") == Some(name.as_str()));
+    let file = wanted.ok_or(PageError::NotFound)?;
+    Ok(([(header::CONTENT_TYPE, file.kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")], file.body))
+}
