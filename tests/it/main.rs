@@ -5,6 +5,7 @@ mod cancelled;
 mod catalogue;
 mod counters;
 mod embedded;
+mod floors;
 mod isolation;
 mod migrations;
 mod support;
