@@ -7,8 +7,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, Executor, PgPool};
 use std::time::Duration;
 
-/// The job engine's schema.
-pub const JOBS: &str = "jobs";
+/// The job engine's schema, as `sync::engine` names it.
+const JOBS: &str = "jobs";
 /// Any fixed number: two migrations at once take turns on it.
 const LOCK: i64 = 0x57_61_74_63_68;
 
