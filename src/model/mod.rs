@@ -4,6 +4,7 @@ pub mod access;
 pub mod clock;
 pub mod cloud;
 pub mod consent;
+pub mod entity;
 pub mod ids;
 pub mod import;
 pub mod incident;

@@ -13,13 +13,16 @@ use std::fmt::Write as _;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+pub mod alerts;
 pub mod api_tokens;
 pub mod audit;
 pub mod bindings;
 pub mod consents;
 pub mod coverage;
 pub mod embedded;
+pub mod incidents;
 pub mod invites;
+pub mod lists;
 pub mod migrate;
 pub mod permissions;
 pub mod rebinds;
@@ -63,6 +66,8 @@ impl Db {
             ("role", name),
             ("statement_timeout", statement_timeout),
             ("lock_timeout", "3s"),
+            // A list query has a dozen optional filters: it must be planned for those that are set.
+            ("plan_cache_mode", "force_custom_plan"),
             ("idle_in_transaction_session_timeout", "15s"),
             ("timezone", "UTC"),
         ]);

@@ -1,0 +1,130 @@
+//! Alerts, read for lists, pages and the API. They are written by `ingest`.
+
+use super::Scoped;
+use super::incidents::Original;
+use super::lists::{COUNT_CAP, Filter, Order, Position, bind_filter, list_sql};
+use crate::model::{AlertId, DirectoryId, IncidentId, Severity, Status, TenantId};
+use chrono::{DateTime, Utc};
+
+/// One alert with its tenant's name.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Alert {
+    pub tenant_id: TenantId,
+    pub tenant_name: String,
+    /// The tenant's directory, for links to Microsoft.
+    pub directory_id: Option<DirectoryId>,
+    pub alert_id: AlertId,
+    /// The product whose alert it is: a [`crate::model::Product`] in its spelling.
+    pub product: String,
+    /// The product's own id.
+    pub external_id: String,
+    pub incident_id: Option<IncidentId>,
+    /// Known before the incident itself has been read.
+    pub incident_external_id: Option<String>,
+    pub title: String,
+    pub severity: Severity,
+    pub severity_raw: String,
+    pub status: Status,
+    pub status_raw: String,
+    pub classification: Option<String>,
+    pub determination: Option<String>,
+    pub category: Option<String>,
+    pub service_source: Option<String>,
+    pub detection_source: Option<String>,
+    pub detector_id: Option<String>,
+    pub assigned_to: Option<String>,
+    /// The main device's name.
+    pub device: Option<String>,
+    /// The main user.
+    pub account: Option<String>,
+    pub mitre_techniques: Vec<String>,
+    /// `kind:value`, lower case.
+    pub entities: Vec<String>,
+    pub url: Option<String>,
+    pub created_at: DateTime<Utc>,
+    /// The product's time of the last update.
+    pub updated_at: DateTime<Utc>,
+    pub resolved_at: Option<DateTime<Utc>>,
+    /// When this version was read.
+    pub synced_at: DateTime<Utc>,
+}
+
+impl Alert {
+    /// Where a list continues after this row.
+    pub fn position(&self) -> Position {
+        Position { severity: self.severity, updated_at: self.updated_at, id: self.alert_id.0 }
+    }
+}
+
+const BY_SEVERITY: &str = list_sql!(walked "alerts", list_sql!(where "r.product = any($7)", "false"),
+    "($14::smallint is null or (r.severity, r.updated_at, r.alert_id) < ($14, $15, $16))", "r.severity desc, r.updated_at desc, r.alert_id desc");
+const BY_SEVERITY_MERGED: &str = list_sql!(merged "alerts", list_sql!(where "r.product = any($7)", "false"),
+    "($14::smallint is null or (r.severity, r.updated_at, r.alert_id) < ($14, $15, $16))", "r.severity desc, r.updated_at desc, r.alert_id desc");
+const BY_UPDATE: &str = list_sql!(walked "alerts", list_sql!(where "r.product = any($7)", "false"),
+    "($14::smallint is null or (r.updated_at, r.alert_id) < ($15, $16))", "r.updated_at desc, r.alert_id desc");
+const BY_UPDATE_MERGED: &str = list_sql!(merged "alerts", list_sql!(where "r.product = any($7)", "false"),
+    "($14::smallint is null or (r.updated_at, r.alert_id) < ($15, $16))", "r.updated_at desc, r.alert_id desc");
+const COUNT: &str = list_sql!(count "alerts", list_sql!(where "r.product = any($7)", "false"));
+
+/// At most `limit` (1 to 201) alerts after a position. Alerts have no tags: a filter for tags finds none.
+pub async fn list(tx: &mut Scoped, filter: &Filter, order: Order, after: Option<Position>, limit: i64) -> sqlx::Result<Vec<Alert>> {
+    let sql = match (order, filter.is_merged()) {
+        (Order::Severity, false) => BY_SEVERITY,
+        (Order::Severity, true) => BY_SEVERITY_MERGED,
+        (Order::Updated, false) => BY_UPDATE,
+        (Order::Updated, true) => BY_UPDATE_MERGED,
+    };
+    bind_filter!(sqlx::query_as(sql), filter)
+        .bind(after.map(|after| after.severity))
+        .bind(after.map(|after| after.updated_at))
+        .bind(after.map(|after| after.id))
+        .bind(limit)
+        .fetch_all(&mut **tx)
+        .await
+}
+
+/// How many alerts the filter finds, at most [`COUNT_CAP`] + 1.
+pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
+    bind_filter!(sqlx::query_scalar(COUNT), filter).bind(COUNT_CAP + 1).fetch_one(&mut **tx).await
+}
+
+/// One alert of the transaction's scope.
+pub async fn get(tx: &mut Scoped, alert: AlertId) -> sqlx::Result<Option<Alert>> {
+    sqlx::query_as(
+        "select r.*, t.name as tenant_name, t.directory_id from alerts as r join tenants as t on t.tenant_id = r.tenant_id where r.alert_id = $1",
+    )
+    .bind(alert)
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+/// The alerts of an incident, oldest first, at most 500.
+pub async fn of_incident(tx: &mut Scoped, tenant: TenantId, incident: IncidentId) -> sqlx::Result<Vec<Alert>> {
+    sqlx::query_as(
+        "select r.*, t.name as tenant_name, t.directory_id from alerts as r join tenants as t on t.tenant_id = r.tenant_id
+         where r.tenant_id = $1 and r.incident_id = $2 order by r.created_at, r.alert_id limit 500",
+    )
+    .bind(tenant)
+    .bind(incident)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// One original of one of several alerts.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct AlertOriginal {
+    pub alert_id: AlertId,
+    #[sqlx(flatten)]
+    pub original: Original,
+}
+
+/// The originals of alerts of one tenant, one for each API that showed the alert.
+pub async fn originals(tx: &mut Scoped, tenant: TenantId, alerts: &[AlertId]) -> sqlx::Result<Vec<AlertOriginal>> {
+    sqlx::query_as(
+        "select alert_id, api, body::text as body, updated_at from alert_raw where tenant_id = $1 and alert_id = any($2) order by alert_id, api",
+    )
+    .bind(tenant)
+    .bind(alerts)
+    .fetch_all(&mut **tx)
+    .await
+}

@@ -1,0 +1,161 @@
+//! Incidents, read for lists, pages and the API. They are written by `ingest`.
+
+use super::Scoped;
+use super::lists::{COUNT_CAP, Filter, Order, Position, bind_filter, list_sql};
+use crate::model::{DirectoryId, IncidentId, Severity, Status, TenantId};
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+use std::collections::HashMap;
+
+/// One incident with its tenant's name.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Incident {
+    pub tenant_id: TenantId,
+    pub tenant_name: String,
+    /// The tenant's directory, for links to Microsoft.
+    pub directory_id: Option<DirectoryId>,
+    pub incident_id: IncidentId,
+    /// The product whose incident it is: a [`crate::model::Product`] in its spelling.
+    pub product: String,
+    /// Microsoft's id.
+    pub external_id: String,
+    pub title: String,
+    pub severity: Severity,
+    /// Microsoft's word for the severity.
+    pub severity_raw: String,
+    pub status: Status,
+    /// Microsoft's word for the status.
+    pub status_raw: String,
+    pub classification: Option<String>,
+    pub determination: Option<String>,
+    pub assigned_to: Option<String>,
+    pub tags: Vec<String>,
+    /// Microsoft's id of the incident this one was merged into.
+    pub redirect_to: Option<String>,
+    pub alert_count: i32,
+    /// `kind:value`, lower case.
+    pub entities: Vec<String>,
+    /// Products whose alerts it holds.
+    pub products: Vec<String>,
+    pub url: Option<String>,
+    pub created_at: DateTime<Utc>,
+    /// Microsoft's time of the last update.
+    pub updated_at: DateTime<Utc>,
+    pub resolved_at: Option<DateTime<Utc>>,
+    /// When this version was read from Microsoft.
+    pub synced_at: DateTime<Utc>,
+}
+
+impl Incident {
+    /// Where a list continues after this row.
+    pub fn position(&self) -> Position {
+        Position { severity: self.severity, updated_at: self.updated_at, id: self.incident_id.0 }
+    }
+}
+
+const BY_SEVERITY: &str = list_sql!(walked "incidents", list_sql!(where "r.products && $7", "r.tags && $8"),
+    "($14::smallint is null or (r.severity, r.updated_at, r.incident_id) < ($14, $15, $16))", "r.severity desc, r.updated_at desc, r.incident_id desc");
+const BY_SEVERITY_MERGED: &str = list_sql!(merged "incidents", list_sql!(where "r.products && $7", "r.tags && $8"),
+    "($14::smallint is null or (r.severity, r.updated_at, r.incident_id) < ($14, $15, $16))", "r.severity desc, r.updated_at desc, r.incident_id desc");
+const BY_UPDATE: &str = list_sql!(walked "incidents", list_sql!(where "r.products && $7", "r.tags && $8"),
+    "($14::smallint is null or (r.updated_at, r.incident_id) < ($15, $16))", "r.updated_at desc, r.incident_id desc");
+const BY_UPDATE_MERGED: &str = list_sql!(merged "incidents", list_sql!(where "r.products && $7", "r.tags && $8"),
+    "($14::smallint is null or (r.updated_at, r.incident_id) < ($15, $16))", "r.updated_at desc, r.incident_id desc");
+const COUNT: &str = list_sql!(count "incidents", list_sql!(where "r.products && $7", "r.tags && $8"));
+
+/// At most `limit` (1 to 201) incidents after a position.
+pub async fn list(tx: &mut Scoped, filter: &Filter, order: Order, after: Option<Position>, limit: i64) -> sqlx::Result<Vec<Incident>> {
+    let sql = match (order, filter.is_merged()) {
+        (Order::Severity, false) => BY_SEVERITY,
+        (Order::Severity, true) => BY_SEVERITY_MERGED,
+        (Order::Updated, false) => BY_UPDATE,
+        (Order::Updated, true) => BY_UPDATE_MERGED,
+    };
+    bind_filter!(sqlx::query_as(sql), filter)
+        .bind(after.map(|after| after.severity))
+        .bind(after.map(|after| after.updated_at))
+        .bind(after.map(|after| after.id))
+        .bind(limit)
+        .fetch_all(&mut **tx)
+        .await
+}
+
+/// How many incidents the filter finds, at most [`COUNT_CAP`] + 1.
+pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
+    bind_filter!(sqlx::query_scalar(COUNT), filter).bind(COUNT_CAP + 1).fetch_one(&mut **tx).await
+}
+
+/// One incident of the transaction's scope.
+pub async fn get(tx: &mut Scoped, incident: IncidentId) -> sqlx::Result<Option<Incident>> {
+    sqlx::query_as(
+        "select r.*, t.name as tenant_name, t.directory_id from incidents as r join tenants as t on t.tenant_id = r.tenant_id where r.incident_id = $1",
+    )
+    .bind(incident)
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+/// The incident of a tenant that has this id at Microsoft: where a merged one went.
+pub async fn find_external(tx: &mut Scoped, tenant: TenantId, product: &str, external_id: &str) -> sqlx::Result<Option<IncidentId>> {
+    sqlx::query_scalar("select incident_id from incidents where tenant_id = $1 and product = $2 and external_id = $3")
+        .bind(tenant)
+        .bind(product)
+        .bind(external_id)
+        .fetch_optional(&mut **tx)
+        .await
+}
+
+/// One thing that happened to an incident.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct IncidentEvent {
+    pub at: DateTime<Utc>,
+    /// opened, status, severity, owner, classification, merged, alerts
+    pub kind: String,
+    pub before: Option<String>,
+    pub after: Option<String>,
+}
+
+/// What happened to an incident, oldest first, at most 500.
+pub async fn events(tx: &mut Scoped, tenant: TenantId, incident: IncidentId) -> sqlx::Result<Vec<IncidentEvent>> {
+    sqlx::query_as(
+        "select at, kind, before, after from incident_events where tenant_id = $1 and incident_id = $2 order by at, event_id limit 500",
+    )
+    .bind(tenant)
+    .bind(incident)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// A record as a product's API gave it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Original {
+    /// The product whose API it was.
+    pub api: String,
+    /// The text as it came.
+    pub body: String,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The originals of an incident, one for each API that showed it.
+pub async fn originals(tx: &mut Scoped, tenant: TenantId, incident: IncidentId) -> sqlx::Result<Vec<Original>> {
+    sqlx::query_as("select api, body::text as body, updated_at from incident_raw where tenant_id = $1 and incident_id = $2 order by api")
+        .bind(tenant)
+        .bind(incident)
+        .fetch_all(&mut **tx)
+        .await
+}
+
+/// In how many *other* incidents of the transaction's scope each entity stands; counted up to 100 each, at most 100 entities.
+pub async fn sightings(tx: &mut Scoped, incident: IncidentId, entities: &[String]) -> sqlx::Result<HashMap<String, i64>> {
+    let rows: Option<Json<HashMap<String, i64>>> = sqlx::query_scalar(
+        "select json_object_agg(asked.entity, found.n)
+         from unnest($1::text[]) as asked (entity)
+         cross join lateral (select count(*) as n from (select 1 from incidents where entities @> array[asked.entity] and incident_id <> $2 limit 100) as capped) as found
+         where found.n > 0",
+    )
+    .bind(&entities[..entities.len().min(100)])
+    .bind(incident)
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(rows.map(|Json(map)| map).unwrap_or_default())
+}

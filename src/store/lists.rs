@@ -1,0 +1,167 @@
+//! What the lists of incidents and of alerts have in common: filter, order, position, and the shape of the query.
+
+use crate::model::{Product, Severity, Status, TenantId, entity};
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+/// What a list is asked for. An empty list or `None` asks for nothing in particular.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// The tenants to look at: those asked for, or those of a reader who may not see all. `None`: every tenant of the scope.
+    pub tenants: Option<Vec<TenantId>>,
+    pub severities: Vec<Severity>,
+    pub statuses: Vec<Status>,
+    pub owner: Option<Owner>,
+    /// An incident's products are those of its alerts; an alert has one.
+    pub products: Vec<Product>,
+    /// Incidents only.
+    pub tags: Vec<String>,
+    /// Words of the title, a product's own id, or an entity's value.
+    pub text: Option<String>,
+    pub updated_since: Option<DateTime<Utc>>,
+    pub created_since: Option<DateTime<Utc>>,
+}
+
+/// Whose work it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    Nobody,
+    /// As Microsoft writes the name; compared exactly.
+    Is(String),
+}
+
+/// How a list is sorted. Newest or worst first; the id breaks ties.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Severity, then last update.
+    #[default]
+    Severity,
+    /// Last update.
+    Updated,
+}
+
+/// The last row of a page: the next page begins after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub severity: Severity,
+    pub updated_at: DateTime<Utc>,
+    pub id: Uuid,
+}
+
+/// A list limited to this many tenants is merged from one short index walk a tenant; a longer one walks the index of all tenants.
+const MERGED: usize = 100;
+
+/// A count stops here and is shown as "1,000+".
+pub const COUNT_CAP: i64 = 1_000;
+
+impl Filter {
+    pub(super) fn is_merged(&self) -> bool {
+        self.tenants.as_ref().is_some_and(|tenants| tenants.len() <= MERGED)
+    }
+
+    /// Only open rows are asked for, so that the partial indexes serve.
+    pub(super) fn open(&self) -> Option<bool> {
+        let open = |status: &Status| matches!(status, Status::New | Status::InProgress | Status::Unknown);
+        (!self.statuses.is_empty() && self.statuses.iter().all(open)).then_some(true)
+    }
+}
+
+/// Binds a filter's values as `$1` to `$13`, in the order [`list_sql`] names them.
+macro_rules! bind_filter {
+    ($query:expr, $filter:expr) => {{
+        let filter: &$crate::store::lists::Filter = $filter;
+        let (nobody, owner) = match &filter.owner {
+            Some($crate::store::lists::Owner::Nobody) => (Some(true), None),
+            Some($crate::store::lists::Owner::Is(name)) => (None, Some(name.clone())),
+            None => (None, None),
+        };
+        $query
+            .bind(filter.tenants.clone())
+            .bind($crate::store::lists::some(filter.severities.iter().map(|severity| *severity as i16)))
+            .bind($crate::store::lists::some(filter.statuses.iter().map(|status| status.as_str())))
+            .bind(filter.open())
+            .bind(nobody)
+            .bind(owner)
+            .bind($crate::store::lists::some(filter.products.iter().map(|product| product.as_str())))
+            .bind($crate::store::lists::some(filter.tags.iter().cloned()))
+            .bind(filter.text.as_deref().map($crate::store::lists::pattern))
+            .bind(filter.text.as_deref().map(str::trim))
+            .bind(filter.text.as_deref().map($crate::store::lists::entity_keys))
+            .bind(filter.updated_since)
+            .bind(filter.created_since)
+    }};
+}
+pub(super) use bind_filter;
+
+/// The text of a list query: `$table` is the table with its own conditions, read as `r`.
+macro_rules! list_sql {
+    (where $product:literal, $tag:literal) => {
+        concat!(
+            "($2::smallint[] is null or r.severity = any($2)) and ($3::text[] is null or r.status = any($3)) and ($4::boolean is null or r.is_open = $4)",
+            " and ($5::boolean is null or r.assigned_to is null) and ($6::text is null or r.assigned_to = $6)",
+            " and ($7::text[] is null or ", $product, ") and ($8::text[] is null or ", $tag, ")",
+            " and ($9::text is null or r.title ilike $9 or r.external_id = $10 or r.entities && $11::text[])",
+            " and ($12::timestamptz is null or r.updated_at >= $12) and ($13::timestamptz is null or r.created_at >= $13)"
+        )
+    };
+    (merged $table:literal, $filter:expr, $after:literal, $order:literal) => {
+        concat!(
+            "select r.*, t.name as tenant_name, t.directory_id from (select r.* from unnest($1::uuid[]) as asked (tenant_id) cross join lateral (select * from ", $table,
+            " as r where r.tenant_id = asked.tenant_id and ", $filter, " and ", $after, " order by ", $order, " limit $17) as r order by ", $order,
+            " limit $17) as r join tenants as t on t.tenant_id = r.tenant_id order by ", $order
+        )
+    };
+    (walked $table:literal, $filter:expr, $after:literal, $order:literal) => {
+        concat!(
+            "select r.*, t.name as tenant_name, t.directory_id from (select r.* from ", $table, " as r where ($1::uuid[] is null or r.tenant_id = any($1)) and ", $filter,
+            " and ", $after, " order by ", $order, " limit $17) as r join tenants as t on t.tenant_id = r.tenant_id order by ", $order
+        )
+    };
+    (count $table:literal, $filter:expr) => {
+        concat!("select count(*) from (select 1 from ", $table, " as r where ($1::uuid[] is null or r.tenant_id = any($1)) and ", $filter, " limit $14) as capped")
+    };
+}
+pub(super) use list_sql;
+
+/// `None` for an empty list.
+pub(super) fn some<T>(values: impl Iterator<Item = T>) -> Option<Vec<T>> {
+    let values: Vec<T> = values.collect();
+    (!values.is_empty()).then_some(values)
+}
+
+/// The text as a pattern that finds it anywhere, with its own wildcards made plain.
+pub(super) fn pattern(text: &str) -> String {
+    let plain = text.trim().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{plain}%")
+}
+
+/// The text as an entity of every kind; `kind:value` is looked for as it stands.
+pub(super) fn entity_keys(text: &str) -> Vec<String> {
+    let mut keys: Vec<String> = entity::KINDS.iter().filter_map(|kind| entity::key(kind, text)).collect();
+    keys.push(text.trim().to_lowercase());
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_in_a_search_are_plain_characters() {
+        assert_eq!(pattern(r" 50%_\ "), r"%50\%\_\\%");
+    }
+
+    #[test]
+    fn a_search_looks_for_an_entity_of_every_kind() {
+        let keys = entity_keys(" Anna@Example.com ");
+        assert!(keys.contains(&"user:anna@example.com".to_owned()) && keys.contains(&"anna@example.com".to_owned()));
+    }
+
+    #[test]
+    fn only_a_list_of_open_statuses_is_served_by_the_open_index() {
+        let of = |statuses: &[Status]| Filter { statuses: statuses.to_vec(), ..Filter::default() }.open();
+        assert_eq!(of(&[Status::New, Status::InProgress]), Some(true));
+        assert_eq!(of(&[Status::New, Status::Resolved]), None);
+        assert_eq!(of(&[]), None);
+    }
+}
