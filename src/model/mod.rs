@@ -8,6 +8,7 @@ pub mod entity;
 pub mod ids;
 pub mod import;
 pub mod incident;
+pub mod permission;
 pub mod product;
 pub mod registration;
 pub mod tenant;

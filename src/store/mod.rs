@@ -27,6 +27,7 @@ pub mod migrate;
 pub mod permissions;
 pub mod rebinds;
 pub mod sessions;
+pub mod tenant_lists;
 pub mod tenants;
 pub mod tickets;
 pub mod users;
