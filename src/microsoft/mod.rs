@@ -1,1 +1,167 @@
 //! The only place that speaks to Microsoft; knows nothing of our tables.
+//!
+//! [`Client`] is the door: it holds the configured apps, their tokens and the manners kept towards each API. Every call names a
+//! [`Target`], whose tenant comes first in each cache key, and the app to call as.
+
+pub mod cloud_apps;
+pub mod clouds;
+pub mod consent;
+mod credential;
+mod directory;
+pub mod endpoint;
+mod error;
+mod http;
+mod id_token;
+mod lanes;
+mod odata;
+mod probe;
+mod request;
+mod sign_in;
+mod token;
+mod wire;
+pub mod xdr;
+
+pub use cloud_apps::CloudAppsQuery;
+pub use directory::FindError;
+pub use error::{CallError, NetworkFault};
+pub use http::MAX_ANSWER;
+pub use odata::Page;
+pub use sign_in::{SignInError, SignInTrip, SignedIn};
+
+use crate::config;
+use crate::model::{Cloud, DirectoryId, Product, TenantId};
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use credential::Credential;
+use http::Http;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+use uuid::Uuid;
+
+/// Everything needed to call Microsoft. Cheap to clone; clones share tokens and limits.
+#[derive(Clone, Debug)]
+pub struct Client {
+    inner: Arc<Inner>,
+    retry_delay: Duration,
+}
+
+#[derive(Debug)]
+struct Inner {
+    http: Http,
+    apps: Vec<App>,
+    tokens: token::Tokens,
+    lanes: lanes::Lanes,
+    keys: id_token::Keys,
+}
+
+/// A configured app registration.
+#[derive(Debug)]
+pub struct App {
+    pub name: String,
+    pub cloud: Cloud,
+    pub client_id: Uuid,
+    /// What customers are asked for.
+    pub permissions: BTreeMap<Product, Vec<String>>,
+    credential: Credential,
+}
+
+impl App {
+    /// When its certificate ends. `None` for a client secret, whose end only Microsoft knows.
+    pub fn credential_expires_at(&self) -> Option<DateTime<Utc>> {
+        self.credential.expires_at()
+    }
+}
+
+/// Whom a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub tenant: TenantId,
+    pub directory: DirectoryId,
+    pub cloud: Cloud,
+}
+
+impl Client {
+    /// The real Microsoft: the compiled hosts only, by https on port 443, with the system's roots and those of `ca_file`, through `proxy`
+    /// if there is one. The environment's proxy variables are ignored and redirects are not followed.
+    ///
+    /// # Errors
+    /// One sentence naming the key or the file: a credential that cannot be used (see the configuration), or an unreadable `ca_file`.
+    pub fn new(outbound: &config::Outbound, apps: &[config::App], now: DateTime<Utc>) -> anyhow::Result<Self> {
+        Self::with(Http::new(outbound)?, apps, now)
+    }
+
+    /// The stand-in cloud of the demo and of tests: `https://HOST/path` is looked for at `http://ADDRESS/HOST/path`; nothing else differs.
+    ///
+    /// # Errors
+    /// When the address is not a loopback one, and as [`Client::new`].
+    pub fn stand_in(address: SocketAddr, apps: &[config::App], now: DateTime<Utc>) -> anyhow::Result<Self> {
+        Self::with(Http::stand_in(address)?, apps, now)
+    }
+
+    fn with(http: Http, apps: &[config::App], now: DateTime<Utc>) -> anyhow::Result<Self> {
+        let load = |app: &config::App| {
+            let credential = Credential::load(app, now).with_context(|| format!("app `{}`", app.name))?;
+            let (name, permissions) = (app.name.clone(), app.permissions.clone());
+            Ok(App { name, cloud: app.cloud, client_id: app.client_id, permissions, credential })
+        };
+        let apps = apps.iter().map(load).collect::<anyhow::Result<_>>()?;
+        let inner = Inner { http, apps, tokens: token::Tokens::default(), lanes: lanes::Lanes::default(), keys: id_token::Keys::default() };
+        Ok(Self { inner: Arc::new(inner), retry_delay: Duration::from_secs(1) })
+    }
+
+    /// The same client with another first pause between tries (one second by default), for tests that make Microsoft fail.
+    #[must_use]
+    pub fn with_retry_delay(self, retry_delay: Duration) -> Self {
+        Self { retry_delay, ..self }
+    }
+
+    /// The app of this name.
+    pub fn app(&self, name: &str) -> Option<&App> {
+        self.apps().find(|app| app.name == name)
+    }
+
+    /// Every configured app.
+    pub fn apps(&self) -> impl Iterator<Item = &App> {
+        self.inner.apps.iter()
+    }
+
+    /// The admin-consent link of an app, see [`consent::admin_consent_url`]. `None` when no such app is configured or it asks for nothing.
+    pub fn admin_consent_url(&self, app: &str, directory: Option<DirectoryId>, redirect: &Url, state: &str) -> Option<Url> {
+        let app = self.app(app)?;
+        let (&product, _) = app.permissions.iter().find(|(_, permissions)| !permissions.is_empty())?;
+        Some(self.http().place(&consent::admin_consent_url(app.cloud, app.client_id, product, directory, redirect, state)))
+    }
+
+    /// The app to call as, if it can get tokens for this target at all.
+    fn app_for(&self, name: &str, target: &Target) -> Result<&App, CallError> {
+        let app = self.app(name).ok_or(CallError::NotConfigured("there is no such app"))?;
+        if clouds::login_host(app.cloud) == clouds::login_host(target.cloud) {
+            Ok(app)
+        } else {
+            Err(CallError::NotConfigured("the app is registered in another national cloud than the tenant's"))
+        }
+    }
+
+    const fn retry_delay(&self) -> Duration {
+        self.retry_delay
+    }
+
+    fn http(&self) -> &Http {
+        &self.inner.http
+    }
+
+    fn lanes(&self) -> &lanes::Lanes {
+        &self.inner.lanes
+    }
+
+    fn tokens(&self) -> &token::Tokens {
+        &self.inner.tokens
+    }
+
+    fn keys(&self) -> &id_token::Keys {
+        &self.inner.keys
+    }
+}

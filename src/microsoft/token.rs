@@ -1,0 +1,197 @@
+//! Tokens of the app itself (client credentials), per tenant, app and resource. In memory only.
+//!
+//! Shapes: Microsoft's pages "OAuth 2.0 client credentials flow" and "Access token claims reference".
+
+use super::consent::{by_number, first_number, word};
+use super::http::Outgoing;
+use super::lanes::{Service, Watch, locked};
+use super::{App, CallError, Client, Target, clouds, odata, wire};
+use crate::model::{DirectoryId, Product, TenantId};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use url::form_urlencoded;
+use uuid::Uuid;
+
+/// What a token says of itself. Read, not verified: the token came from Entra over TLS, and the API is the one to verify it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Granted {
+    /// The directory it was issued in.
+    #[serde(default, deserialize_with = "wire::text")]
+    pub tid: Option<String>,
+    /// The permissions it carries. Empty when none was granted: Entra issues a token all the same.
+    #[serde(default, deserialize_with = "wire::texts")]
+    pub roles: Vec<String>,
+    /// The resource, as an address or a GUID.
+    #[serde(default, deserialize_with = "wire::text")]
+    pub aud: Option<String>,
+    /// Seconds since 1970.
+    #[serde(default, deserialize_with = "wire::integer")]
+    pub exp: Option<i64>,
+}
+
+/// A token in memory.
+#[derive(Debug)]
+pub(super) struct Token {
+    pub(super) secret: Arc<SecretString>,
+    /// `None`: Entra may change the format at any time, which must not stop the call.
+    granted: Option<Granted>,
+    renew_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+}
+
+type Key = (TenantId, DirectoryId, Uuid, &'static str);
+/// Locked while a token is fetched, so that one fetch serves all who wait.
+type Slot = Arc<tokio::sync::Mutex<Option<Arc<Token>>>>;
+
+/// Every token of this process.
+#[derive(Debug, Default)]
+pub(super) struct Tokens(Mutex<HashMap<Key, Slot>>);
+
+impl Tokens {
+    fn slot(&self, key: Key) -> Slot {
+        locked(&self.0).entry(key).or_default().clone()
+    }
+}
+
+/// How long before its end a token is replaced; half its life if that is shorter.
+const EARLY: TimeDelta = TimeDelta::minutes(5);
+
+impl Client {
+    /// The permissions a fresh token carries: what has really been granted, as far as Entra's replicas know. Compare ignoring case.
+    pub async fn roles(&self, target: &Target, app: &str, product: Product, now: DateTime<Utc>) -> Result<Vec<String>, CallError> {
+        let app = self.app_for(app, target)?;
+        let token = self.token(target, app, clouds::api(target.cloud, product).audience, true, &Watch::start(now)).await?;
+        token.granted.as_ref().map(|granted| granted.roles.clone()).ok_or(CallError::Unexpected("the token's permissions cannot be read"))
+    }
+
+    /// A token that is still good, from memory unless `fresh` is asked for.
+    pub(super) async fn token(
+        &self,
+        target: &Target,
+        app: &App,
+        audience: &'static str,
+        fresh: bool,
+        watch: &Watch,
+    ) -> Result<Arc<Token>, CallError> {
+        let slot = self.tokens().slot(key(target, app, audience));
+        let mut kept = slot.lock().await;
+        if let Some(token) = kept.as_ref().filter(|token| !fresh && token.renew_at > watch.now()) {
+            return Ok(token.clone());
+        }
+        match self.fetch(target, app, audience, watch).await {
+            Ok(token) => Ok(kept.insert(Arc::new(token)).clone()),
+            Err(error) => {
+                // While renewal fails in passing, the old token serves until its end.
+                *kept = kept.take().filter(|old| !fresh && error.is_passing() && old.expires_at > watch.now());
+                kept.clone().ok_or(error)
+            }
+        }
+    }
+
+    pub(super) async fn drop_token(&self, target: &Target, app: &App, audience: &'static str) {
+        *self.tokens().slot(key(target, app, audience)).lock().await = None;
+    }
+
+    async fn fetch(&self, target: &Target, app: &App, audience: &str, watch: &Watch) -> Result<Token, CallError> {
+        let lane = self.lanes().lane(target.tenant, Service::Login);
+        let _turn = lane.turn().await;
+        let url = clouds::login_url(target.cloud, &target.directory.to_string(), "oauth2/v2.0/token");
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "client_credentials")
+            .append_pair("client_id", &app.client_id.to_string())
+            .append_pair("scope", &format!("{audience}/.default"));
+        for (name, value) in app.credential.proof(app.client_id, &url, watch.now())? {
+            form.append_pair(name, value.expose_secret());
+        }
+        let body = Some(("application/x-www-form-urlencoded", form.finish()));
+        let answer = self.send(&lane, &Outgoing { method: Method::POST, url, bearer: None, body }, watch).await?;
+        let token = match answer.status {
+            200 => read_token(&answer.body, watch.now())?,
+            400..500 => {
+                let refusal = read_refusal(&answer.body);
+                // A passing fault closes the lane, so that a throttled directory is not asked again and again.
+                return Err(if refusal.is_passing() { lane.throttled(None, watch.now()) } else { refusal });
+            }
+            _ => return Err(CallError::Unexpected("it is neither a token nor an error")),
+        };
+        let tid = token.granted.as_ref().and_then(|granted| granted.tid.as_deref());
+        if tid.is_some_and(|tid| DirectoryId::parse(tid) != Some(target.directory)) {
+            tracing::error!(tenant = %target.tenant, "a token was issued for another directory than the one asked; it was dropped");
+            return Err(CallError::WrongTenantToken);
+        }
+        Ok(token)
+    }
+}
+
+const fn key(target: &Target, app: &App, audience: &'static str) -> Key {
+    (target.tenant, target.directory, app.client_id, audience)
+}
+
+#[derive(Deserialize)]
+struct TokenBody {
+    access_token: SecretString,
+    /// A number in version 2.0, a text in version 1.0.
+    #[serde(deserialize_with = "wire::integer")]
+    expires_in: Option<i64>,
+}
+
+fn read_token(body: &str, now: DateTime<Utc>) -> Result<Token, CallError> {
+    let body: TokenBody = serde_json::from_str(odata::object(body)?).map_err(|_| CallError::Unexpected("it holds no token"))?;
+    let seconds = body.expires_in.ok_or(CallError::Unexpected("the token's lifetime is no number"))?;
+    if body.access_token.expose_secret().is_empty() {
+        return Err(CallError::Unexpected("the token is empty"));
+    }
+    let life = TimeDelta::seconds(seconds.clamp(60, 86_400));
+    Ok(Token {
+        granted: claims(body.access_token.expose_secret()),
+        secret: Arc::new(body.access_token),
+        renew_at: now + life - EARLY.min(life / 2),
+        expires_at: now + life,
+    })
+}
+
+fn claims(token: &str) -> Option<Granted> {
+    let payload = token.split('.').nth(1)?.trim_end_matches('=');
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    #[serde(default, deserialize_with = "wire::text")]
+    error: Option<String>,
+    #[serde(default, deserialize_with = "wire::text")]
+    error_description: Option<String>,
+    #[serde(default)]
+    error_codes: Vec<u32>,
+    #[serde(default, deserialize_with = "wire::text")]
+    trace_id: Option<String>,
+    #[serde(default, deserialize_with = "wire::text")]
+    correlation_id: Option<String>,
+}
+
+/// Reads an error of the token endpoint. Of several numbers the first one this version can explain counts. Times are never read: the
+/// documentation itself prints placeholders.
+pub(super) fn read_refusal(body: &str) -> CallError {
+    let Some(refusal) = odata::object(body).ok().and_then(|body| serde_json::from_str::<Refusal>(body).ok()) else {
+        return CallError::Unexpected("it is neither a token nor an error");
+    };
+    let numbers = first_number(refusal.error_description.as_deref().unwrap_or_default()).into_iter().chain(refusal.error_codes);
+    let numbers: Vec<u32> = numbers.collect();
+    let number = numbers.iter().copied().find(|number| by_number(*number).is_some()).or(numbers.first().copied());
+    let error = refusal.error.as_deref().and_then(word).unwrap_or_else(|| "unreadable".to_owned());
+    let id = |text: Option<String>| text.and_then(|text| Uuid::try_parse(&text).ok()).map(tracing::field::display);
+    tracing::info!(
+        error,
+        aadsts = number,
+        trace_id = id(refusal.trace_id),
+        correlation_id = id(refusal.correlation_id),
+        "Entra refused a token"
+    );
+    CallError::of_entra(number, &error)
+}
