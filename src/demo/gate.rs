@@ -1,0 +1,166 @@
+//! What every call to a security API passes: token, throttling, planned faults, permission.
+
+use super::call::{Answer, Call};
+use super::faults::Fault;
+use super::hosts::{self, Api};
+use super::world::World;
+use crate::model::{DirectoryId, Product};
+use axum::http::header;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use std::collections::{HashMap, VecDeque};
+
+/// One operation: its published limits, and the roles of which one is enough.
+pub(super) struct Operation {
+    /// Operations of one name share their limits.
+    pub name: &'static str,
+    pub per_minute: usize,
+    pub per_hour: usize,
+    pub roles: &'static [&'static str],
+}
+
+/// Who called when, per directory and operation; and who was told to wait.
+#[derive(Default)]
+pub(super) struct Limits {
+    calls: HashMap<(DirectoryId, &'static str), VecDeque<DateTime<Utc>>>,
+    blocked: HashMap<(DirectoryId, Api), DateTime<Utc>>,
+}
+
+impl Limits {
+    pub fn forget(&mut self, directory: DirectoryId, api: Api) {
+        self.blocked.remove(&(directory, api));
+        self.calls.retain(|(dir, _), _| *dir != directory);
+    }
+
+    /// Counts a call; when it is one too many, says for how many seconds to wait.
+    fn count(&mut self, directory: DirectoryId, operation: &Operation, now: DateTime<Utc>) -> Option<i64> {
+        let calls = self.calls.entry((directory, operation.name)).or_default();
+        while calls.front().is_some_and(|at| *at <= now - TimeDelta::hours(1)) {
+            calls.pop_front();
+        }
+        let wait_for = |oldest: Option<&DateTime<Utc>>, window: TimeDelta| oldest.map(|at| (*at + window - now).num_seconds() + 1);
+        let minute = calls.iter().rev().nth(operation.per_minute - 1).filter(|at| **at > now - TimeDelta::minutes(1));
+        let wait = wait_for(minute, TimeDelta::minutes(1))
+            .or_else(|| if calls.len() >= operation.per_hour { wait_for(calls.front(), TimeDelta::hours(1)) } else { None });
+        if wait.is_none() {
+            calls.push_back(now);
+        }
+        wait
+    }
+
+    /// Remembers what the caller has been told: seconds, with or without a fraction, or an HTTP date.
+    pub fn told(&mut self, directory: DirectoryId, api: Api, retry_after: &str, now: DateTime<Utc>) {
+        let milliseconds = retry_after.parse::<f64>().ok().filter(|seconds| *seconds > 0.0 && *seconds < 1e9).map(|s| s * 1000.0);
+        let date = || DateTime::parse_from_rfc2822(retry_after).ok().map(|date| date.with_timezone(&Utc));
+        #[expect(clippy::cast_possible_truncation, reason = "below 10^12")]
+        let until = milliseconds.map(|ms| now + TimeDelta::milliseconds(ms as i64)).or_else(date);
+        if let Some(until) = until.filter(|until| *until > now) {
+            self.blocked.insert((directory, api), until);
+        }
+    }
+
+    /// How many seconds the caller has still to wait.
+    pub fn remaining(&self, directory: DirectoryId, api: Api, now: DateTime<Utc>) -> Option<i64> {
+        let until = self.blocked.get(&(directory, api)).filter(|until| **until > now)?;
+        Some((*until - now).num_seconds() + 1)
+    }
+}
+
+/// An error in the shape of the API that sends it.
+pub(super) fn refusal(api: Api, status: u16, code: &str, message: &str) -> Answer {
+    match api {
+        Api::DefenderXdr | Api::DefenderEndpoint => Answer::defender(status, code, message),
+        Api::CloudApps => Answer::json(status, &json!({"detail": message})),
+        Api::Token => Answer::json(status, &json!({"error": "temporarily_unavailable", "error_description": message})),
+    }
+}
+
+/// Lets a call in, or refuses it; then bends the answer if a fault is planned.
+pub(super) fn serve(
+    world: &mut World,
+    call: &Call,
+    api: Api,
+    operation: &Operation,
+    work: impl FnOnce(&mut World, DirectoryId) -> Answer,
+) -> Answer {
+    let (directory, roles) = match token(world, call, api) {
+        Ok(visitor) => visitor,
+        Err(reason) => return unauthorized(api, reason),
+    };
+    let now = world.now();
+    if let Some(seconds) = world.limits.remaining(directory, api, now) {
+        let mut answer = too_many(api, seconds);
+        answer.early = true;
+        return answer.of(api, directory);
+    }
+    if let Some(seconds) = world.limits.count(directory, operation, now) {
+        world.limits.told(directory, api, &seconds.to_string(), now);
+        return too_many(api, seconds).of(api, directory);
+    }
+    let fault = world.faults.take(directory, api);
+    if let Some(Fault::Throttle(Some(retry_after))) = &fault {
+        world.limits.told(directory, api, retry_after, now);
+    }
+    if let Some(instead) = fault.as_ref().and_then(|fault| fault.instead(api)) {
+        return instead.of(api, directory);
+    }
+    let allowed = operation.roles.iter().any(|needed| roles.iter().any(|role| role.eq_ignore_ascii_case(needed)));
+    let answer = if allowed { work(world, directory) } else { forbidden(api, operation) };
+    let answer = match &fault {
+        Some(fault) => fault.bend(call, answer),
+        None => answer,
+    };
+    answer.of(api, directory)
+}
+
+fn forbidden(api: Api, operation: &Operation) -> Answer {
+    let needed = operation.roles.join(",");
+    match api {
+        Api::CloudApps => refusal(api, 403, "Forbidden", "Insufficient role based permissions"),
+        _ => refusal(
+            api,
+            403,
+            "Forbidden",
+            &format!("The application does not have any of the required application permissions ({needed}) to access the resource."),
+        ),
+    }
+}
+
+fn too_many(api: Api, seconds: i64) -> Answer {
+    let message = format!("API calls quota exceeded. Please try again in {seconds} seconds.");
+    refusal(api, 429, "TooManyRequests", &message).header(header::RETRY_AFTER, seconds.to_string())
+}
+
+fn unauthorized(api: Api, reason: &str) -> Answer {
+    let challenge = format!(
+        "Bearer authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\", error=\"invalid_token\", error_description=\"{reason}\""
+    );
+    refusal(api, 401, "Unauthorized", reason).header(header::WWW_AUTHENTICATE, challenge)
+}
+
+/// The directory and the roles of a good token for this API.
+fn token(world: &World, call: &Call, api: Api) -> Result<(DirectoryId, Vec<String>), &'static str> {
+    let header = call.header(&header::AUTHORIZATION).ok_or("Authorization header is missing.")?;
+    let token = header.strip_prefix("Bearer ").ok_or("The authorization scheme must be Bearer.")?;
+    let claims = world.keys.read(token).ok_or("The signature is invalid.")?;
+    let now = world.now().timestamp();
+    if claims["exp"].as_i64().is_none_or(|exp| exp <= now) {
+        return Err("The token is expired.");
+    }
+    let product = match api {
+        Api::DefenderXdr => Product::DefenderXdr,
+        Api::DefenderEndpoint => Product::DefenderEndpoint,
+        Api::CloudApps | Api::Token => Product::CloudApps,
+    };
+    if claims["aud"].as_str().and_then(hosts::resource) != Some(product) {
+        return Err("The audience is invalid.");
+    }
+    let directory = claims["tid"].as_str().and_then(DirectoryId::parse).and_then(|id| world.directories.get(&id));
+    let directory = directory.ok_or("The tenant is not known.")?;
+    if claims["uti"].as_str().and_then(|uti| uti.parse::<u64>().ok()).is_none_or(|number| number < directory.oldest_token) {
+        return Err("The token has been revoked.");
+    }
+    let text = |role: &Value| role.as_str().map(str::to_owned);
+    let roles = claims["roles"].as_array().map(|roles| roles.iter().filter_map(text).collect()).unwrap_or_default();
+    Ok((directory.id, roles))
+}

@@ -1,0 +1,110 @@
+//! Which of Microsoft's hosts are played, and which resource a token is for.
+
+use super::call::{Answer, Call};
+use super::world::World;
+use super::{cloud_apps, endpoint, front, login, xdr};
+use crate::model::Product;
+
+/// What is counted, throttled and broken on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Api {
+    /// Entra's token endpoint.
+    Token,
+    DefenderXdr,
+    DefenderEndpoint,
+    CloudApps,
+}
+
+impl Api {
+    pub const ALL: [Self; 4] = [Self::Token, Self::DefenderXdr, Self::DefenderEndpoint, Self::CloudApps];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::DefenderXdr => "defender_xdr",
+            Self::DefenderEndpoint => "defender_endpoint",
+            Self::CloudApps => "cloud_apps",
+        }
+    }
+}
+
+enum Service {
+    Login,
+    /// One host, two products: each wants a token of its own.
+    Defender,
+    Endpoint,
+    CloudApps,
+}
+
+fn service(host: &str) -> Option<Service> {
+    Some(match host {
+        "login.microsoftonline.com" | "login.windows.net" | "login.microsoftonline.us" => Service::Login,
+        "api.security.microsoft.com"
+        | "api-us.security.microsoft.com"
+        | "api-eu.security.microsoft.com"
+        | "api-uk.security.microsoft.com"
+        | "api-gcc.security.microsoft.us"
+        | "api-gov.security.microsoft.us" => Service::Defender,
+        "api.securitycenter.microsoft.com"
+        | "api-us.securitycenter.microsoft.com"
+        | "api-eu.securitycenter.microsoft.com"
+        | "api-gcc.securitycenter.microsoft.us"
+        | "api-gov.securitycenter.microsoft.us" => Service::Endpoint,
+        "portal.cloudappsecurity.com" | "portal.cloudappsecuritygov.com" => Service::CloudApps,
+        _ => return None,
+    })
+}
+
+pub(super) fn is_played(host: &str) -> bool {
+    service(host).is_some()
+}
+
+/// The answer to a call.
+pub(super) fn dispatch(world: &mut World, call: &Call) -> Answer {
+    match service(&call.host) {
+        Some(Service::Login) => login::answer(world, call),
+        Some(Service::Defender) if call.path.starts_with("/api/incidents") => xdr::answer(world, call),
+        Some(Service::Defender | Service::Endpoint) => endpoint::answer(world, call),
+        Some(Service::CloudApps) => cloud_apps::answer(world, call),
+        None => front::answer(world, call),
+    }
+}
+
+/// The resource a token is asked for, by App ID URI (with or without a closing slash) or by application id. The government
+/// clouds' audiences are not documented; they are taken to be the API's host.
+pub(super) fn resource(text: &str) -> Option<Product> {
+    Some(match text.strip_suffix('/').unwrap_or(text) {
+        "https://api.security.microsoft.com"
+        | "https://api-gcc.security.microsoft.us"
+        | "https://api-gov.security.microsoft.us"
+        | "8ee8fdad-f234-4243-8f3b-15c294843740" => Product::DefenderXdr,
+        "https://api.securitycenter.microsoft.com"
+        | "https://securitycenter.onmicrosoft.com/windowsatpservice"
+        | "https://api-gcc.securitycenter.microsoft.us"
+        | "https://api-gov.securitycenter.microsoft.us"
+        | "fc780465-2017-40d4-a0c5-307022471b92" => Product::DefenderEndpoint,
+        "05a65629-4c1b-48c1-a78b-804c4abdd4af" => Product::CloudApps,
+        "https://graph.microsoft.com" | "00000003-0000-0000-c000-000000000000" => Product::Graph,
+        _ => return None,
+    })
+}
+
+/// The App ID URI under which a product's permissions are named on the consent page.
+pub(super) const fn app_id_uri(product: Product) -> &'static str {
+    match product {
+        Product::DefenderXdr => "https://api.security.microsoft.com",
+        Product::DefenderEndpoint => "https://api.securitycenter.microsoft.com",
+        Product::CloudApps => "05a65629-4c1b-48c1-a78b-804c4abdd4af",
+        Product::Graph => "https://graph.microsoft.com",
+    }
+}
+
+/// Microsoft's name of a product's service principal.
+pub(super) const fn service_principal(product: Product) -> &'static str {
+    match product {
+        Product::DefenderXdr => "Microsoft Threat Protection",
+        Product::DefenderEndpoint => "WindowsDefenderATP",
+        Product::CloudApps => "Microsoft Cloud App Security",
+        Product::Graph => "Microsoft Graph",
+    }
+}

@@ -1,0 +1,150 @@
+//! Entra's sign-in host: what needs no sign-in, and the way to the rest.
+
+use super::call::{Answer, Call};
+use super::world::{Directory, World};
+use super::{consent, signin, token};
+use crate::model::Cloud;
+use axum::http::Method;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// An error of Entra's, in its documented shape.
+pub(super) struct EntraError {
+    pub status: u16,
+    pub error: &'static str,
+    pub code: u32,
+    text: String,
+}
+
+impl EntraError {
+    pub fn new(status: u16, error: &'static str, code: u32, text: &str) -> Self {
+        Self { status, error, code, text: text.to_owned() }
+    }
+
+    pub fn missing(parameter: &str) -> Self {
+        Self::new(400, "invalid_request", 900_144, &format!("The request body must contain the following parameter: '{parameter}'."))
+    }
+
+    pub fn no_such_tenant(name: &str, error: &'static str) -> Self {
+        let text = format!(
+            "Tenant '{name}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant."
+        );
+        Self::new(400, error, 90_002, &text)
+    }
+
+    pub fn app_not_found(client: &str, directory: &str) -> Self {
+        let text = format!(
+            "Application with identifier '{client}' was not found in the directory '{directory}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant."
+        );
+        Self::new(400, "unauthorized_client", 700_016, &text)
+    }
+
+    /// `AADSTSn: text`, then the ids that support asks for.
+    pub fn description(&self, now: DateTime<Utc>) -> String {
+        let (trace, correlation) = (Uuid::new_v4(), Uuid::new_v4());
+        format!("AADSTS{}: {}\r\nTrace ID: {trace}\r\nCorrelation ID: {correlation}\r\nTimestamp: {}", self.code, self.text, stamp(now))
+    }
+
+    pub fn answer(&self, now: DateTime<Utc>) -> Answer {
+        let description = self.description(now);
+        let id = |name: &str| description.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
+        let body = json!({
+            "error": self.error,
+            "error_codes": [self.code],
+            "timestamp": stamp(now),
+            "trace_id": id("Trace ID: "),
+            "correlation_id": id("Correlation ID: "),
+            "error_uri": format!("https://login.microsoftonline.com/error?code={}", self.code),
+            "error_description": description,
+        });
+        Answer::json(self.status, &body)
+    }
+
+    /// For a page that stays with Microsoft.
+    pub fn sentence(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Entra's own way to write a time: a space instead of the `T`.
+fn stamp(now: DateTime<Utc>) -> String {
+    now.format("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+pub(super) fn answer(world: &mut World, call: &Call) -> Answer {
+    let segments = call.segments();
+    let (Some(tenant), rest) = (segments.first(), segments.get(1..).unwrap_or_default()) else { return missing() };
+    match (call.method.clone(), rest) {
+        (Method::GET, ["v2.0", ".well-known", "openid-configuration"]) => metadata(world, call, tenant),
+        (Method::GET, ["discovery", "v2.0", "keys"]) => published_keys(world, tenant),
+        (Method::GET | Method::POST, ["v2.0", "adminconsent"]) => consent::answer(world, call, tenant, consent::Form::V2),
+        (Method::GET | Method::POST, ["adminconsent"]) => consent::answer(world, call, tenant, consent::Form::V1),
+        (Method::GET | Method::POST, ["oauth2", "v2.0", "authorize"]) => signin::answer(world, call, tenant),
+        (Method::POST, ["oauth2", "v2.0", "token"]) => token::answer(world, call, tenant, token::Version::V2),
+        (Method::POST, ["oauth2", "token"]) => token::answer(world, call, tenant, token::Version::V1),
+        _ => missing(),
+    }
+}
+
+fn missing() -> Answer {
+    Answer::text(404, "The stand-in plays no such page of the sign-in host.")
+}
+
+/// Whether a directory of this cloud signs in at this host.
+pub(super) fn signs_in_at(cloud: Cloud, host: &str) -> bool {
+    matches!(cloud, Cloud::GccHigh | Cloud::Dod) == host.ends_with(".us")
+}
+
+/// The directory of a tenant segment, if it signs in here.
+pub(super) fn directory<'a>(world: &'a World, call: &Call, tenant: &str) -> Option<&'a Directory> {
+    world.directory_named(tenant).filter(|directory| signs_in_at(directory.cloud, &call.host))
+}
+
+/// The tenant segments that name no directory.
+pub(super) fn is_common(tenant: &str) -> bool {
+    matches!(tenant, "common" | "organizations" | "consumers")
+}
+
+fn metadata(world: &World, call: &Call, tenant: &str) -> Answer {
+    let (issuer_id, region) = if is_common(tenant) {
+        ("{tenantid}".to_owned(), Value::Null)
+    } else {
+        match directory(world, call, tenant) {
+            Some(directory) => (directory.id.to_string(), json!(directory.region)),
+            None => return EntraError::no_such_tenant(tenant, "invalid_tenant").answer(world.now()),
+        }
+    };
+    let host = &call.host;
+    let segment = if is_common(tenant) { tenant } else { &issuer_id };
+    Answer::json(
+        200,
+        &json!({
+            "token_endpoint": format!("https://{host}/{segment}/oauth2/v2.0/token"),
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+            "jwks_uri": format!("https://{host}/{segment}/discovery/v2.0/keys"),
+            "response_modes_supported": ["query"],
+            "subject_types_supported": ["pairwise"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "response_types_supported": ["code"],
+            "scopes_supported": ["openid", "profile", "email", "offline_access"],
+            "issuer": format!("https://{host}/{issuer_id}/v2.0"),
+            "authorization_endpoint": format!("https://{host}/{segment}/oauth2/v2.0/authorize"),
+            "claims_supported": ["sub", "iss", "aud", "exp", "iat", "nonce", "preferred_username", "name", "tid", "oid", "ver"],
+            "tenant_region_scope": region,
+            "cloud_instance_name": host.strip_prefix("login.").unwrap_or(host),
+            "cloud_graph_host_name": "graph.windows.net",
+            "msgraph_host": "graph.microsoft.com",
+            "rbac_url": "https://pas.windows.net",
+        }),
+    )
+}
+
+fn published_keys(world: &World, tenant: &str) -> Answer {
+    let id = match world.directory_named(tenant) {
+        Some(directory) => directory.id.to_string(),
+        None if is_common(tenant) => "{tenantid}".to_owned(),
+        None => return EntraError::no_such_tenant(tenant, "invalid_tenant").answer(world.now()),
+    };
+    Answer::json(200, &world.keys.published(&format!("https://login.microsoftonline.com/{id}/v2.0")))
+}

@@ -1,0 +1,238 @@
+//! Everything the stand-in knows, and the strings that tests and the demo pull.
+
+use super::content::names::{Device, Person};
+use super::faults::Faults;
+use super::gate::Limits;
+use super::keys::Keys;
+use super::ledger::Ledger;
+use super::records::Records;
+use super::rng::{Rng, seed_of};
+use super::signin::Codes;
+use crate::model::{Cloud, DirectoryId, Product, clock};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use uuid::Uuid;
+
+/// A person of a directory who can sign in.
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub object_id: Uuid,
+    pub name: String,
+    /// User principal name.
+    pub upn: String,
+    /// May consent for the organisation.
+    pub admin: bool,
+    /// App roles, as an `id_token` of the directory's own app names them.
+    pub roles: Vec<String>,
+}
+
+/// A customer's Entra directory with its Defender data.
+pub struct Directory {
+    pub id: DirectoryId,
+    pub name: String,
+    /// Every verified domain; the first is the main one.
+    pub domains: Vec<String>,
+    pub cloud: Cloud,
+    /// `tenant_region_scope`: `NA`, `EU`, `AS`, `USGov`.
+    pub region: String,
+    /// The products whose service principal exists here.
+    pub licences: BTreeSet<Product>,
+    pub accounts: Vec<Account>,
+    pub(super) people: Vec<Person>,
+    pub(super) devices: Vec<Device>,
+    pub(super) records: Records,
+    /// Tokens with a lower number are no longer taken.
+    pub(super) oldest_token: u64,
+}
+
+impl Directory {
+    /// A commercial directory with every product, an administrator, an ordinary user, twelve people and ten devices. Whatever
+    /// stands in it follows from the domain.
+    pub fn new(id: DirectoryId, name: &str, domain: &str) -> Self {
+        let mut rng = Rng::new(seed_of(domain));
+        let people: Vec<Person> = (0..12).map(|n| Person::invent(&mut rng, domain, n)).collect();
+        let devices = (0..10).map(|n| Device::invent(&mut rng, domain, n, &people)).collect();
+        let account = |person: &Person, admin| Account {
+            object_id: person.object_id,
+            name: person.name.clone(),
+            upn: if admin { format!("admin@{domain}") } else { person.upn.clone() },
+            admin,
+            roles: Vec::new(),
+        };
+        let accounts = vec![account(&people[0], true), account(&people[1], false)];
+        let label = domain.split('.').next().unwrap_or(domain);
+        Self {
+            id,
+            name: name.to_owned(),
+            domains: vec![domain.to_owned(), format!("{label}.onmicrosoft.com")],
+            cloud: Cloud::Commercial,
+            region: "EU".to_owned(),
+            licences: Product::ALL.iter().copied().collect(),
+            accounts,
+            people,
+            devices,
+            records: Records::new(seed_of(domain)),
+            oldest_token: 0,
+        }
+    }
+
+    /// No device has reported lately: the list of machines answers 404.
+    #[must_use]
+    pub fn without_devices(mut self) -> Self {
+        self.devices.clear();
+        self
+    }
+
+    /// The main domain.
+    pub fn domain(&self) -> &str {
+        self.domains.first().map_or("", String::as_str)
+    }
+}
+
+/// How an app proves that it is itself.
+#[derive(Clone)]
+pub enum Credential {
+    /// The value, and when it expires.
+    Secret(String, Option<DateTime<Utc>>),
+    /// DER of the certificate.
+    Certificate(Vec<u8>),
+}
+
+/// A multi-tenant (or, with `home`, single-tenant) app registration.
+#[derive(Clone)]
+pub struct App {
+    pub client_id: Uuid,
+    pub name: String,
+    pub publisher: String,
+    pub credentials: Vec<Credential>,
+    pub redirect_uris: Vec<String>,
+    /// The application permissions configured on the registration.
+    pub roles: Vec<(Product, String)>,
+    /// Set for a single-tenant app: the only directory it serves.
+    pub home: Option<DirectoryId>,
+}
+
+/// The whole of Microsoft, as far as it is played.
+pub struct World {
+    pub(super) directories: BTreeMap<DirectoryId, Directory>,
+    pub(super) apps: BTreeMap<Uuid, App>,
+    pub(super) grants: BTreeMap<(DirectoryId, Uuid), BTreeSet<(Product, String)>>,
+    pub(super) faults: Faults,
+    pub(super) limits: Limits,
+    pub(super) keys: Keys,
+    pub(super) codes: Codes,
+    pub(super) assertions_seen: HashSet<String>,
+    pub(super) rng: Rng,
+    pub(super) tokens_issued: u64,
+    offset: TimeDelta,
+    /// What was asked and shown.
+    pub ledger: Ledger,
+}
+
+impl World {
+    /// An empty one. The seed decides everything that is invented later.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            directories: BTreeMap::new(),
+            apps: BTreeMap::new(),
+            grants: BTreeMap::new(),
+            faults: Faults::default(),
+            limits: Limits::default(),
+            keys: Keys::new(),
+            codes: Codes::default(),
+            assertions_seen: HashSet::new(),
+            rng: Rng::new(seed),
+            tokens_issued: 0,
+            offset: TimeDelta::zero(),
+            ledger: Ledger::default(),
+        }
+    }
+
+    /// The stand-in's clock: the real one, plus what was advanced.
+    pub fn now(&self) -> DateTime<Utc> {
+        clock::now() + self.offset
+    }
+
+    /// Moves the stand-in's clock; a negative step moves it back.
+    pub fn advance(&mut self, step: TimeDelta) {
+        self.offset += step;
+    }
+
+    pub fn add_directory(&mut self, directory: Directory) {
+        self.directories.insert(directory.id, directory);
+    }
+
+    /// The directory ceases to exist.
+    pub fn remove_directory(&mut self, id: DirectoryId) {
+        self.directories.remove(&id);
+        self.grants.retain(|(directory, _), _| *directory != id);
+    }
+
+    pub fn directory(&self, id: DirectoryId) -> Option<&Directory> {
+        self.directories.get(&id)
+    }
+
+    pub fn directory_mut(&mut self, id: DirectoryId) -> Option<&mut Directory> {
+        self.directories.get_mut(&id)
+    }
+
+    /// By GUID or by one of its domains.
+    pub(super) fn directory_named(&self, name: &str) -> Option<&Directory> {
+        match DirectoryId::parse(name) {
+            Some(id) => self.directories.get(&id),
+            None => self.directories.values().find(|dir| dir.domains.iter().any(|domain| domain.eq_ignore_ascii_case(name))),
+        }
+    }
+
+    /// Registers an app, or replaces its registration. Grants stay as they were given.
+    pub fn register_app(&mut self, app: App) {
+        self.apps.insert(app.client_id, app);
+    }
+
+    /// An administrator of the directory consents: every configured role whose product is licensed.
+    pub fn grant(&mut self, directory: DirectoryId, app: Uuid) {
+        let (Some(dir), Some(registration)) = (self.directories.get(&directory), self.apps.get(&app)) else { return };
+        let roles = registration.roles.iter().filter(|(product, _)| dir.licences.contains(product)).cloned().collect();
+        self.grants.insert((directory, app), roles);
+    }
+
+    /// The directory removes the app. Tokens given before are refused from now on.
+    pub fn revoke(&mut self, directory: DirectoryId, app: Uuid) {
+        self.grants.remove(&(directory, app));
+        self.expire_tokens(directory);
+    }
+
+    /// Whether the app is in the directory.
+    pub fn is_granted(&self, directory: DirectoryId, app: Uuid) -> bool {
+        self.grants.contains_key(&(directory, app))
+    }
+
+    /// Takes one role away from a consent. Tokens given before are refused from now on.
+    pub fn drop_role(&mut self, directory: DirectoryId, app: Uuid, role: &str) {
+        if let Some(roles) = self.grants.get_mut(&(directory, app)) {
+            roles.retain(|(_, name)| name != role);
+        }
+        self.expire_tokens(directory);
+    }
+
+    /// Says which products the directory has. Tokens given before are refused from now on.
+    pub fn set_licences(&mut self, directory: DirectoryId, products: &[Product]) {
+        if let Some(dir) = self.directories.get_mut(&directory) {
+            dir.licences = products.iter().copied().collect();
+        }
+        self.expire_tokens(directory);
+    }
+
+    /// Refuses, with 401, every token given for the directory so far.
+    pub fn expire_tokens(&mut self, directory: DirectoryId) {
+        let next = self.tokens_issued + 1;
+        if let Some(dir) = self.directories.get_mut(&directory) {
+            dir.oldest_token = next;
+        }
+    }
+
+    /// Signs with a new key from now on; the old ones stay published.
+    pub fn rotate_keys(&mut self) {
+        self.keys.rotate();
+    }
+}
