@@ -1,1 +1,6 @@
-fn main() {}
+//! The `watchfloor` program. Everything is in the library; see `cli`.
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    watchfloor::cli::run().await
+}

@@ -1,0 +1,62 @@
+//! Which database: the one that is configured, or the embedded one.
+
+use super::Usage;
+use crate::config::Config;
+use crate::store::embedded::{DATABASE, Embedded, Kind};
+use crate::store::migrate::{check_version, migrate};
+use crate::store::{Db, DbRole};
+use anyhow::{Context, Result};
+use secrecy::ExposeSecret;
+use sqlx::postgres::PgConnectOptions;
+
+/// How to reach the database; keeps the embedded server running as long as it lives.
+pub struct Database {
+    options: PgConnectOptions,
+    embedded: Option<Embedded>,
+}
+
+impl Database {
+    /// The configured database, or the embedded one, which this starts or joins.
+    pub async fn find(config: &Config) -> Result<Self> {
+        if let Some(url) = &config.database_url {
+            // The error could repeat the password.
+            let options = url.expose_secret().parse::<PgConnectOptions>();
+            let options = options
+                .map_err(|_| Usage(anyhow::anyhow!("database_url is not a PostgreSQL address such as postgres://user@host/database")))?;
+            return Ok(Self { options, embedded: None });
+        }
+        let embedded = Embedded::start(&config.data_dir.join("postgres"), Kind::Kept).await?;
+        tracing::info!(dir = %embedded.dir().display(), "the embedded PostgreSQL runs");
+        Ok(Self { options: embedded.owner_options(DATABASE), embedded: Some(embedded) })
+    }
+
+    /// The same, and its schema fits this program: the embedded one is migrated, an outside one must have been.
+    pub async fn ready(config: &Config) -> Result<Self> {
+        let database = Self::find(config).await?;
+        if database.embedded.is_some() {
+            database.migrate().await?;
+        } else {
+            let db = database.connect(DbRole::Web, 1).await?;
+            check_version(&db).await?;
+            db.close().await;
+        }
+        Ok(database)
+    }
+
+    /// Brings the schema up to date.
+    pub async fn migrate(&self) -> Result<()> {
+        migrate(self.options.clone()).await
+    }
+
+    /// A pool of at most `size` connections that work as `role`.
+    pub async fn connect(&self, role: DbRole, size: u32) -> Result<Db> {
+        Db::connect(self.options.clone(), role, size).await.context("cannot reach the database as its run-time role")
+    }
+}
+
+/// One connection for a command.
+pub async fn open(config: &Config) -> Result<(Database, Db)> {
+    let database = Database::ready(config).await?;
+    let db = database.connect(DbRole::Web, 1).await?;
+    Ok((database, db))
+}

@@ -1,0 +1,132 @@
+//! Accepts connections within limits, and ends in order: first not ready, then no new connections, then what runs may finish.
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower::Service as _;
+
+/// Connections at once; further ones wait in the kernel.
+const CONNECTIONS: usize = 2_000;
+/// For all the headers of one request.
+const HEADER_TIME: Duration = Duration::from_secs(10);
+const HEADER_BYTES: usize = 16 * 1024;
+const HEADERS: usize = 100;
+const STREAMS: u32 = 100;
+/// After SIGTERM a load balancer has this long to notice that we are not ready.
+const NOTICE: Duration = Duration::from_secs(3);
+/// What runs has this long to finish.
+const DRAIN: Duration = Duration::from_secs(25);
+/// When the process has no file descriptor left for another connection.
+const BACKOFF: Duration = Duration::from_millis(100);
+
+/// The stages of stopping.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    /// We are about to stop: not ready any more, and nothing long is begun.
+    pub asked: CancellationToken,
+    /// No new connections.
+    closing: CancellationToken,
+    /// At once.
+    now: CancellationToken,
+}
+
+impl Stop {
+    /// Follows SIGTERM and SIGINT (Ctrl-C, which skips the notice for load balancers); a second signal means at once.
+    pub fn on_signals() -> std::io::Result<Self> {
+        let stop = Self::default();
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let stages = stop.clone();
+        tokio::spawn(async move {
+            let notice = tokio::select! { _ = terminate.recv() => NOTICE, _ = interrupt.recv() => Duration::ZERO };
+            tracing::info!("stopping");
+            stages.asked.cancel();
+            let in_order = async {
+                tokio::time::sleep(notice).await;
+                stages.closing.cancel();
+                tokio::time::sleep(DRAIN).await;
+            };
+            tokio::select! { () = in_order => {}, _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            stages.closing.cancel();
+            stages.now.cancel();
+        });
+        Ok(stop)
+    }
+}
+
+/// Takes the address; `key` is the configuration's name for it.
+pub async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {key} = {address}"))
+}
+
+/// Serves until told to stop.
+pub async fn serve(listener: TcpListener, router: Router, stop: Stop) {
+    let mut service =
+        router.layer(from_fn_with_state(stop.clone(), not_ready_when_stopping)).into_make_service_with_connect_info::<SocketAddr>();
+    let builder = builder();
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let running = GracefulShutdown::new();
+    while let Some((stream, peer)) = accept(&listener, &places, &stop).await {
+        let (stream, place) = stream;
+        let Ok(service) = service.call(peer).await;
+        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
+        let connection = running.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    tokio::select! { () = running.shutdown() => {}, () = stop.now.cancelled() => tracing::warn!("running requests were cut off") }
+}
+
+type Accepted = ((TcpStream, tokio::sync::OwnedSemaphorePermit), SocketAddr);
+
+/// The next connection, once there is a place for it; none when closing.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>, stop: &Stop) -> Option<Accepted> {
+    let next = async {
+        let place = Arc::clone(places).acquire_owned().await.ok()?;
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let _ = stream.set_nodelay(true);
+                    return Some(((stream, place), peer));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(BACKOFF).await;
+                }
+            }
+        }
+    };
+    tokio::select! { accepted = next => accepted, () = stop.closing.cancelled() => None }
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(HEADER_BYTES).max_headers(HEADERS);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(16 * 1024);
+    builder
+}
+
+async fn not_ready_when_stopping(State(stop): State<Stop>, request: Request, next: Next) -> Response {
+    if stop.asked.is_cancelled() && request.uri().path() == "/readyz" {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
+    }
+    next.run(request).await
+}

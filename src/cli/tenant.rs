@@ -1,0 +1,94 @@
+//! `watchfloor tenant …`
+
+use super::{Usage, database, say};
+use crate::config::Config;
+use crate::model::clock::now;
+use crate::model::registration::{Raw, Registration};
+use crate::model::{Cloud, TenantId};
+use crate::store::audit::{Actor, By};
+use crate::store::{Db, invites, tenants, tickets};
+use anyhow::{Context, Result, anyhow};
+use clap::Subcommand;
+use std::process::ExitCode;
+use url::Url;
+
+/// The registry of customers.
+#[derive(Debug, Subcommand)]
+#[command(
+    after_help = "Example:\n  watchfloor tenant add \"Contoso GmbH\" --domain contoso.com --tag retail\n  watchfloor tenant invite 0193…"
+)]
+pub enum Args {
+    /// Register a customer.
+    Add {
+        name: String,
+        /// The id of its Entra directory, if it is known; a consent from another one is then refused.
+        #[arg(long, default_value = "")]
+        directory: String,
+        #[arg(long, default_value = "")]
+        domain: String,
+        /// commercial, gcc, gcc_high or dod.
+        #[arg(long, default_value = "commercial")]
+        cloud: String,
+        /// An app of the configuration to ask consent for; may stand several times. Default: every app of the cloud.
+        #[arg(long)]
+        app: Vec<String>,
+        /// May stand several times.
+        #[arg(long)]
+        tag: Vec<String>,
+        #[arg(long, default_value = "")]
+        group: String,
+    },
+    /// Print a new link to the customer's consent page; older links end. Good for 72 hours.
+    Invite { id: TenantId },
+}
+
+const OPERATOR: By = By { actor: Actor::Operator, ip: None };
+
+pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
+    let (_database, db) = database::open(config).await?;
+    match args {
+        Args::Add { name, directory, domain, cloud, app, tag, group } => {
+            let apps = (!app.is_empty()).then_some(app);
+            let raw = Raw { name, directory, domain, cloud, apps, tags: tag.join(","), group, ..Raw::default() };
+            add(&db, &check(config, &raw)?).await?;
+        }
+        Args::Invite { id } => invite(&db, &config.public_url, id).await?,
+    }
+    db.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn apps(config: &Config) -> Vec<(&str, Cloud)> {
+    config.app.iter().map(|app| (app.name.as_str(), app.cloud)).collect()
+}
+
+fn check(config: &Config, raw: &Raw) -> Result<Registration> {
+    raw.check(&apps(config)).map_err(|wrong| {
+        let all: Vec<String> = wrong.iter().map(|wrong| format!("{}: {}", wrong.field, wrong.why)).collect();
+        Usage(anyhow!("{}", all.join(" "))).into()
+    })
+}
+
+async fn add(db: &Db, new: &Registration) -> Result<()> {
+    let tenant = TenantId::new();
+    let mut tx = db.all_tenants().await?; // another tenant may hold the directory
+    if let Some(directory) = new.directory
+        && tenants::holder(&mut tx, directory, None).await?.is_some()
+    {
+        return Err(tenants::WriteError::DirectoryTaken.into());
+    }
+    tenants::create(&mut tx, &OPERATOR, tenant, new, now()).await?;
+    tx.commit().await?;
+    say(tenant)?;
+    Ok(())
+}
+
+async fn invite(db: &Db, public_url: &Url, tenant: TenantId) -> Result<()> {
+    let mut tx = db.tenant(tenant).await?;
+    tenants::get(&mut tx, tenant).await?.with_context(|| format!("there is no tenant {tenant}"))?;
+    let ticket = tickets::mint(tenant)?;
+    invites::create(&mut tx, &OPERATOR, tenant, &ticket, now()).await?;
+    tx.commit().await?;
+    say(public_url.join(&format!("/onboard/{}", ticket.text))?)?;
+    Ok(())
+}
