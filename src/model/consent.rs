@@ -18,6 +18,16 @@ super::words::words! {
 }
 
 super::words::words! {
+    /// What a trip of a customer to Microsoft is for.
+    ConsentStep {
+        /// To allow one app what it asks for.
+        AdminConsent = "admin_consent",
+        /// To prove which directory allowed it.
+        SignIn = "sign_in",
+    }
+}
+
+super::words::words! {
     /// How one trip of a customer to Microsoft ended.
     ConsentOutcome {
         /// Microsoft says the administrator consented; not yet proven.
@@ -40,5 +50,38 @@ super::words::words! {
         Refused = "refused",
         /// Any other error of Microsoft's.
         Failed = "failed",
+    }
+}
+
+impl PermissionState {
+    /// For people.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Asked => "Asked",
+            Self::Granted => "Granted",
+            Self::Missing => "Missing",
+            Self::Unlicensed => "No licence",
+            Self::Unknown => "Not known",
+            Self::Revoked => "Revoked",
+        }
+    }
+}
+
+impl ConsentOutcome {
+    /// For people.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Granted => "Approved",
+            Self::Proven => "Directory proven",
+            Self::Declined => "Declined",
+            Self::WrongDirectory => "Wrong directory",
+            Self::ForeignDirectory => "Directory of another tenant",
+            Self::AdminApprovalNeeded => "Needs an administrator",
+            Self::MissingServicePrincipal => "Product not set up",
+            Self::OtherBrowser => "Other browser",
+            Self::Expired => "Too late",
+            Self::Refused => "Refused",
+            Self::Failed => "Failed",
+        }
     }
 }

@@ -17,7 +17,7 @@ pub(crate) mod words;
 
 pub use access::{Role, Scope};
 pub use cloud::Cloud;
-pub use consent::{ConsentOutcome, PermissionState};
+pub use consent::{ConsentOutcome, ConsentStep, PermissionState};
 pub use ids::{AlertId, AttemptId, DirectoryId, IncidentId, InviteId, RunId, TenantId, TokenId, UserId};
 pub use incident::{Severity, Status};
 pub use product::Product;

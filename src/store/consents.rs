@@ -2,7 +2,7 @@
 
 use super::Scoped;
 use super::audit::{self, By};
-use crate::model::{AttemptId, ConsentOutcome, DirectoryId, InviteId, TenantId};
+use crate::model::{AttemptId, ConsentOutcome, ConsentStep, DirectoryId, InviteId, TenantId};
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 
@@ -16,8 +16,7 @@ pub struct Attempt {
     pub attempt_id: AttemptId,
     pub invite_id: InviteId,
     pub app: String,
-    /// `admin_consent`, or `sign_in`: the trip that proves the directory.
-    pub step: String,
+    pub step: ConsentStep,
     pub browser_hash: Vec<u8>,
     /// `admin_consent`: what the callback claimed. `sign_in`: what is to be proven.
     pub directory_id: Option<DirectoryId>,
@@ -61,7 +60,7 @@ pub struct Start<'a> {
 /// Stores the start of a trip. The state's text and the browser's cookie are not kept, only their hashes.
 pub async fn begin(tx: &mut Scoped, by: &By, start: &Start<'_>, now: DateTime<Utc>) -> sqlx::Result<()> {
     let attempt = AttemptId::new();
-    let step = if start.sign_in.is_some() { "sign_in" } else { "admin_consent" };
+    let step = if start.sign_in.is_some() { ConsentStep::SignIn } else { ConsentStep::AdminConsent };
     sqlx::query(
         "insert into consent_attempts (tenant_id, attempt_id, invite_id, app, step, state_hash, browser_hash, nonce, pkce_verifier,
                                        directory_id, started_at, expires_at)
@@ -197,4 +196,15 @@ pub async fn knows_browser(tx: &mut Scoped, tenant: TenantId, invite: InviteId, 
         .bind(browser_hash)
         .fetch_one(&mut **tx)
         .await
+}
+
+/// Notes an answer to a state that was answered before: somebody plays it again.
+pub async fn replayed(tx: &mut Scoped, by: &By, attempt: &Attempt) -> sqlx::Result<()> {
+    let event = by.event("consent.replayed").tenant(attempt.tenant_id).object(&attempt.app);
+    audit::record(tx, event.after(json!({ "step": attempt.step })).refused()).await
+}
+
+/// Notes an answer that belongs to no trip of ours; `reason` is ours, nothing of the request is kept.
+pub async fn stray(tx: &mut Scoped, by: &By, reason: &str) -> sqlx::Result<()> {
+    audit::record(tx, by.event("consent.stray").after(json!({ "reason": reason })).refused()).await
 }

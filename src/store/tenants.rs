@@ -186,6 +186,21 @@ pub async fn set_state(
     Ok(())
 }
 
+/// A tenant that waits for consent keeps waiting, with a sentence on how the last try went. Part of a consent's change, whose audit row
+/// says the same; other states are left alone.
+pub async fn await_consent(tx: &mut Scoped, tenant: TenantId, reason: &str, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query(
+        "update tenants set state_since = case when state = 'invited' then $3 else state_since end, state = 'consent_pending', state_reason = $2
+         where tenant_id = $1 and state in ('invited', 'consent_pending')",
+    )
+    .bind(tenant)
+    .bind(reason)
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Ends the work for a tenant: no more reading, no valid link, nobody but those who see all tenants sees it, and its rows are
 /// deleted after [`PURGE_AFTER`].
 pub async fn offboard(tx: &mut Scoped, by: &By, tenant: &Tenant, now: DateTime<Utc>) -> Result<(), WriteError> {

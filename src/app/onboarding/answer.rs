@@ -1,0 +1,166 @@
+//! What Microsoft sends the browser back with: which trip it belongs to, whether it may count, and what follows.
+
+use super::told::Told;
+use super::{Desk, Flow, apps_of, prove, trip};
+use crate::microsoft::consent::{Callback, Failure, parse_callback};
+use crate::model::{ConsentOutcome, ConsentStep, DirectoryId, TenantId};
+use crate::store::audit::{Actor, By};
+use crate::store::consents::{Attempt, Ending};
+use crate::store::invites::Invite;
+use crate::store::tenants::Tenant;
+use crate::store::{self, Scoped, tickets};
+use chrono::{DateTime, Utc};
+use url::Url;
+
+/// What the browser gets.
+#[derive(Debug)]
+pub enum Reply {
+    /// On to Microsoft, to sign in.
+    Away(Url),
+    /// Back to the onboarding page, which shows how far things are.
+    Back,
+    Told(Told),
+}
+
+/// A trip whose state was used up just now.
+pub(super) struct Trip {
+    pub attempt: Attempt,
+    pub tenant: Tenant,
+    pub invite: Invite,
+}
+
+/// Takes an answer. Run it where a lost connection cannot cut it off.
+pub async fn answer(desk: &Desk, query: &str, flow: Option<&Flow>, ip: Option<String>, now: DateTime<Utc>) -> anyhow::Result<Reply> {
+    let callback = parse_callback(query);
+    let state = match &callback {
+        Callback::Granted { state, .. } | Callback::SignedIn { state, .. } | Callback::Failed { state: Some(state), .. } => state,
+        Callback::Failed { state: None, .. } => return stray(desk, ip, "an error without a state").await,
+        Callback::Unknown => return stray(desk, ip, "not an answer of Microsoft's").await,
+    };
+    let Some((tenant, hash)) = tickets::read(state) else { return stray(desk, ip, "an unknown state").await };
+    // Asked before the tenant's own transaction, so that no request holds two connections.
+    let holder = match &callback {
+        Callback::Granted { tenant: claimed, .. } => held_by_another(desk, *claimed, tenant).await?,
+        _ => false,
+    };
+    let mut tx = desk.db.tenant(tenant).await?;
+    let Some(attempt) = store::consents::find(&mut tx, tenant, &hash).await? else {
+        drop(tx);
+        return stray(desk, ip, "an unknown state").await;
+    };
+    let by = By { actor: Actor::Customer, ip };
+    if !store::consents::answer(&mut tx, &attempt, now).await? {
+        store::consents::replayed(&mut tx, &by, &attempt).await?;
+        tx.commit().await?;
+        return Ok(Reply::Told(Told::REPLAYED));
+    }
+    let invite = store::invites::get(&mut tx, tenant, attempt.invite_id).await?;
+    let tenant = store::tenants::get(&mut tx, tenant).await?;
+    let (Some(tenant), Some(invite)) = (tenant, invite) else { anyhow::bail!("an attempt without its tenant or invite") };
+    let trip = Trip { attempt, tenant, invite };
+    if let Some((outcome, why)) = trip.unfit(flow, now) {
+        return refuse(tx, &by, &trip, Ending::new(outcome, None, Some(why)), Told::of(outcome), now).await;
+    }
+    match (callback, trip.attempt.step) {
+        (Callback::Failed { failure, .. }, _) => failed(tx, &by, &trip, &failure, now).await,
+        (Callback::Granted { tenant: claimed, .. }, ConsentStep::AdminConsent) => granted(desk, tx, &by, &trip, claimed, holder, now).await,
+        (Callback::SignedIn { code, .. }, ConsentStep::SignIn) => prove::signed_in(desk, tx, &by, &trip, &code, now).await,
+        _ => {
+            let why = "The answer is not of the kind that was asked for.";
+            refuse(tx, &by, &trip, Ending::new(ConsentOutcome::Refused, None, Some(why)), Told::of(ConsentOutcome::Refused), now).await
+        }
+    }
+}
+
+impl Trip {
+    /// Why the answer may not count, whatever it says.
+    fn unfit(&self, flow: Option<&Flow>, now: DateTime<Utc>) -> Option<(ConsentOutcome, &'static str)> {
+        if flow.is_none_or(|flow| flow.hash() != self.attempt.browser_hash) {
+            Some((ConsentOutcome::OtherBrowser, "The answer came to another browser than the one that began. Ask the customer to use one."))
+        } else if now >= self.attempt.expires_at {
+            Some((ConsentOutcome::Expired, "The answer came later than ten minutes. The customer may open the link again."))
+        } else if !self.invite.is_valid(now) {
+            Some((ConsentOutcome::Refused, "The link was used, revoked or too old when the answer came. Send a new one."))
+        } else {
+            None
+        }
+    }
+}
+
+async fn stray(desk: &Desk, ip: Option<String>, reason: &str) -> anyhow::Result<Reply> {
+    let mut tx = desk.db.no_tenant().await?;
+    store::consents::stray(&mut tx, &By { actor: Actor::Stranger, ip }, reason).await?;
+    tx.commit().await?;
+    Ok(Reply::Told(Told::STRAY))
+}
+
+pub(super) async fn held_by_another(desk: &Desk, directory: DirectoryId, tenant: TenantId) -> anyhow::Result<bool> {
+    let mut tx = desk.db.all_tenants().await?;
+    Ok(store::tenants::holder(&mut tx, directory, Some(tenant)).await?.is_some())
+}
+
+/// Writes how the trip ended, for staff and for the audit log, and tells the customer.
+pub(super) async fn refuse(
+    mut tx: Scoped,
+    by: &By,
+    trip: &Trip,
+    ending: Ending,
+    told: Told,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Reply> {
+    store::consents::end(&mut tx, by, &trip.attempt, &ending).await?;
+    let reason = ending.error.as_deref().unwrap_or(ending.outcome.label());
+    store::tenants::await_consent(&mut tx, trip.tenant.tenant_id, reason, now).await?;
+    tx.commit().await?;
+    Ok(Reply::Told(told))
+}
+
+async fn failed(tx: Scoped, by: &By, trip: &Trip, failure: &Failure, now: DateTime<Utc>) -> anyhow::Result<Reply> {
+    let meaning = failure.meaning();
+    let ending = Ending {
+        outcome: meaning.outcome,
+        directory: None,
+        aadsts: failure.aadsts.and_then(|number| i32::try_from(number).ok()),
+        error: Some(meaning.remedy.staff.to_owned()),
+        correlation_id: failure.correlation_id.map(|id| id.to_string()),
+        trace_id: failure.trace_id.map(|id| id.to_string()),
+    };
+    refuse(tx, by, trip, ending, Told::of(meaning.outcome).with(meaning.remedy.customer), now).await
+}
+
+/// Microsoft says that `claimed` consented. After the last app the claim is put to the proof at once.
+async fn granted(
+    desk: &Desk,
+    mut tx: Scoped,
+    by: &By,
+    trip: &Trip,
+    claimed: DirectoryId,
+    held: bool,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Reply> {
+    let Trip { attempt, tenant, invite } = trip;
+    let others = store::consents::of_invite(&mut tx, tenant.tenant_id, invite.invite_id).await?;
+    let granted = |other: &&Attempt| other.app != attempt.app && other.outcome == Some(ConsentOutcome::Granted);
+    let wrong = if tenant.directory_id.or(tenant.expected_directory_id).is_some_and(|expected| expected != claimed) {
+        Some((ConsentOutcome::WrongDirectory, "The consent came from another directory than the registered one."))
+    } else if held {
+        Some((ConsentOutcome::ForeignDirectory, "The consent came from a directory that belongs to another tenant of the registry."))
+    } else if others.iter().filter(granted).any(|other| other.directory_id != Some(claimed)) {
+        Some((ConsentOutcome::WrongDirectory, "The apps were consented to in different directories."))
+    } else {
+        None
+    };
+    if let Some((outcome, why)) = wrong {
+        return refuse(tx, by, trip, Ending::new(outcome, Some(claimed), Some(why)), Told::of(outcome), now).await;
+    }
+    store::consents::end(&mut tx, by, attempt, &Ending::new(ConsentOutcome::Granted, Some(claimed), None)).await?;
+    store::tenants::await_consent(&mut tx, tenant.tenant_id, "The customer has approved; the directory is being proven.", now).await?;
+    let done = |name: &str| name == attempt.app || others.iter().filter(granted).any(|other| other.app == name);
+    let reply = if apps_of(&desk.config, tenant).iter().all(|app| done(&app.name)) {
+        Reply::Away(trip::begin_sign_in(desk, &mut tx, by, attempt, claimed, now).await?)
+    } else {
+        Reply::Back
+    };
+    tx.commit().await?;
+    Ok(reply)
+}
