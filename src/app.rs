@@ -1,7 +1,10 @@
 //! What every handler can be given.
 
+pub mod onboarding;
+
 use crate::auth::passwords::Hasher;
 use crate::config::Config;
+use crate::microsoft;
 use crate::store::Db;
 use crate::sync::engine::Queue;
 use axum::extract::FromRef;
@@ -16,6 +19,7 @@ pub struct AppState {
     pub config: Arc<Config>,
     pub hasher: Hasher,
     pub queue: Queue,
+    pub microsoft: microsoft::Client,
     /// Present in `watchfloor demo` only.
     pub demo: Option<Arc<Demo>>,
 }

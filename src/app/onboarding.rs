@@ -147,7 +147,8 @@ pub async fn visit(desk: &Desk, by: &By, token: &str, flow: Option<&Flow>, now: 
         Some(flow) => store::consents::knows_browser(&mut tx, tenant_id, invite.invite_id, &flow.hash()).await?,
         None => false,
     };
-    if !invite.is_valid(now) && !(mine && invite.used_at.is_some()) {
+    let going_on = mine && invite.used_at.is_some();
+    if !invite.is_valid(now) && !going_on {
         return Ok(Visit::Ended);
     }
     if store::invites::open(&mut tx, by, &invite, now).await? {

@@ -100,14 +100,7 @@ pub(super) async fn held_by_another(desk: &Desk, directory: DirectoryId, tenant:
 }
 
 /// Writes how the trip ended, for staff and for the audit log, and tells the customer.
-pub(super) async fn refuse(
-    mut tx: Scoped,
-    by: &By,
-    trip: &Trip,
-    ending: Ending,
-    told: Told,
-    now: DateTime<Utc>,
-) -> anyhow::Result<Reply> {
+pub(super) async fn refuse(mut tx: Scoped, by: &By, trip: &Trip, ending: Ending, told: Told, now: DateTime<Utc>) -> anyhow::Result<Reply> {
     store::consents::end(&mut tx, by, &trip.attempt, &ending).await?;
     let reason = ending.error.as_deref().unwrap_or(ending.outcome.label());
     store::tenants::await_consent(&mut tx, trip.tenant.tenant_id, reason, now).await?;

@@ -64,11 +64,9 @@ impl Told {
                 "The approval began in another browser, so it cannot be taken here. Open the link you were sent and go through it in one \
                  browser.",
             ),
-            ConsentOutcome::Expired => (
-                403,
-                "That took too long",
-                "An approval must come back within ten minutes. Open the link you were sent and begin again.",
-            ),
+            ConsentOutcome::Expired => {
+                (403, "That took too long", "An approval must come back within ten minutes. Open the link you were sent and begin again.")
+            }
             ConsentOutcome::Refused => (
                 403,
                 "The answer could not be trusted",
@@ -84,6 +82,7 @@ impl Told {
     }
 
     /// The same with a sentence made for the very error.
+    #[must_use]
     pub const fn with(self, text: &'static str) -> Self {
         Self { text, ..self }
     }

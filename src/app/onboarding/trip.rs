@@ -34,14 +34,8 @@ pub async fn begin(
         None => Flow { browser: tickets::random()?.text, invite: token.to_owned() },
     };
     let state = tickets::mint(tenant_id)?;
-    let start = Start {
-        tenant: tenant_id,
-        invite: invite.invite_id,
-        app,
-        state_hash: &state.hash,
-        browser_hash: &flow.hash(),
-        sign_in: None,
-    };
+    let start =
+        Start { tenant: tenant_id, invite: invite.invite_id, app, state_hash: &state.hash, browser_hash: &flow.hash(), sign_in: None };
     store::consents::begin(&mut tx, by, &start, now).await?;
     store::tenants::await_consent(&mut tx, tenant_id, "The customer is at Microsoft.", now).await?;
     tx.commit().await?;
