@@ -6,6 +6,8 @@ use crate::app::AppState;
 use crate::auth::links;
 use crate::auth::passwords::Hasher;
 use crate::config::Config;
+use crate::microsoft;
+use crate::model::clock::now;
 use crate::store::DbRole;
 use crate::sync::engine::Queue;
 use crate::web;
@@ -51,7 +53,8 @@ pub async fn run(config: Config, args: Args) -> Result<ExitCode> {
         }
         let listener = listen::bind("listen", config.listen).await?;
         let queue = Queue::new(&web);
-        let state = AppState { db: web.clone(), config: Arc::clone(&config), hasher: Hasher::default(), queue, demo: None };
+        let microsoft = microsoft::Client::new(&config.outbound, &config.app, now())?;
+        let state = AppState { db: web.clone(), config: Arc::clone(&config), hasher: Hasher::default(), queue, microsoft, demo: None };
         tracing::info!(listen = %config.listen, public_url = %config.public_url, "the portal is up");
         listen::serve(listener, web::router(state), stop.clone()).await;
         web.close().await;
