@@ -1,0 +1,51 @@
+// Everything works without this file. It adds keys and closes open menus.
+"use strict";
+
+const typing = (target) => target.closest("input, select, textarea, [contenteditable]") !== null;
+
+// A click elsewhere or Escape closes menus and filter lists; opening one closes the others.
+const popups = () => document.querySelectorAll("details.menu[open], details.pick[open]");
+document.addEventListener("click", (event) => {
+  for (const popup of popups()) if (!popup.contains(event.target)) popup.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const popup of popups()) {
+    popup.open = false;
+    popup.querySelector("summary").focus();
+  }
+});
+
+// j and k move through a list, Enter opens (it is a link), g then o, q, a or t goes to a page, f to the search field.
+const places = { o: "/", q: "/incidents", a: "/alerts", t: "/tenants" };
+let going = 0;
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+  if (event.timeStamp - going < 1000 && places[event.key]) {
+    location.assign(places[event.key]);
+    return;
+  }
+  going = event.key === "g" ? event.timeStamp : 0;
+  if (event.key === "j" || event.key === "k") {
+    const rows = [...document.querySelectorAll("a[data-row]")];
+    const at = rows.indexOf(document.activeElement);
+    const next = rows[event.key === "j" ? at + 1 : Math.max(at - 1, 0)];
+    if (next) next.focus();
+  } else if (event.key === "f") {
+    const search = document.querySelector("input[type=search]");
+    if (search) {
+      event.preventDefault();
+      search.focus();
+    }
+  }
+});
+
+// Filters apply when their list closes.
+for (const pick of document.querySelectorAll("form.filters details.pick")) {
+  let before = "";
+  const state = () => [...pick.querySelectorAll("input")].map((input) => (input.type === "checkbox" ? input.checked : input.value)).join();
+  pick.addEventListener("toggle", () => {
+    if (pick.open) before = state();
+    else if (before !== state()) pick.closest("form").requestSubmit();
+  });
+}
