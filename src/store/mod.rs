@@ -24,6 +24,7 @@ pub mod incidents;
 pub mod invites;
 pub mod lists;
 pub mod migrate;
+pub mod overview;
 pub mod permissions;
 pub mod rebinds;
 pub mod sessions;
