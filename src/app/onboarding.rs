@@ -8,7 +8,7 @@ mod prove;
 mod told;
 mod trip;
 
-pub use answer::answer;
+pub use answer::{Reply, answer};
 pub use told::Told;
 pub use trip::begin;
 
@@ -105,6 +105,13 @@ pub struct Ask {
     pub plain: &'static str,
     /// It allows more than reading.
     pub changes: bool,
+}
+
+impl Ask {
+    /// The icon that goes with it.
+    pub const fn icon(&self) -> &'static str {
+        if self.changes { "key" } else { "ok" }
+    }
 }
 
 impl AppStep {

@@ -126,7 +126,12 @@ impl Client {
         for (name, value) in app.credential.proof(app.client_id, open_id.token_uri().url(), now)? {
             request = request.add_extra_param(name, value.expose_secret().to_owned());
         }
-        let send = |request: HttpRequest| self.exchange(request, now);
+        // Owns what it needs: with a borrow, the future could not be spawned.
+        let client = self.clone();
+        let send = move |request: HttpRequest| {
+            let client = client.clone();
+            async move { client.exchange(request, now).await }
+        };
         let answer = request.request_async(&send).await.map_err(|error| match error {
             RequestTokenError::Request(Failed(error)) => error,
             RequestTokenError::ServerResponse(refusal) => match refusal.error() {

@@ -10,6 +10,7 @@ pub mod extract;
 pub mod headers;
 pub mod health;
 pub mod login;
+pub mod onboard;
 pub mod page;
 pub mod scope;
 pub mod setup;
@@ -56,6 +57,7 @@ pub fn router(state: AppState) -> Router {
         .merge(login::routes())
         .merge(setup::routes())
         .merge(account::routes())
+        .merge(onboard::routes())
         .fallback(|| async { PageError::NotFound })
         .method_not_allowed_fallback(|| async { PageError::MethodNotAllowed })
         .layer(layers)
