@@ -178,8 +178,9 @@ impl Config {
         let mut config: Self = config::Config::builder()
             .add_source(config::File::from_str(text, config::FileFormat::Toml))
             .add_source(environment)
-            .build()?
-            .try_deserialize()?;
+            .build()
+            .and_then(config::Config::try_deserialize)
+            .map_err(|error| anyhow::anyhow!(without_secrets(&error.to_string())))?;
         if let Ok(url) = std::env::var("DATABASE_URL") {
             config.database_url = Some(url.into());
         }
@@ -240,6 +241,13 @@ impl App {
             _ => bail!("app `{name}` needs certificate_file and private_key_file, or client_secret_file"),
         }
     }
+}
+
+/// An error of the parser without what it repeats of the file: whole lines, and addresses that may hold a password.
+fn without_secrets(error: &str) -> String {
+    let lines: Vec<&str> = error.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains('|')).collect();
+    let told = lines.join(": ");
+    told.split(' ').map(|word| if word.contains("://") { "(an address)" } else { word }).collect::<Vec<_>>().join(" ")
 }
 
 /// Reads a secret from a file that only its owner may read. Surrounding white space is dropped.

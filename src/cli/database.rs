@@ -19,11 +19,7 @@ impl Database {
     /// The configured database, or the embedded one, which this starts or joins.
     pub async fn find(config: &Config) -> Result<Self> {
         if let Some(url) = &config.database_url {
-            // The error could repeat the password.
-            let options = url.expose_secret().parse::<PgConnectOptions>();
-            let options = options
-                .map_err(|_| Usage(anyhow::anyhow!("database_url is not a PostgreSQL address such as postgres://user@host/database")))?;
-            return Ok(Self { options, embedded: None });
+            return Ok(Self { options: address(url.expose_secret()).map_err(Usage)?, embedded: None });
         }
         let embedded = Embedded::start(&config.data_dir.join("postgres"), Kind::Kept).await?;
         tracing::info!(dir = %embedded.dir().display(), "the embedded PostgreSQL runs");
@@ -52,6 +48,13 @@ impl Database {
     pub async fn connect(&self, role: DbRole, size: u32) -> Result<Db> {
         Db::connect(self.options.clone(), role, size).await.context("cannot reach the database as its run-time role")
     }
+}
+
+/// The error repeats nothing of the address, which may hold a password.
+fn address(url: &str) -> Result<PgConnectOptions> {
+    let scheme = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    let options = url.parse().ok().filter(|_| scheme);
+    options.context("database_url is not a PostgreSQL address such as postgres://user@host/database")
 }
 
 /// One connection for a command.

@@ -3,6 +3,7 @@
 
 mod cancelled;
 mod catalogue;
+mod configuration;
 mod counters;
 mod embedded;
 mod floors;
