@@ -36,7 +36,7 @@ fn keys_of_the_example() -> BTreeMap<String, BTreeSet<String>> {
     let mut section = String::new();
     for line in uncommented().lines() {
         if let Some(name) = line.strip_prefix('[') {
-            section = name.trim_matches(['[', ']']).to_owned();
+            name.trim_matches(['[', ']']).clone_into(&mut section);
         } else if let Some((key, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
             keys.entry(section.clone()).or_default().insert(key.to_owned());
         }
