@@ -142,3 +142,115 @@ fn first_pem(pem: &[u8], labels: &[&str]) -> Result<(String, Vec<u8>)> {
     }
     bail!("there is no {} in it", labels.join(" or "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Cloud, Product};
+    use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
+
+    const NOW: i64 = 1_767_225_600;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(NOW, 0).unwrap()
+    }
+
+    fn file(content: &str, mode: u32) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("watchfloor-{}", Uuid::new_v4()));
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    fn certificate(key: &rcgen::KeyPair, from: i64, until: i64) -> String {
+        let mut params = rcgen::CertificateParams::new(vec!["app".to_owned()]).unwrap();
+        let day = |days: i64| x509_parser::time::ASN1Time::from_timestamp(NOW + days * 86_400).unwrap().to_datetime();
+        params.not_before = day(from);
+        params.not_after = day(until);
+        params.self_signed(key).unwrap().pem()
+    }
+
+    fn rsa() -> rcgen::KeyPair {
+        rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap()
+    }
+
+    fn app(certificate: &str, key: &str, mode: u32) -> config::App {
+        config::App {
+            name: "defender".to_owned(),
+            cloud: Cloud::Commercial,
+            client_id: Uuid::from_u128(7),
+            client_secret_file: None,
+            certificate_file: Some(file(certificate, 0o644)),
+            private_key_file: Some(file(key, mode)),
+            consent: config::ConsentForm::V2,
+            permissions: [(Product::CloudApps, vec!["Investigation.Read".to_owned()])].into(),
+        }
+    }
+
+    #[test]
+    fn the_assertion_has_the_documented_form_and_a_good_signature() {
+        let key = rsa();
+        let pem = certificate(&key, -1, 90);
+        let credential = Credential::load(&app(&pem, &key.serialize_pem(), 0o600), now()).unwrap();
+        assert_eq!(credential.expires_at(), Some(now() + TimeDelta::days(90)));
+        let token_url = Url::parse("https://login.microsoftonline.com/aaaabbbb-0000-cccc-1111-dddd2222eeee/oauth2/v2.0/token").unwrap();
+        let proof = || credential.proof(Uuid::from_u128(7), &token_url, now()).unwrap();
+        let fields = proof();
+        assert_eq!(fields[0].0, "client_assertion_type");
+        assert_eq!(fields[0].1.expose_secret(), "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+        let jwt = fields[1].1.expose_secret().to_owned();
+        let parts: Vec<&str> = jwt.split('.').collect();
+        let json = |part: &str| serde_json::from_slice::<serde_json::Value>(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
+        let (header, claims) = (json(parts[0]), json(parts[1]));
+        let sample: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/fixtures/entra-client-assertion-ps256.json")).unwrap();
+        let names = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&header), names(&sample["header"]));
+        assert_eq!((header["alg"].as_str(), header["typ"].as_str()), (Some("PS256"), Some("JWT")));
+        assert!(names(&sample["payload"]).iter().all(|name| claims.get(name).is_some()));
+        let der = first_pem(pem.as_bytes(), &["CERTIFICATE"]).unwrap().1;
+        let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &der));
+        assert_eq!(header["x5t#S256"], thumbprint);
+        assert_eq!(claims["aud"], token_url.as_str());
+        assert_eq!((claims["iss"].as_str(), &claims["sub"]), (Some("00000000-0000-0000-0000-000000000007"), &claims["iss"]));
+        assert_eq!((claims["nbf"].as_i64(), claims["iat"].as_i64(), claims["exp"].as_i64()), (Some(NOW), Some(NOW), Some(NOW + 300)));
+        assert_ne!(proof()[1].1.expose_secret(), jwt, "each assertion has a jti of its own");
+        let (_, parsed) = x509_parser::parse_x509_certificate(&der).unwrap();
+        let public = UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, parsed.public_key().subject_public_key.data.to_vec());
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(parts[2]).unwrap();
+        public.verify(format!("{}.{}", parts[0], parts[1]).as_bytes(), &signature).unwrap();
+    }
+
+    #[test]
+    fn a_credential_that_cannot_work_is_refused_with_its_file_named() {
+        let (key, other) = (rsa(), rsa());
+        let elliptic = rcgen::KeyPair::generate().unwrap();
+        let (good, pem) = (certificate(&key, -1, 1), key.serialize_pem());
+        for (app, key_named, what) in [
+            (app(&certificate(&key, -9, -1), &pem, 0o600), "certificate_file", "expired at"),
+            (app(&certificate(&key, 1, 9), &pem, 0o600), "certificate_file", "not valid before"),
+            (app(&good, &other.serialize_pem(), 0o600), "certificate_file", "does not belong to private_key_file"),
+            (app(&certificate(&elliptic, -1, 1), &elliptic.serialize_pem(), 0o600), "private_key_file", "no RSA key"),
+            (app(&good, &pem, 0o640), "private_key_file", "others may read"),
+            (app(&pem, &pem, 0o600), "certificate_file", "no CERTIFICATE"),
+            (app(&good, &good, 0o600), "private_key_file", "no PRIVATE KEY"),
+            (app("rubbish", &pem, 0o600), "certificate_file", "no CERTIFICATE"),
+        ] {
+            let error = format!("{:#}", Credential::load(&app, now()).unwrap_err());
+            assert!(error.contains(key_named) && error.contains(what), "{what}: {error}");
+            assert!(!error.contains("BEGIN"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_credential_never_shows_itself() {
+        let secret = Credential::Secret("S3cr3t~Value".into());
+        assert_eq!(format!("{secret:?}"), "Secret(hidden)");
+        let url = Url::parse("https://login.microsoftonline.com/x").unwrap();
+        let proof = secret.proof(Uuid::nil(), &url, now()).unwrap();
+        assert_eq!((proof[0].0, proof[0].1.expose_secret()), ("client_secret", "S3cr3t~Value"));
+        assert!(!format!("{proof:?}").contains("S3cr3t"));
+    }
+}

@@ -165,3 +165,29 @@ impl Client {
         &self.inner.keys
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn may_be_spawned<T: Send>(future: T) {
+        drop(future);
+    }
+
+    #[test]
+    fn every_call_may_run_on_any_thread() {
+        let now = DateTime::UNIX_EPOCH;
+        let client = Client::stand_in("127.0.0.1:1".parse().unwrap(), &[], now).unwrap();
+        let directory = DirectoryId::parse("aaaabbbb-0000-cccc-1111-dddd2222eeee").unwrap();
+        let target = Target { tenant: TenantId::new(), directory, cloud: Cloud::Commercial };
+        let (url, secret) = (clouds::compiled("https://portal.example.com/"), secrecy::SecretString::from(""));
+        may_be_spawned(client.xdr_incidents(&target, "", now, 0, now));
+        may_be_spawned(client.xdr_incident(&target, "", "1", now));
+        may_be_spawned(client.endpoint_alerts(&target, "", now, 0, now));
+        may_be_spawned(client.cloud_apps_alerts(&target, "", CloudAppsQuery::CreatedSince(now), 0, now));
+        may_be_spawned(client.probe(&target, "", Product::Graph, now));
+        may_be_spawned(client.roles(&target, "", Product::Graph, now));
+        may_be_spawned(client.find_directory(Cloud::Dod, "contoso.com", now));
+        may_be_spawned(client.redeem("", directory, &url, &secret, &secret, "", now));
+    }
+}

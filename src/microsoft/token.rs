@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 use uuid::Uuid;
 
 /// What a token says of itself. Read, not verified: the token came from Entra over TLS, and the API is the one to verify it.
@@ -102,14 +102,8 @@ impl Client {
         let lane = self.lanes().lane(target.tenant, Service::Login);
         let _turn = lane.turn().await;
         let url = clouds::login_url(target.cloud, &target.directory.to_string(), "oauth2/v2.0/token");
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "client_credentials")
-            .append_pair("client_id", &app.client_id.to_string())
-            .append_pair("scope", &format!("{audience}/.default"));
-        for (name, value) in app.credential.proof(app.client_id, &url, watch.now())? {
-            form.append_pair(name, value.expose_secret());
-        }
-        let body = Some(("application/x-www-form-urlencoded", form.finish()));
+        let form = token_form(app, audience, &url, watch.now())?;
+        let body = Some(("application/x-www-form-urlencoded", form));
         let answer = self.send(&lane, &Outgoing { method: Method::POST, url, bearer: None, body }, watch).await?;
         let token = match answer.status {
             200 => read_token(&answer.body, watch.now())?,
@@ -127,6 +121,18 @@ impl Client {
         }
         Ok(token)
     }
+}
+
+/// Built apart from the sending: the serializer may not cross an await.
+fn token_form(app: &App, audience: &str, url: &Url, now: DateTime<Utc>) -> Result<String, CallError> {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("grant_type", "client_credentials")
+        .append_pair("client_id", &app.client_id.to_string())
+        .append_pair("scope", &format!("{audience}/.default"));
+    for (name, value) in app.credential.proof(app.client_id, url, now)? {
+        form.append_pair(name, value.expose_secret());
+    }
+    Ok(form.finish())
 }
 
 const fn key(target: &Target, app: &App, audience: &'static str) -> Key {
@@ -194,4 +200,86 @@ pub(super) fn read_refusal(body: &str) -> CallError {
         "Entra refused a token"
     );
     CallError::of_entra(number, &error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+    fn body(expires_in: &str) -> String {
+        format!(r#"{{"token_type":"Bearer","expires_in":{expires_in},"access_token":"a.b.c"}}"#)
+    }
+
+    #[test]
+    fn tokens_of_both_versions_are_read() {
+        for file in [
+            include_str!("../../tests/fixtures/entra-token-v1-success.json"),
+            include_str!("../../tests/fixtures/entra-token-v2-success.json"),
+            include_str!("../../tests/fixtures/entra-token-v2-success-ext.json"),
+        ] {
+            let token = read_token(file, NOW).unwrap();
+            assert_eq!(token.expires_at, NOW + TimeDelta::seconds(3599));
+            assert_eq!(token.renew_at, NOW + TimeDelta::seconds(3599 - 300));
+            assert_eq!(token.granted, None, "what cannot be decoded stops nothing");
+        }
+    }
+
+    #[test]
+    fn a_strange_lifetime_is_kept_within_a_minute_and_a_day() {
+        for (expires_in, seconds) in [("0", 60), ("-7", 60), ("\"90\"", 90), ("1000000000000", 86_400)] {
+            let token = read_token(&body(expires_in), NOW).unwrap();
+            assert_eq!(token.expires_at, NOW + TimeDelta::seconds(seconds), "{expires_in}");
+            assert!(token.renew_at > NOW && token.renew_at < token.expires_at);
+        }
+        for bad in ["\"banana\"", "null", "{}"] {
+            assert!(read_token(&body(bad), NOW).is_err(), "{bad}");
+        }
+        for bad in ["", "null", "{}", "<html>", r#"{"access_token":"","expires_in":1}"#] {
+            assert!(matches!(read_token(bad, NOW), Err(CallError::Unexpected(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn claims_are_read_when_they_can_be() {
+        let encode = |json: &str| format!("x.{}.y", BASE64_URL_SAFE_NO_PAD.encode(json));
+        let full = r#"{"tid":"t","roles":["Incident.Read.All"],"aud":"https://api.security.microsoft.com","exp":5,"idtyp":"app"}"#;
+        let granted = claims(&encode(full)).unwrap();
+        assert_eq!(
+            (granted.tid.as_deref(), granted.roles.as_slice(), granted.exp),
+            (Some("t"), &["Incident.Read.All".to_owned()][..], Some(5))
+        );
+        assert_eq!(claims(&encode("{}")), Some(Granted::default()));
+        for opaque in ["", "abc", "a.b", "a.!!!.c", &encode("[")] {
+            assert_eq!(claims(opaque), None, "{opaque}");
+        }
+    }
+
+    #[test]
+    fn refusals_are_sorted_by_their_number() {
+        let read = read_refusal;
+        assert_eq!(
+            read(include_str!("../../tests/fixtures/composed-entra-token-error-700016.json")),
+            CallError::ConsentLost { aadsts: Some(700_016) }
+        );
+        assert_eq!(
+            read(include_str!("../../tests/fixtures/composed-entra-token-error-7000215.json")),
+            CallError::OurCredential { aadsts: Some(7_000_215) }
+        );
+        assert_eq!(
+            read(include_str!("../../tests/fixtures/entra-token-error-70011.json")),
+            CallError::Entra { aadsts: Some(70_011), error: "invalid_scope".to_owned() }
+        );
+        assert_eq!(read(r#"{"error":"invalid_grant","error_codes":[70002,70008]}"#).remedy().who, super::super::consent::Who::Customer);
+        assert_eq!(read(r#"{"error":"invalid_client","error_codes":[]}"#), CallError::OurCredential { aadsts: None });
+        assert_eq!(read(r#"{"error":"temporarily_unavailable"}"#), CallError::Throttled { retry_after: None });
+        assert_eq!(
+            read(r#"{"error":"<b>","error_description":"<script>"}"#),
+            CallError::Entra { aadsts: None, error: "unreadable".to_owned() }
+        );
+        for bad in ["", "null", "<html>", "[1]"] {
+            assert!(matches!(read(bad), CallError::Unexpected(_)), "{bad}");
+        }
+    }
 }
