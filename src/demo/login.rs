@@ -93,7 +93,7 @@ fn missing() -> Answer {
 
 /// Whether a directory of this cloud signs in at this host.
 pub(super) fn signs_in_at(cloud: Cloud, host: &str) -> bool {
-    matches!(cloud, Cloud::GccHigh | Cloud::Dod) == host.ends_with(".us")
+    matches!(cloud, Cloud::GccHigh | Cloud::Dod) == (host == "login.microsoftonline.us")
 }
 
 /// The directory of a tenant segment, if it signs in here.

@@ -124,7 +124,7 @@ async fn play(State(world): State<Shared>, request: axum::extract::Request) -> R
         let answer = hosts::dispatch(&mut world, &call);
         let now = world.now();
         world.ledger.note(now, &call, &answer);
-        answer
+        answer.header(axum::http::header::DATE, now.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
     };
     if let Some(delay) = answer.delay {
         tokio::time::sleep(delay).await;

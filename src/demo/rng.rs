@@ -1,5 +1,7 @@
 //! Repeatable randomness: the same seed tells the same stories.
 
+use std::fmt::Write as _;
+
 /// SplitMix64.
 #[derive(Clone, Debug)]
 pub(super) struct Rng(u64);
@@ -41,7 +43,7 @@ impl Rng {
     pub fn hex(&mut self, digits: usize) -> String {
         let mut text = String::with_capacity(digits + 16);
         while text.len() < digits {
-            text.push_str(&format!("{:016x}", self.next()));
+            let _ = write!(text, "{:016x}", self.next());
         }
         text.truncate(digits);
         text

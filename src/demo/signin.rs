@@ -127,7 +127,7 @@ pub(super) fn answer(world: &mut World, call: &Call, tenant: &str) -> Answer {
         return if call.method == Method::POST { not_of_this_directory(account, tenant) } else { pick(world, call, tenant, &app) };
     }
     let (directory, cookie, account) = (directory.id, cookie(directory, account), account.clone());
-    hand_out(world, call, &app, redirect_uri, directory, account).header(header::SET_COOKIE, cookie)
+    hand_out(world, call, &app, &redirect_uri, directory, account).header(header::SET_COOKIE, cookie)
 }
 
 /// Who signed in last, unless the caller wants to be asked.
@@ -182,14 +182,14 @@ fn pick(world: &World, call: &Call, tenant: &str, app: &App) -> Answer {
     page(200, false, "Sign in", &main)
 }
 
-fn hand_out(world: &mut World, call: &Call, app: &App, redirect_uri: String, directory: DirectoryId, account: Account) -> Answer {
+fn hand_out(world: &mut World, call: &Call, app: &App, redirect_uri: &str, directory: DirectoryId, account: Account) -> Answer {
     let text = format!("0.{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     let of = |name: &str| call.query(name).map(str::to_owned);
     let code = Code {
         client_id: app.client_id,
         directory,
         account,
-        redirect_uri: redirect_uri.clone(),
+        redirect_uri: redirect_uri.to_owned(),
         nonce: of("nonce"),
         challenge: of("code_challenge"),
         scope: of("scope").unwrap_or_default(),
@@ -200,5 +200,5 @@ fn hand_out(world: &mut World, call: &Call, app: &App, redirect_uri: String, dir
     let mut reply = vec![("code", text)];
     reply.extend(of("state").map(|state| ("state", state)));
     reply.push(("session_state", Uuid::new_v4().to_string()));
-    Answer::redirect(&with_query(&redirect_uri, &reply))
+    Answer::redirect(&with_query(redirect_uri, &reply))
 }

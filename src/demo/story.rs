@@ -27,6 +27,13 @@ impl World {
         self.add_incident_at(directory, title, now)
     }
 
+    /// The same, as if it had come at this time. Late visibility is a time in the past.
+    pub fn add_incident_at(&mut self, directory: DirectoryId, title: &str, at: DateTime<Utc>) -> Option<i64> {
+        let records = &mut self.directories.get_mut(&directory)?.records;
+        // The first story has an alert of every API that is read.
+        Some(records.invent(scenario(0), Some(title.to_owned()), at))
+    }
+
     /// A new incident of a story picked at random.
     pub fn invent_incident(&mut self, directory: DirectoryId) {
         let now = self.now();
@@ -34,13 +41,6 @@ impl World {
             let story = dir.records.any_story();
             dir.records.invent(story, None, now);
         }
-    }
-
-    /// The same, as if it had come at this time. Late visibility is a time in the past.
-    pub fn add_incident_at(&mut self, directory: DirectoryId, title: &str, at: DateTime<Utc>) -> Option<i64> {
-        let records = &mut self.directories.get_mut(&directory)?.records;
-        // The first story has an alert of every API that is read.
-        Some(records.invent(scenario(0), Some(title.to_owned()), at))
     }
 
     /// An Endpoint alert under this title, inside an incident or belonging to none; returns its id.

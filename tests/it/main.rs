@@ -4,6 +4,7 @@
 mod cancelled;
 mod catalogue;
 mod configuration;
+mod cloud;
 mod counters;
 mod embedded;
 mod fake;
@@ -12,4 +13,5 @@ mod floors;
 mod isolation;
 mod microsoft;
 mod migrations;
+mod stand_in;
 mod support;
