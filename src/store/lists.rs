@@ -48,6 +48,31 @@ pub struct Position {
     pub id: Uuid,
 }
 
+impl std::fmt::Display for Position {
+    /// Severity, microseconds and id: the cursor in a list's address.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.severity as i16, self.updated_at.timestamp_micros(), self.id.simple())
+    }
+}
+
+impl std::str::FromStr for Position {
+    type Err = BadPosition;
+    fn from_str(text: &str) -> Result<Self, BadPosition> {
+        let mut parts = text.splitn(3, '.');
+        let mut part = || parts.next().ok_or(BadPosition);
+        let severity: i16 = part()?.parse().map_err(|_| BadPosition)?;
+        let severity = Severity::ALL.into_iter().find(|known| *known as i16 == severity).ok_or(BadPosition)?;
+        let updated_at = part()?.parse().ok().and_then(DateTime::from_timestamp_micros).ok_or(BadPosition)?;
+        let id = Uuid::try_parse(part()?).map_err(|_| BadPosition)?;
+        Ok(Self { severity, updated_at, id })
+    }
+}
+
+/// The text is not the position of a row.
+#[derive(Debug, thiserror::Error)]
+#[error("not a position in a list")]
+pub struct BadPosition;
+
 /// A list limited to this many tenants is merged from one short index walk a tenant; a longer one walks the index of all tenants.
 const MERGED: usize = 100;
 
@@ -155,6 +180,23 @@ mod tests {
     fn a_search_looks_for_an_entity_of_every_kind() {
         let keys = entity_keys(" Anna@Example.com ");
         assert!(keys.contains(&"user:anna@example.com".to_owned()) && keys.contains(&"anna@example.com".to_owned()));
+    }
+
+    #[test]
+    fn a_position_survives_the_address_and_nonsense_does_not_parse() {
+        let position =
+            Position { severity: Severity::High, updated_at: "2026-11-22T10:00:00.123456Z".parse().unwrap(), id: Uuid::from_u128(7) };
+        assert_eq!(position.to_string().parse::<Position>().unwrap(), position);
+        for bad in [
+            "",
+            "4",
+            "9.1.00000000000000000000000000000007",
+            "4.x.7",
+            "4.99999999999999999999.00000000000000000000000000000007",
+            "4.1.7;--",
+        ] {
+            assert!(bad.parse::<Position>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -59,6 +59,11 @@ pub async fn list(tx: &mut Scoped, filter: &Filter, skip: i64, limit: i64) -> sq
     .await
 }
 
+/// Every tenant of the scope that is not offboarded, by name.
+pub async fn full(tx: &mut Scoped) -> sqlx::Result<Vec<super::tenants::Tenant>> {
+    sqlx::query_as("select * from tenants where state <> 'offboarded' order by lower(name), tenant_id").fetch_all(&mut **tx).await
+}
+
 /// How many tenants of the scope stand in each state; states without tenants are left out.
 pub async fn count_states(tx: &mut Scoped) -> sqlx::Result<Vec<(TenantState, i64)>> {
     sqlx::query_as("select state, count(*) from tenants group by state").fetch_all(&mut **tx).await

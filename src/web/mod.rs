@@ -5,6 +5,7 @@
 //! [`extract::Id`] for ids in paths, [`extract::Posted`] for forms, [`scope::ScopedDb`] for data.
 
 pub mod account;
+pub mod api;
 pub mod error;
 pub mod extract;
 pub mod headers;
@@ -58,6 +59,7 @@ pub fn router(state: AppState) -> Router {
         .merge(setup::routes())
         .merge(account::routes())
         .merge(onboard::routes())
+        .merge(api::routes())
         .fallback(|| async { PageError::NotFound })
         .method_not_allowed_fallback(|| async { PageError::MethodNotAllowed })
         .layer(layers)

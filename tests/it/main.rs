@@ -12,6 +12,7 @@ mod fixtures;
 mod floors;
 mod isolation;
 mod microsoft;
+mod lists;
 mod migrations;
 mod stand_in;
 mod support;

@@ -1,0 +1,99 @@
+//! `/incidents`: the queue, read.
+
+use super::bearer::{Bearer, Id, Query};
+use super::listing::{CoverageSummary, ListQuery, Listed, TenantRef, page};
+use super::problem::{Problem, ProblemBody};
+use crate::app::AppState;
+use crate::model::{IncidentId, clock};
+use crate::store;
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The calls of this group.
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+}
+
+/// An incident. Open lists hold Microsoft's words as they came; `severity` and `status` are Watchfloor's own.
+#[derive(Serialize, ToSchema)]
+struct Incident {
+    id: uuid::Uuid,
+    tenant: TenantRef,
+    product: String,
+    /// Microsoft's id.
+    external_id: String,
+    title: String,
+    /// critical, high, medium, low, informational, unknown
+    severity: &'static str,
+    /// new, in_progress, resolved, redirected, unknown
+    status: &'static str,
+    classification: Option<String>,
+    determination: Option<String>,
+    assigned_to: Option<String>,
+    tags: Vec<String>,
+    alert_count: i32,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    /// When this version was read from Microsoft.
+    synced_at: DateTime<Utc>,
+    /// The incident in Microsoft's portal.
+    url: Option<String>,
+    /// Microsoft's id of the incident this one was merged into.
+    redirect_to: Option<String>,
+}
+
+impl From<store::incidents::Incident> for Incident {
+    fn from(row: store::incidents::Incident) -> Self {
+        Self {
+            id: row.incident_id.0,
+            tenant: TenantRef { id: row.tenant_id.0, name: row.tenant_name },
+            product: row.product,
+            external_id: row.external_id,
+            title: row.title,
+            severity: row.severity.as_str(),
+            status: row.status.as_str(),
+            classification: row.classification,
+            determination: row.determination,
+            assigned_to: row.assigned_to,
+            tags: row.tags,
+            alert_count: row.alert_count,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            synced_at: row.synced_at,
+            url: row.url,
+            redirect_to: row.redirect_to,
+        }
+    }
+}
+
+/// The incidents of the token's tenants, worst or newest first.
+#[utoipa::path(get, path = "/incidents", tag = "queue", params(ListQuery), responses(
+    (status = OK, body = Listed<Incident>),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list(user: Bearer, State(state): State<AppState>, Query(query): Query<ListQuery>) -> Result<Json<Listed<Incident>>, Problem> {
+    let listing = query.check(&user)?;
+    let mut tx = user.begin().await?;
+    let rows = store::incidents::list(&mut tx, &listing.filter, listing.order, listing.after, listing.limit + 1).await?;
+    let coverage = CoverageSummary::read(&mut tx, clock::now(), state.config.sync.interval).await?;
+    tx.commit().await?;
+    let (rows, next_cursor) = page(rows, listing.limit, store::incidents::Incident::position);
+    Ok(Json(Listed { data: rows.into_iter().map(Incident::from).collect(), next_cursor, coverage }))
+}
+
+/// One incident.
+#[utoipa::path(get, path = "/incidents/{id}", tag = "queue", params(("id" = uuid::Uuid, Path, description = "Watchfloor's id")), responses(
+    (status = OK, body = Incident),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn get(user: Bearer, Id(incident): Id<IncidentId>) -> Result<Json<Incident>, Problem> {
+    let mut tx = user.begin().await?;
+    let row = store::incidents::get(&mut tx, incident).await?.ok_or(Problem::NotFound)?;
+    tx.commit().await?;
+    Ok(Json(row.into()))
+}

@@ -1,0 +1,103 @@
+//! The JSON API, version 1: the same store functions as the pages, behind bearer tokens, described by OpenAPI 3.1.
+//!
+//! To add a call: a handler with `#[utoipa::path]` in the file of its group, and its name in that file's `routes()`. Its first
+//! argument is [`Bearer`], so that it cannot be reached without a token; `tests/it/api.rs` visits every described call without one.
+
+mod alerts;
+mod audit;
+mod bearer;
+mod coverage;
+mod incidents;
+mod listing;
+mod problem;
+mod tenants;
+
+use crate::app::AppState;
+use axum::Json;
+use axum::Router;
+use axum::routing::get;
+use bearer::Bearer;
+use problem::Problem;
+use serde::Serialize;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{OpenApi as _, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+/// Where the API is mounted.
+pub const BASE: &str = "/api/v1";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Watchfloor API",
+        description = "Tenants, consent, coverage, incidents and alerts of the customers in the token's scope.\n\n\
+                       Lists answer `data`, `next_cursor` and `coverage`; errors are RFC 9457 problems; times are RFC 3339 in UTC.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+        contact(name = "Watchfloor")
+    ),
+    security(("token" = [])),
+    modifiers(&BearerScheme)
+)]
+struct Description;
+
+struct BearerScheme;
+
+impl utoipa::Modify for BearerScheme {
+    fn modify(&self, openapi: &mut OpenApi) {
+        let scheme =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API token: `watchfloor api-token create`")).build();
+        openapi.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The calls, their description, and the description as a page.
+pub fn routes() -> Router<AppState> {
+    let (calls, description) = described().split_for_parts();
+    let json = description.clone();
+    let docs = SwaggerUi::new("/api/docs")
+        .external_url_unchecked("/api/v1/openapi.json", serde_json::Value::Null)
+        .config(Config::from("/api/v1/openapi.json").use_base_layout());
+    Router::new().route("/api/v1/openapi.json", get(move || async move { Json(json) })).merge(calls).merge(Router::from(docs))
+}
+
+fn described() -> OpenApiRouter<AppState> {
+    let calls = OpenApiRouter::new()
+        .routes(routes!(me))
+        .merge(tenants::routes())
+        .merge(coverage::routes())
+        .merge(incidents::routes())
+        .merge(alerts::routes())
+        .merge(audit::routes());
+    OpenApiRouter::with_openapi(Description::openapi()).nest(BASE, calls)
+}
+
+/// Who the token acts as.
+#[derive(Serialize, ToSchema)]
+struct Me {
+    id: uuid::Uuid,
+    login: String,
+    name: String,
+    /// admin, lead, analyst or viewer
+    role: String,
+    /// Whether every tenant is in scope.
+    all_tenants: bool,
+    /// The tenants in scope, where not all are.
+    tenants: Vec<uuid::Uuid>,
+}
+
+/// Who the token acts as, and for which tenants.
+#[utoipa::path(get, path = "/me", tag = "account", responses((status = OK, body = Me), (status = UNAUTHORIZED, body = problem::ProblemBody, content_type = "application/problem+json")))]
+async fn me(user: Bearer) -> Result<Json<Me>, Problem> {
+    let tenants = user.tenants().unwrap_or_default().into_iter().map(|tenant| tenant.0).collect();
+    Ok(Json(Me {
+        id: user.id.0,
+        login: user.login.clone(),
+        name: user.name.clone(),
+        role: user.role.to_string(),
+        all_tenants: user.tenants().is_none(),
+        tenants,
+    }))
+}

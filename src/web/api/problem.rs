@@ -1,0 +1,103 @@
+//! The API's errors: RFC 9457 `application/problem+json`, the cause to the log only.
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// What went wrong with an API call. `?` on anything else means "our fault".
+#[derive(Debug)]
+pub enum Problem {
+    /// No token, or one that is unknown, expired or revoked.
+    Unauthorized,
+    /// The token's user may not do this.
+    Forbidden,
+    NotFound,
+    /// The request contradicts what stands in the registry.
+    Conflict(String),
+    /// Fields are wrong.
+    Invalid(Vec<FieldError>),
+    /// The body or the query is not of the call's form.
+    BadRequest(String),
+    Internal(anyhow::Error),
+}
+
+/// The body of every error answer.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct ProblemBody {
+    /// A name for the kind of problem that programs may rely on.
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    /// What happened, for people.
+    detail: String,
+    /// A reference for support; it also stands in the log.
+    instance: String,
+    /// The fields that are wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+/// One wrong field.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    field: &'static str,
+    message: String,
+}
+
+impl Problem {
+    /// One wrong field.
+    pub fn field(field: &'static str, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError { field, message: message.into() }])
+    }
+
+    /// Several wrong fields.
+    pub fn fields(wrong: impl Iterator<Item = (&'static str, String)>) -> Self {
+        Self::Invalid(wrong.map(|(field, message)| FieldError { field, message }).collect())
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Problem {
+    fn from(error: E) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let instance = uuid::Uuid::new_v4().simple().to_string();
+        let mut errors = Vec::new();
+        let (status, kind, title, detail) = match self {
+            Self::Unauthorized => (
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "A valid bearer token is needed",
+                "Send the header `Authorization: Bearer <token>` with a token that is neither expired nor revoked.".to_owned(),
+            ),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not allowed", "The token's user may not do this.".to_owned()),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found", "There is no such object in the token's scope.".to_owned()),
+            Self::Conflict(detail) => (StatusCode::CONFLICT, "conflict", "Conflict", detail),
+            Self::BadRequest(detail) => (StatusCode::BAD_REQUEST, "bad-request", "The request cannot be read", detail),
+            Self::Invalid(fields) => {
+                let detail = fields.iter().map(|wrong| format!("{}: {}", wrong.field, wrong.message)).collect::<Vec<_>>().join(" ");
+                errors = fields;
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A field is wrong", detail)
+            }
+            Self::Internal(cause) => {
+                tracing::error!(error = format!("{cause:#}"), reference = instance, "api call failed");
+                let detail =
+                    "Something went wrong on our side; nothing was changed. Try again, and name the reference if it stays.".to_owned();
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
+            }
+        };
+        let body = ProblemBody {
+            r#type: format!("urn:watchfloor:problem:{kind}"),
+            title,
+            status: status.as_u16(),
+            detail,
+            instance: format!("urn:uuid:{instance}"),
+            errors,
+        };
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(body)).into_response()
+    }
+}

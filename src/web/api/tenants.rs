@@ -1,0 +1,277 @@
+//! `/tenants`: the registry.
+
+use super::bearer::{Bearer, Body, Id};
+use super::problem::{Problem, ProblemBody};
+use crate::app::AppState;
+use crate::model::registration::Raw;
+use crate::model::{Product, Role, TenantId, clock};
+use crate::store::tenants::{Tenant as Row, WriteError};
+use crate::store::{self, tenant_lists};
+use crate::sync::engine::Queue;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The calls of this group.
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(get, update, offboard))
+        .routes(routes!(approve))
+        .routes(routes!(read_now))
+}
+
+/// A customer in the registry.
+#[derive(Serialize, ToSchema)]
+pub struct Tenant {
+    id: uuid::Uuid,
+    name: String,
+    /// Proven by a consent; null until then.
+    directory_id: Option<uuid::Uuid>,
+    /// Preset or approved by staff: a consent from another directory is refused.
+    expected_directory_id: Option<uuid::Uuid>,
+    domain: Option<String>,
+    /// commercial, gcc, gcc_high, dod
+    cloud: String,
+    /// invited, consent_pending, verifying, active, degraded, blind, paused, offboarded
+    state: String,
+    state_since: DateTime<Utc>,
+    state_reason: Option<String>,
+    /// The directory was learnt at consent and waits for `approve`.
+    needs_approval: bool,
+    apps: Vec<String>,
+    tags: Vec<String>,
+    group: Option<String>,
+    contacts: String,
+    notes: String,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Row> for Tenant {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.tenant_id.0,
+            name: row.name,
+            directory_id: row.directory_id.map(|id| id.0),
+            expected_directory_id: row.expected_directory_id.map(|id| id.0),
+            domain: row.domain,
+            cloud: row.cloud.to_string(),
+            state: row.state.to_string(),
+            state_since: row.state_since,
+            state_reason: row.state_reason,
+            needs_approval: row.needs_approval,
+            apps: row.apps,
+            tags: row.tags,
+            group: row.tenant_group,
+            contacts: row.contacts,
+            notes: row.notes,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// The tenants in scope.
+#[derive(Serialize, ToSchema)]
+struct TenantList {
+    data: Vec<Tenant>,
+}
+
+/// A new tenant. Without `directory_id` and `domain` the directory is learnt at consent and must be approved.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewTenant {
+    name: String,
+    directory_id: Option<String>,
+    /// Looked up at Microsoft, if there is no `directory_id`.
+    domain: Option<String>,
+    /// commercial (default), gcc, gcc_high, dod
+    cloud: Option<String>,
+    /// Names of configured apps; every app of the cloud if absent.
+    apps: Option<Vec<String>>,
+    #[serde(default)]
+    tags: Vec<String>,
+    group: Option<String>,
+    contacts: Option<String>,
+    notes: Option<String>,
+}
+
+/// What to change of a tenant; what is absent stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TenantChange {
+    name: Option<String>,
+    apps: Option<Vec<String>>,
+    tags: Option<Vec<String>>,
+    group: Option<String>,
+    contacts: Option<String>,
+    notes: Option<String>,
+}
+
+/// Every tenant in scope that is not offboarded, worst first.
+#[utoipa::path(get, path = "/tenants", tag = "tenants", responses(
+    (status = OK, body = TenantList),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list(user: Bearer) -> Result<Json<TenantList>, Problem> {
+    let mut tx = user.begin().await?;
+    let rows = tenant_lists::full(&mut tx).await?;
+    tx.commit().await?;
+    Ok(Json(TenantList { data: rows.into_iter().map(Tenant::from).collect() }))
+}
+
+/// Registers a tenant. Leads and administrators.
+#[utoipa::path(post, path = "/tenants", tag = "tenants", request_body = NewTenant, responses(
+    (status = CREATED, body = Tenant),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn create(user: Bearer, State(state): State<AppState>, Body(new): Body<NewTenant>) -> Result<(StatusCode, Json<Tenant>), Problem> {
+    user.needs(Role::Lead)?;
+    let now = clock::now();
+    let raw = Raw {
+        name: new.name,
+        directory: new.directory_id.unwrap_or_default(),
+        domain: new.domain.unwrap_or_default(),
+        cloud: new.cloud.unwrap_or_default(),
+        apps: new.apps,
+        tags: new.tags.join(","),
+        group: new.group.unwrap_or_default(),
+        contacts: new.contacts.unwrap_or_default(),
+        notes: new.notes.unwrap_or_default(),
+    };
+    let mut registration = check(&raw, &state)?;
+    if let (None, Some(domain)) = (registration.directory, &registration.domain) {
+        let found = state.microsoft.find_directory(registration.cloud, domain, now).await;
+        registration.directory = Some(found.map_err(|error| Problem::field("domain", format!("{error}.")))?);
+    }
+    let tenant = TenantId::new();
+    let mut tx = user.begin().await?;
+    store::tenants::create(&mut tx, &user.by(), tenant, &registration, now).await.map_err(write_problem)?;
+    let row = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(row.into())))
+}
+
+/// One tenant.
+#[utoipa::path(get, path = "/tenants/{id}", tag = "tenants", params(("id" = uuid::Uuid, Path, description = "The tenant")), responses(
+    (status = OK, body = Tenant),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn get(user: Bearer, Id(tenant): Id<TenantId>) -> Result<Json<Tenant>, Problem> {
+    let mut tx = user.begin().await?;
+    let row = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
+    tx.commit().await?;
+    Ok(Json(row.into()))
+}
+
+/// Changes what staff know of a tenant. Leads and administrators.
+#[utoipa::path(patch, path = "/tenants/{id}", tag = "tenants", params(("id" = uuid::Uuid, Path, description = "The tenant")), request_body = TenantChange, responses(
+    (status = OK, body = Tenant),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn update(
+    user: Bearer,
+    State(state): State<AppState>,
+    Id(tenant): Id<TenantId>,
+    Body(change): Body<TenantChange>,
+) -> Result<Json<Tenant>, Problem> {
+    user.needs(Role::Lead)?;
+    let now = clock::now();
+    let mut tx = user.begin().await?;
+    let old = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
+    let raw = Raw {
+        name: change.name.unwrap_or_else(|| old.name.clone()),
+        directory: old.expected_directory_id.map(|id| id.to_string()).unwrap_or_default(),
+        domain: old.domain.clone().unwrap_or_default(),
+        cloud: old.cloud.to_string(),
+        apps: Some(change.apps.unwrap_or_else(|| old.apps.clone())),
+        tags: change.tags.unwrap_or_else(|| old.tags.clone()).join(","),
+        group: change.group.or_else(|| old.tenant_group.clone()).unwrap_or_default(),
+        contacts: change.contacts.unwrap_or_else(|| old.contacts.clone()),
+        notes: change.notes.unwrap_or_else(|| old.notes.clone()),
+    };
+    let registration = check(&raw, &state)?;
+    store::tenants::update(&mut tx, &user.by(), &old, &registration, old.updated_at, now).await.map_err(write_problem)?;
+    let row = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
+    tx.commit().await?;
+    Ok(Json(row.into()))
+}
+
+/// Offboards a tenant: nothing is read any more, and its rows are deleted after 30 days. Leads and administrators.
+#[utoipa::path(delete, path = "/tenants/{id}", tag = "tenants", params(("id" = uuid::Uuid, Path, description = "The tenant")), responses(
+    (status = NO_CONTENT),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn offboard(user: Bearer, Id(tenant): Id<TenantId>) -> Result<StatusCode, Problem> {
+    user.needs(Role::Lead)?;
+    let mut tx = user.begin().await?;
+    let row = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
+    store::tenants::offboard(&mut tx, &user.by(), &row, clock::now()).await.map_err(write_problem)?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Accepts the directory learnt at consent. Leads and administrators.
+#[utoipa::path(post, path = "/tenants/{id}/approve", tag = "tenants", params(("id" = uuid::Uuid, Path, description = "The tenant")), responses(
+    (status = OK, body = Tenant),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn approve(user: Bearer, State(queue): State<Queue>, Id(tenant): Id<TenantId>) -> Result<Json<Tenant>, Problem> {
+    user.needs(Role::Lead)?;
+    let mut tx = user.begin().await?;
+    let row = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
+    let waiting = row.directory_id.filter(|_| row.needs_approval);
+    let directory = waiting.ok_or_else(|| Problem::Conflict("No directory waits for approval.".to_owned()))?;
+    store::bindings::approve(&mut tx, &user.by(), tenant, directory, clock::now()).await.map_err(write_problem)?;
+    queue.verify(&mut tx, tenant).await?;
+    let row = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
+    tx.commit().await?;
+    Ok(Json(row.into()))
+}
+
+/// The readings that were asked for.
+#[derive(Serialize, ToSchema)]
+struct ReadNow {
+    products: Vec<String>,
+}
+
+/// Asks for a reading of every product of a tenant, at once. Analysts and better.
+#[utoipa::path(post, path = "/tenants/{id}/sync", tag = "coverage", params(("id" = uuid::Uuid, Path, description = "The tenant")), responses(
+    (status = ACCEPTED, body = ReadNow),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn read_now(user: Bearer, State(queue): State<Queue>, Id(tenant): Id<TenantId>) -> Result<(StatusCode, Json<ReadNow>), Problem> {
+    user.needs(Role::Analyst)?;
+    let mut tx = user.begin().await?;
+    let row = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
+    if !row.state.is_read() {
+        return Err(Problem::Conflict(format!("A tenant in state {} is not read.", row.state.label())));
+    }
+    let rows = store::coverage::list(&mut tx, Some(tenant)).await?;
+    let products: Vec<Product> = rows.into_iter().filter(|row| row.enabled).map(|row| row.product).collect();
+    for product in &products {
+        queue.read(&mut tx, tenant, *product).await?;
+    }
+    let event = user.by().event("sync.request").tenant(tenant).object(row.name);
+    store::audit::record(&mut tx, event).await?;
+    tx.commit().await?;
+    Ok((StatusCode::ACCEPTED, Json(ReadNow { products: products.iter().map(ToString::to_string).collect() })))
+}
+
+fn check(raw: &Raw, state: &AppState) -> Result<crate::model::registration::Registration, Problem> {
+    let known: Vec<_> = state.config.app.iter().map(|app| (app.name.as_str(), app.cloud)).collect();
+    raw.check(&known).map_err(|wrong| Problem::fields(wrong.iter().map(|wrong| (wrong.field, wrong.why.to_owned()))))
+}
+
+fn write_problem(error: WriteError) -> Problem {
+    match error {
+        WriteError::Database(error) => error.into(),
+        taken => Problem::Conflict(format!("{taken}.")),
+    }
+}

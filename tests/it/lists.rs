@@ -1,0 +1,142 @@
+//! The lists of incidents and alerts: order, pages, filters, counts, for few tenants and for all.
+
+use crate::support::database;
+use chrono::{DateTime, Utc};
+use std::collections::HashSet;
+use watchfloor::model::{Scope, Severity, Status, TenantId};
+use watchfloor::store::lists::{Filter, Order, Owner, Position};
+use watchfloor::store::{Db, Scoped, incidents};
+
+const EACH: i32 = 40;
+
+/// Two tenants with forty incidents each: severities 0 to 5 in turn, a third of them resolved.
+async fn two_tenants(db: &Db) -> (TenantId, TenantId) {
+    let (a, b) = (TenantId::new(), TenantId::new());
+    let mut tx = db.all_tenants().await.unwrap();
+    for (tenant, name) in [(a, "Alder"), (b, "Birch")] {
+        sqlx::query("insert into tenants (tenant_id, name) values ($1, $2)").bind(tenant).bind(name).execute(&mut *tx).await.unwrap();
+        sqlx::query(
+            "insert into incidents (tenant_id, incident_id, product, external_id, title, severity, severity_raw, status, status_raw, assigned_to,
+                                    tags, entities, products, created_at, updated_at)
+             select $1, gen_random_uuid(), 'defender_xdr', n::text, $2 || ' 100% case ' || n, n % 6, 'x', case when n % 3 = 0 then 'resolved' else 'new' end,
+                    'x', case when n % 4 = 0 then 'ada@example.com' end, array['t' || n % 2], array['user:eve' || n], array['cloud_apps'],
+                    timestamptz '2026-11-01Z' + n * interval '1 hour', timestamptz '2026-11-02Z' + (n / 2) * interval '1 hour'
+             from generate_series(1, $3) as n",
+        )
+        .bind(tenant)
+        .bind(name)
+        .bind(EACH)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    }
+    tx.commit().await.unwrap();
+    (a, b)
+}
+
+/// Every page of a list, seven rows at a time.
+async fn walk(tx: &mut Scoped, filter: &Filter, order: Order) -> Vec<incidents::Incident> {
+    let mut rows: Vec<incidents::Incident> = Vec::new();
+    let mut after: Option<Position> = None;
+    loop {
+        let page = incidents::list(tx, filter, order, after, 7).await.unwrap();
+        let Some(last) = page.last() else { return rows };
+        after = Some(last.position());
+        rows.extend(page);
+    }
+}
+
+#[tokio::test]
+async fn pages_in_either_order_hold_every_row_once_for_one_tenant_and_for_all() {
+    let db = database().await;
+    let (a, b) = two_tenants(&db.web).await;
+    let mut tx = db.web.all_tenants().await.unwrap();
+    for order in [Order::Severity, Order::Updated] {
+        for (tenants, expected) in [(None, 2 * EACH), (Some(vec![a, b]), 2 * EACH), (Some(vec![b]), EACH), (Some(vec![]), 0)] {
+            let rows = walk(&mut tx, &Filter { tenants: tenants.clone(), ..Filter::default() }, order).await;
+            let ids: HashSet<_> = rows.iter().map(|row| row.incident_id).collect();
+            assert_eq!((rows.len(), ids.len()), (expected as usize, expected as usize), "{order:?} {tenants:?}");
+            let key = |row: &incidents::Incident| match order {
+                Order::Severity => (Some(row.severity), row.updated_at, row.incident_id.0),
+                Order::Updated => (None, row.updated_at, row.incident_id.0),
+            };
+            assert!(rows.windows(2).all(|pair| key(&pair[0]) > key(&pair[1])), "{order:?} {tenants:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_filter_finds_what_it_names_and_the_count_agrees() {
+    let db = database().await;
+    let (a, _) = two_tenants(&db.web).await;
+    let mut tx = db.web.tenant(a).await.unwrap();
+    let since: DateTime<Utc> = "2026-11-02T10:00:00Z".parse().unwrap();
+    type Wanted = fn(&incidents::Incident) -> bool;
+    let cases: [(Filter, Wanted); 8] = [
+        (Filter { severities: vec![Severity::High, Severity::Critical], ..Filter::default() }, |row| row.severity >= Severity::High),
+        (Filter { statuses: vec![Status::New, Status::InProgress], ..Filter::default() }, |row| row.status == Status::New),
+        (Filter { owner: Some(Owner::Nobody), ..Filter::default() }, |row| row.assigned_to.is_none()),
+        (Filter { owner: Some(Owner::Is("ada@example.com".into())), ..Filter::default() }, |row| row.assigned_to.is_some()),
+        (Filter { tags: vec!["t1".into()], ..Filter::default() }, |row| row.tags == ["t1"]),
+        (Filter { text: Some("EVE7".into()), ..Filter::default() }, |row| row.external_id == "7"),
+        (Filter { text: Some("100% case 12".into()), ..Filter::default() }, |row| row.external_id == "12"),
+        (Filter { updated_since: Some(since), ..Filter::default() }, |row| {
+            row.updated_at >= "2026-11-02T10:00:00Z".parse::<DateTime<Utc>>().unwrap()
+        }),
+    ];
+    let all = walk(&mut tx, &Filter::default(), Order::Updated).await;
+    for (filter, wanted) in cases {
+        let found: HashSet<_> = walk(&mut tx, &filter, Order::Severity).await.iter().map(|row| row.incident_id).collect();
+        let expected: HashSet<_> = all.iter().filter(|row| wanted(row)).map(|row| row.incident_id).collect();
+        assert!(!expected.is_empty() && found == expected, "{filter:?}: {} found, {} expected", found.len(), expected.len());
+        assert_eq!(incidents::count(&mut tx, &filter).await.unwrap(), i64::try_from(expected.len()).unwrap(), "{filter:?}");
+    }
+    let wildcard = Filter { text: Some("100_ case".into()), ..Filter::default() };
+    assert_eq!(incidents::count(&mut tx, &wildcard).await.unwrap(), 0, "a wildcard in a search is a plain character");
+}
+
+#[tokio::test]
+async fn a_filter_cannot_reach_beyond_the_scope_and_sightings_stay_inside_it() {
+    let db = database().await;
+    let (a, b) = two_tenants(&db.web).await;
+    let mut tx = db.web.begin(&Scope::one(a)).await.unwrap();
+    let foreign = Filter { tenants: Some(vec![b]), ..Filter::default() };
+    assert_eq!(walk(&mut tx, &foreign, Order::Severity).await.len(), 0);
+    assert_eq!(incidents::count(&mut tx, &foreign).await.unwrap(), 0);
+    let entity = ["user:eve7".to_owned()];
+    let own = walk(&mut tx, &Filter { text: Some("eve7".into()), ..Filter::default() }, Order::Severity).await;
+    assert!(incidents::sightings(&mut tx, own[0].incident_id, &entity).await.unwrap().is_empty());
+    let mut all = db.web.all_tenants().await.unwrap();
+    assert_eq!(incidents::sightings(&mut all, own[0].incident_id, &entity).await.unwrap()["user:eve7"], 1);
+}
+
+#[tokio::test]
+async fn the_open_queue_is_read_from_its_index() {
+    let db = database().await;
+    let (a, b) = two_tenants(&db.web).await;
+    let mut tx = db.web.all_tenants().await.unwrap();
+    // Enough rows for an index to pay, most of them closed.
+    sqlx::query(
+        "insert into incidents (tenant_id, incident_id, product, external_id, title, severity, severity_raw, status, status_raw, created_at, updated_at)
+         select $1, gen_random_uuid(), 'defender_xdr', 'old' || n, 'old', n % 6, 'x', 'resolved', 'x', now(), now() - n * interval '1 minute'
+         from generate_series(1, 20000) as n",
+    )
+    .bind(b)
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = db.web.all_tenants().await.unwrap();
+    let before = reads(&mut tx).await;
+    for tenants in [None, Some(vec![a, b])] {
+        let open = Filter { tenants, statuses: vec![Status::New, Status::InProgress, Status::Unknown], ..Filter::default() };
+        assert_eq!(incidents::list(&mut tx, &open, Order::Severity, None, 50).await.unwrap().len(), 50);
+    }
+    let rows = reads(&mut tx).await - before;
+    assert_eq!(rows, 0, "rows of the table were read one after the other");
+}
+
+/// Rows read by scanning the whole table, so far in this transaction.
+async fn reads(tx: &mut Scoped) -> i64 {
+    sqlx::query_scalar("select seq_tup_read from pg_stat_xact_user_tables where relname = 'incidents'").fetch_one(&mut **tx).await.unwrap()
+}
