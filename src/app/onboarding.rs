@@ -10,7 +10,7 @@ mod trip;
 
 pub use answer::{Reply, answer};
 pub use told::Told;
-pub use trip::begin;
+pub use trip::{begin, links};
 
 use crate::config::{self, Config};
 use crate::microsoft;
@@ -62,8 +62,18 @@ impl Flow {
         format!("{}.{}", self.browser, self.invite)
     }
 
+    /// A new browser that holds an invite.
+    pub fn new(invite: &str) -> anyhow::Result<Self> {
+        Ok(Self { browser: tickets::random()?.text, invite: invite.to_owned() })
+    }
+
     fn hash(&self) -> Vec<u8> {
         tickets::hash(&self.browser)
+    }
+
+    /// Whether a trip bound to `browser_hash` is this browser's: it began it, or the trip is bound to the invite it holds.
+    fn may_follow(&self, browser_hash: &[u8]) -> bool {
+        self.hash() == browser_hash || tickets::hash(&self.invite) == browser_hash
     }
 }
 

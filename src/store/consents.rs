@@ -52,7 +52,10 @@ pub struct Start<'a> {
     pub invite: InviteId,
     pub app: &'a str,
     pub state_hash: &'a [u8],
+    /// Of the cookie of the browser that began; or the invite's own hash, for a link that any browser may follow which holds the invite.
     pub browser_hash: &'a [u8],
+    /// [`LIFETIME`] from now, for a browser that goes at once.
+    pub expires_at: DateTime<Utc>,
     /// Only for the trip that proves this directory.
     pub sign_in: Option<(DirectoryId, &'a SignIn)>,
 }
@@ -77,7 +80,7 @@ pub async fn begin(tx: &mut Scoped, by: &By, start: &Start<'_>, now: DateTime<Ut
     .bind(start.sign_in.map(|(_, secrets)| &secrets.pkce_verifier))
     .bind(start.sign_in.map(|(directory, _)| directory))
     .bind(now)
-    .bind(now + LIFETIME)
+    .bind(start.expires_at)
     .execute(&mut **tx)
     .await?;
     audit::record(tx, by.event("consent.start").tenant(start.tenant).object(start.app).after(json!({ "step": step }))).await

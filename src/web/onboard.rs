@@ -133,10 +133,15 @@ async fn show(State(desk): State<Desk>, ClientIp(ip): ClientIp, Id(token): Id<St
         Visit::Open(view) => *view,
     };
     let provider = desk.config.public_url.host_str().unwrap_or_default().to_owned();
-    let (Some(_), Some(flow)) = (view.invite.used_at, flow) else {
+    let (Some(_), Some(flow)) = (view.invite.used_at, flow.clone()) else {
+        let flow = match flow.filter(|flow| flow.invite == token) {
+            Some(flow) => flow,
+            None => Flow::new(&token)?,
+        };
         let policy = content_security_policy(Some(&microsoft_hosts(&desk, &view)));
         let expires = view.invite.expires_at.format("%-d %B %Y, %H:%M UTC").to_string();
-        return Ok(([(header::CONTENT_SECURITY_POLICY, policy)], Page(InvitePage { view, token, provider, expires })).into_response());
+        let jar = jar.add(cookie(&desk.config, &flow));
+        return Ok((jar, [(header::CONTENT_SECURITY_POLICY, policy)], Page(InvitePage { view, token, provider, expires })).into_response());
     };
     // The page goes on by itself, and the cookie lives as long as somebody looks.
     let page = ProgressPage { view, provider };

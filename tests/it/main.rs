@@ -3,16 +3,16 @@
 
 mod cancelled;
 mod catalogue;
-mod configuration;
 mod cloud;
+mod configuration;
 mod counters;
 mod embedded;
 mod fake;
 mod fixtures;
 mod floors;
 mod isolation;
-mod microsoft;
 mod lists;
+mod microsoft;
 mod migrations;
 mod stand_in;
 mod support;

@@ -57,9 +57,12 @@ pub async fn answer(desk: &Desk, query: &str, flow: Option<&Flow>, ip: Option<St
     let invite = store::invites::get(&mut tx, tenant, attempt.invite_id).await?;
     let tenant = store::tenants::get(&mut tx, tenant).await?;
     let (Some(tenant), Some(invite)) = (tenant, invite) else { anyhow::bail!("an attempt without its tenant or invite") };
-    let trip = Trip { attempt, tenant, invite };
+    let mut trip = Trip { attempt, tenant, invite };
     if let Some((outcome, why)) = trip.unfit(flow, now) {
         return refuse(tx, &by, &trip, Ending::new(outcome, None, Some(why)), Told::of(outcome), now).await;
+    }
+    if let Some(flow) = flow {
+        trip.attempt.browser_hash = flow.hash(); // what follows belongs to this browser alone
     }
     match (callback, trip.attempt.step) {
         (Callback::Failed { failure, .. }, _) => failed(tx, &by, &trip, &failure, now).await,
@@ -75,10 +78,10 @@ pub async fn answer(desk: &Desk, query: &str, flow: Option<&Flow>, ip: Option<St
 impl Trip {
     /// Why the answer may not count, whatever it says.
     fn unfit(&self, flow: Option<&Flow>, now: DateTime<Utc>) -> Option<(ConsentOutcome, &'static str)> {
-        if flow.is_none_or(|flow| flow.hash() != self.attempt.browser_hash) {
+        if flow.is_none_or(|flow| !flow.may_follow(&self.attempt.browser_hash)) {
             Some((ConsentOutcome::OtherBrowser, "The answer came to another browser than the one that began. Ask the customer to use one."))
         } else if now >= self.attempt.expires_at {
-            Some((ConsentOutcome::Expired, "The answer came later than ten minutes. The customer may open the link again."))
+            Some((ConsentOutcome::Expired, "The answer came too late. The customer may open the link again."))
         } else if !self.invite.is_valid(now) {
             Some((ConsentOutcome::Refused, "The link was used, revoked or too old when the answer came. Send a new one."))
         } else {

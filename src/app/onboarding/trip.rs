@@ -3,7 +3,10 @@
 use super::{Desk, Flow};
 use crate::model::DirectoryId;
 use crate::store::audit::By;
-use crate::store::consents::{Attempt, SignIn, Start};
+use crate::store::consents::{Attempt, LIFETIME, SignIn, Start};
+use crate::store::invites::Invite;
+use crate::store::tenants::Tenant;
+use crate::store::tickets::Ticket;
 use crate::store::{self, Scoped, tickets};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -31,17 +34,54 @@ pub async fn begin(
     // A second tab of the same browser must not cut off the first.
     let flow = match flow.filter(|flow| flow.invite == token) {
         Some(flow) => flow,
-        None => Flow { browser: tickets::random()?.text, invite: token.to_owned() },
+        None => Flow::new(token)?,
     };
     let state = tickets::mint(tenant_id)?;
-    let start =
-        Start { tenant: tenant_id, invite: invite.invite_id, app, state_hash: &state.hash, browser_hash: &flow.hash(), sign_in: None };
+    let start = Start {
+        tenant: tenant_id,
+        invite: invite.invite_id,
+        app,
+        state_hash: &state.hash,
+        browser_hash: &flow.hash(),
+        expires_at: now + LIFETIME,
+        sign_in: None,
+    };
     store::consents::begin(&mut tx, by, &start, now).await?;
     store::tenants::await_consent(&mut tx, tenant_id, "The customer is at Microsoft.", now).await?;
     tx.commit().await?;
     let directory = tenant.directory_id.or(tenant.expected_directory_id);
     let url = desk.microsoft.admin_consent_url(app, directory, &desk.config.consent_callback(), &state.text);
     Ok(Some((url.context("the app asks for nothing")?, flow)))
+}
+
+/// Microsoft's consent link for each app of a tenant, as the API hands them out. Each counts once, as long as the invite does, and only in a
+/// browser that has opened the invite.
+pub async fn links(
+    desk: &Desk,
+    tx: &mut Scoped,
+    by: &By,
+    tenant: &Tenant,
+    (invite, ticket): (&Invite, &Ticket),
+    now: DateTime<Utc>,
+) -> anyhow::Result<Vec<(String, Url)>> {
+    let mut links = Vec::new();
+    for app in super::apps_of(&desk.config, tenant) {
+        let state = tickets::mint(tenant.tenant_id)?;
+        let start = Start {
+            tenant: tenant.tenant_id,
+            invite: invite.invite_id,
+            app: &app.name,
+            state_hash: &state.hash,
+            browser_hash: &ticket.hash,
+            expires_at: invite.expires_at,
+            sign_in: None,
+        };
+        store::consents::begin(tx, by, &start, now).await?;
+        let directory = tenant.directory_id.or(tenant.expected_directory_id);
+        let url = desk.microsoft.admin_consent_url(&app.name, directory, &desk.config.consent_callback(), &state.text);
+        links.push((app.name.clone(), url.context("the app asks for nothing")?));
+    }
+    Ok(links)
 }
 
 /// Begins the sign-in that proves the directory a consent has claimed.
@@ -63,6 +103,7 @@ pub(super) async fn begin_sign_in(
         app: &consent.app,
         state_hash: &state.hash,
         browser_hash: &consent.browser_hash,
+        expires_at: now + LIFETIME,
         sign_in: Some((directory, &secrets)),
     };
     store::consents::begin(tx, by, &start, now).await?;

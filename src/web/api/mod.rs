@@ -8,6 +8,7 @@ mod audit;
 mod bearer;
 mod coverage;
 mod incidents;
+mod invites;
 mod listing;
 mod problem;
 mod tenants;
@@ -67,6 +68,7 @@ fn described() -> OpenApiRouter<AppState> {
     let calls = OpenApiRouter::new()
         .routes(routes!(me))
         .merge(tenants::routes())
+        .merge(invites::routes())
         .merge(coverage::routes())
         .merge(incidents::routes())
         .merge(alerts::routes())
