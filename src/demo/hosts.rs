@@ -50,7 +50,7 @@ fn service(host: &str) -> Option<Service> {
         | "api-eu.securitycenter.microsoft.com"
         | "api-gcc.securitycenter.microsoft.us"
         | "api-gov.securitycenter.microsoft.us" => Service::Endpoint,
-        "portal.cloudappsecurity.com" | "portal.cloudappsecuritygov.com" => Service::CloudApps,
+        "portal.cloudappsecurity.com" | "portal.cloudappsecuritygov.com" | "portal.cloudappsecurity.us" => Service::CloudApps,
         _ => return None,
     })
 }

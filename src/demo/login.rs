@@ -77,7 +77,7 @@ pub(super) fn answer(world: &mut World, call: &Call) -> Answer {
     let (Some(tenant), rest) = (segments.first(), segments.get(1..).unwrap_or_default()) else { return missing() };
     match (call.method.clone(), rest) {
         (Method::GET, ["v2.0", ".well-known", "openid-configuration"]) => metadata(world, call, tenant),
-        (Method::GET, ["discovery", "v2.0", "keys"]) => published_keys(world, tenant),
+        (Method::GET, ["discovery", "v2.0", "keys"]) => published_keys(world, call, tenant),
         (Method::GET | Method::POST, ["v2.0", "adminconsent"]) => consent::answer(world, call, tenant, consent::Form::V2),
         (Method::GET | Method::POST, ["adminconsent"]) => consent::answer(world, call, tenant, consent::Form::V1),
         (Method::GET | Method::POST, ["oauth2", "v2.0", "authorize"]) => signin::answer(world, call, tenant),
@@ -91,9 +91,17 @@ fn missing() -> Answer {
     Answer::text(404, "The stand-in plays no such page of the sign-in host.")
 }
 
+/// Where directories of a cloud sign in, and what their tokens' issuer begins with.
+pub(super) const fn host_of(cloud: Cloud) -> &'static str {
+    match cloud {
+        Cloud::Commercial | Cloud::Gcc => "login.microsoftonline.com",
+        Cloud::GccHigh | Cloud::Dod => "login.microsoftonline.us",
+    }
+}
+
 /// Whether a directory of this cloud signs in at this host.
 pub(super) fn signs_in_at(cloud: Cloud, host: &str) -> bool {
-    matches!(cloud, Cloud::GccHigh | Cloud::Dod) == (host == "login.microsoftonline.us")
+    host_of(cloud) == host || (host == "login.windows.net" && host_of(cloud) == "login.microsoftonline.com")
 }
 
 /// The directory of a tenant segment, if it signs in here.
@@ -140,11 +148,11 @@ fn metadata(world: &World, call: &Call, tenant: &str) -> Answer {
     )
 }
 
-fn published_keys(world: &World, tenant: &str) -> Answer {
+fn published_keys(world: &World, call: &Call, tenant: &str) -> Answer {
     let id = match world.directory_named(tenant) {
         Some(directory) => directory.id.to_string(),
         None if is_common(tenant) => "{tenantid}".to_owned(),
         None => return EntraError::no_such_tenant(tenant, "invalid_tenant").answer(world.now()),
     };
-    Answer::json(200, &world.keys.published(&format!("https://login.microsoftonline.com/{id}/v2.0")))
+    Answer::json(200, &world.keys.published(&format!("https://{}/{id}/v2.0", call.host)))
 }

@@ -236,9 +236,10 @@ fn id_token(world: &World, code: &Code, fault: Option<&Fault>) -> String {
         Some(IdTokenLie::Directory(other)) => other,
         _ => code.directory,
     };
+    let host = world.directories.get(&code.directory).map_or("", |directory| login::host_of(directory.cloud));
     let account = &code.account;
     let mut claims = json!({
-        "aud": code.client_id, "iss": format!("https://login.microsoftonline.com/{tid}/v2.0"), "iat": now, "nbf": now, "exp": now + LIFETIME,
+        "aud": code.client_id, "iss": format!("https://{host}/{tid}/v2.0"), "iat": now, "nbf": now, "exp": now + LIFETIME,
         "name": account.name, "preferred_username": account.upn, "email": account.upn, "oid": account.object_id,
         "sub": encode(digest::digest(&digest::SHA256, format!("{}{}", code.client_id, account.object_id).as_bytes()).as_ref()),
         "tid": tid.to_string(), "uti": Uuid::new_v4().simple().to_string(), "ver": "2.0",

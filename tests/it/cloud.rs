@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::header::LOCATION;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use url::Url;
 use uuid::Uuid;
 use watchfloor::demo::{App, Credential, Directory, StandIn, World};
@@ -180,9 +180,47 @@ impl Cloud {
             .append_pair("nonce", "n")
             .append_pair("code_challenge", &challenge)
             .append_pair("code_challenge_method", "S256");
+        self.pick_account(url).await.remove("code").unwrap()
+    }
+
+    /// Signs in as the administrator at an authorization address; the query that comes back.
+    pub async fn pick_account(&self, url: Url) -> HashMap<String, String> {
         let account = format!("{}/admin@northwind-mills.example", self.directory);
         let answer = self.http.post(url).form(&[("account", account)]).send().await.unwrap();
         let location = Url::parse(answer.headers().get(LOCATION).unwrap().to_str().unwrap()).unwrap();
-        location.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned()
+        location.query_pairs().into_owned().collect()
     }
+
+    /// The app as the production client is configured with it.
+    pub fn app_config(&self) -> watchfloor::config::App {
+        use std::os::unix::fs::PermissionsExt;
+        let file = secret_file(self.app);
+        std::fs::write(&file, SECRET).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        watchfloor::config::App {
+            name: "defender".to_owned(),
+            cloud: watchfloor::model::Cloud::Commercial,
+            client_id: self.app,
+            client_secret_file: Some(file),
+            certificate_file: None,
+            private_key_file: None,
+            consent: watchfloor::config::ConsentForm::V2,
+            permissions: BTreeMap::from([
+                (Product::DefenderXdr, vec!["Incident.Read.All".to_owned()]),
+                (Product::DefenderEndpoint, vec!["Alert.Read.All".to_owned()]),
+                (Product::CloudApps, vec!["Investigation.Read".to_owned()]),
+            ]),
+        }
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        // It exists only where the production client was configured.
+        std::fs::remove_file(secret_file(self.app)).ok();
+    }
+}
+
+fn secret_file(app: Uuid) -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("watchfloor-test-{app}"))
 }

@@ -15,4 +15,5 @@ mod lists;
 mod microsoft;
 mod migrations;
 mod stand_in;
+mod stand_in_client;
 mod support;
