@@ -222,5 +222,5 @@ impl Drop for Cloud {
 }
 
 fn secret_file(app: Uuid) -> std::path::PathBuf {
-    std::env::temp_dir().join(format!("watchfloor-test-{app}"))
+    std::env::temp_dir().join(format!("stand-in-secret-{app}"))
 }
