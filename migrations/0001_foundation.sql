@@ -197,6 +197,7 @@ create table sync_state (
     complete_until timestamptz,     -- everything Microsoft showed up to then is stored
     backfill_from  timestamptz,     -- the first reading starts here
     backfill_done  double precision not null default 0, -- 0 to 1
+    backfill_skip  integer not null default 0, -- records of the first reading stored so far: where it goes on
     last_attempt   timestamptz,
     last_success   timestamptz,
     failing_since  timestamptz,

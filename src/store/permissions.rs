@@ -61,3 +61,13 @@ pub async fn record(tx: &mut Scoped, tenant: TenantId, row: &Permission) -> sqlx
     .await?;
     Ok(())
 }
+
+/// Permissions that a check at `now` no longer asked about are not expected any more.
+pub async fn unexpect(tx: &mut Scoped, tenant: TenantId, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query("update tenant_permissions set expected = false where tenant_id = $1 and expected and checked_at is distinct from $2")
+        .bind(tenant)
+        .bind(now)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}

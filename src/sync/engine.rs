@@ -1,38 +1,47 @@
 //! The job engine's only door: what can be queued, and the loop that works it off.
 //!
-//! The engine (graphile_worker) keeps its tables in the schema `jobs`; `store::migrate` makes them.
+//! The engine (graphile_worker) keeps its tables in the schema `jobs`; `store::migrate` makes them. Each job's key is also the name of
+//! its queue, so that asking twice is asking once, and no product of a tenant is read twice at a time.
+//!
+//! A reading queues the next one in its last transaction. Should that chain ever break, the plan, once a minute and on one replica
+//! only, finds what is due and not queued.
 
-use crate::model::{Product, TenantId};
-use crate::store::{Db, Scoped};
-use graphile_worker::{JobKeyMode, JobSpec, JobSpecBuilder, WorkerUtils};
+use super::read::{self, Reader};
+use super::{plan, verify};
+use crate::config;
+use crate::microsoft::Client;
+use crate::model::{Product, TenantId, clock};
+use crate::store::{Db, Scoped, runs, sync_state};
+use chrono::{DateTime, TimeDelta, Utc};
+use graphile_worker::{
+    Cron, IntoTaskHandlerResult, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, TaskHandler, WorkerContext, WorkerUtils,
+};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// The engine's schema.
-pub const SCHEMA: &str = "jobs";
-
-/// A run that dies (not: one that finds Microsoft failing, which is a result) is tried again this often.
+const SCHEMA: &str = "jobs";
+/// Readings at the same time. Mostly they wait for Microsoft.
+const CONCURRENCY: usize = 16;
+/// A job that dies (not: one that finds Microsoft failing, which is a result) is tried again this often.
 const ATTEMPTS: i16 = 5;
+/// Readings and checks that one plan queues at most; the rest follows a minute later.
+const PLANNED: i64 = 5000;
+const CHECKED: i64 = 50;
+/// Permissions of tenants that are read are checked this often.
+const CHECK_EVERY: TimeDelta = TimeDelta::hours(24);
 
-/// A check of one tenant's consent and permissions.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Verify {
-    pub tenant: TenantId,
-    /// How often missing permissions have been looked for again; Microsoft's copies of a fresh consent lag.
-    #[serde(default)]
-    pub round: u8,
-}
-
-/// One reading of one product of one tenant.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Read {
-    pub tenant: TenantId,
-    pub product: Product,
-}
-
-/// Puts jobs on the queue, in the caller's own transaction: the job exists exactly if the change does.
+/// Puts jobs on the queue, in the caller's own transaction: the job exists exactly if the change does. Cheap to clone.
 #[derive(Clone)]
 pub struct Queue {
     utils: WorkerUtils,
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Queue")
+    }
 }
 
 impl Queue {
@@ -41,30 +50,155 @@ impl Queue {
         Self { utils: WorkerUtils::new(db.engine_pool(), SCHEMA) }
     }
 
-    /// Asks for a check of a tenant's consent and permissions, at once. Asking twice is asking once.
+    /// Asks for a check of a tenant's consent and permissions, at once. What is missing is looked for again for some minutes, because
+    /// Microsoft's copies of a fresh consent lag. Asking twice is asking once.
     pub async fn verify(&self, tx: &mut Scoped, tenant: TenantId) -> anyhow::Result<()> {
-        let spec = spec(format!("verify:{tenant}"), None, JobKeyMode::Replace);
-        self.utils.clone().with_executor(&mut **tx).add_raw_job(VERIFY, Verify { tenant, round: 0 }, spec).await?;
+        self.verify_at(tx, Verify { tenant, round: 0 }, None).await
+    }
+
+    /// The same for a tenant that has been read before: what is missing now is missing.
+    pub(super) async fn recheck(&self, tx: &mut Scoped, tenant: TenantId) -> anyhow::Result<()> {
+        self.verify_at(tx, Verify { tenant, round: verify::LAST_ROUND }, None).await
+    }
+
+    pub(super) async fn verify_at(&self, tx: &mut Scoped, job: Verify, at: Option<DateTime<Utc>>) -> anyhow::Result<()> {
+        let spec = spec(format!("verify:{}", job.tenant), at, JobKeyMode::Replace);
+        self.utils.clone().with_executor(&mut **tx).add_job(job, spec).await?;
         Ok(())
     }
 
     /// Asks for a reading of one product of one tenant, at once. Asking twice is asking once. A wait that Microsoft asked for is
     /// kept.
     pub async fn read(&self, tx: &mut Scoped, tenant: TenantId, product: Product) -> anyhow::Result<()> {
+        sync_state::hurry(tx, tenant, product).await?;
         let spec = spec(format!("read:{tenant}:{product}"), None, JobKeyMode::Replace);
-        self.utils.clone().with_executor(&mut **tx).add_raw_job(READ, Read { tenant, product }, spec).await?;
+        self.utils.clone().with_executor(&mut **tx).add_job(Read { tenant, product }, spec).await?;
+        Ok(())
+    }
+
+    /// Queues the next reading; one that is queued already keeps its time.
+    pub(super) async fn read_at(&self, tx: &mut Scoped, tenant: TenantId, product: Product, at: DateTime<Utc>) -> anyhow::Result<()> {
+        let spec = spec(format!("read:{tenant}:{product}"), Some(at), JobKeyMode::PreserveRunAt);
+        self.utils.clone().with_executor(&mut **tx).add_job(Read { tenant, product }, spec).await?;
         Ok(())
     }
 }
 
-const VERIFY: &str = "verify";
-const READ: &str = "read";
-
 /// One job per key on the queue, and one at a time running.
-fn spec(key: String, at: Option<chrono::DateTime<chrono::Utc>>, mode: JobKeyMode) -> JobSpec {
+fn spec(key: String, at: Option<DateTime<Utc>>, mode: JobKeyMode) -> JobSpec {
     let builder = JobSpecBuilder::new().queue_name(key.clone()).job_key(key).job_key_mode(mode).max_attempts(ATTEMPTS);
     match at {
         Some(at) => builder.run_at(at).build(),
         None => builder.build(),
     }
+}
+
+/// Works the queue off until `stop`; then readings end at their next page and give their leases back, within 25 s. Runs in any number
+/// of processes at once. `db` works as the worker role.
+///
+/// # Errors
+/// When the engine's schema is missing or the database cannot be reached at the start, or stays away later.
+pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: CancellationToken) -> anyhow::Result<()> {
+    let reader = Reader { queue: Queue::new(&db), db: db.clone(), microsoft, settings, stop: stop.clone() };
+    let worker = graphile_worker::WorkerOptions::default()
+        .pg_pool(db.engine_pool())
+        .schema(SCHEMA)
+        .concurrency(CONCURRENCY)
+        // Without it each slot takes one job per poll and a backlog drains at a crawl.
+        .local_queue(LocalQueueConfig::default().with_size(CONCURRENCY).with_ttl(Duration::from_secs(30)))
+        .define_job::<Verify>()
+        .define_job::<Read>()
+        .define_job::<Plan>()
+        // Without a payload the job would get JSON null.
+        .with_cron(Cron::every_minute::<Plan>().id("plan").job_key("plan").payload_value(serde_json::json!({})))
+        .add_extension(reader)
+        // Off by default; a killed process's jobs would stay locked.
+        .heartbeat_interval(Duration::from_secs(5))
+        .sweep_interval(Duration::from_secs(5))
+        .sweep_threshold(Duration::from_secs(15))
+        .recovery_delay(Duration::from_secs(1))
+        .listen_os_shutdown_signals(false)
+        .shutdown_signal(stop.cancelled_owned())
+        .shutdown_grace_period(Duration::from_secs(25))
+        .init()
+        .await?;
+    worker.run().await?;
+    Ok(())
+}
+
+/// Checks one tenant's consent and permissions.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Verify {
+    pub tenant: TenantId,
+    /// How often missing permissions have been looked for again.
+    #[serde(default)]
+    pub round: u8,
+}
+
+/// Reads one product of one tenant.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Read {
+    tenant: TenantId,
+    product: Product,
+}
+
+/// Queues what is due and not queued, and throws away what is old.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Plan {}
+
+impl TaskHandler for Verify {
+    const IDENTIFIER: &'static str = "verify";
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let reader = reader(&context)?;
+        told(Self::IDENTIFIER, verify::verify(&reader, self.tenant, self.round, clock::now()).await)
+    }
+}
+
+impl TaskHandler for Read {
+    const IDENTIFIER: &'static str = "read";
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let reader = reader(&context)?;
+        told(Self::IDENTIFIER, read::read(&reader, self.tenant, self.product, clock::now()).await.map(drop))
+    }
+}
+
+impl TaskHandler for Plan {
+    const IDENTIFIER: &'static str = "plan";
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let reader = reader(&context)?;
+        told(Self::IDENTIFIER, plan_due(&reader, clock::now()).await)
+    }
+}
+
+fn reader(context: &WorkerContext) -> Result<Reader, String> {
+    context.get_ext::<Reader>().cloned().ok_or_else(|| "the worker was started without a reader".to_owned())
+}
+
+/// The engine stores the error with the job; it is one of the database's and holds no secret.
+fn told(job: &'static str, result: anyhow::Result<()>) -> Result<(), String> {
+    result.map_err(|error| {
+        metrics::counter!("watchfloor_job_failures_total", "job" => job).increment(1);
+        tracing::error!(job, error = format!("{error:#}"), "a job failed");
+        format!("{error:#}")
+    })
+}
+
+/// One pass of the plan.
+pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()> {
+    let mut tx = reader.db.all_tenants().await?;
+    for (tenant, product, next_due) in sync_state::due(&mut tx, now, PLANNED).await? {
+        let at = plan::start_at(next_due, now, reader.settings.interval, super::dice());
+        reader.queue.read_at(&mut tx, tenant, product, at).await?;
+    }
+    for tenant in sync_state::unchecked(&mut tx, now - CHECK_EVERY, CHECKED).await? {
+        reader.queue.recheck(&mut tx, tenant).await?;
+    }
+    tx.commit().await?;
+    let mut tx = reader.db.all_tenants().await?;
+    runs::forget(&mut tx, now).await?;
+    tx.commit().await?;
+    Ok(())
 }

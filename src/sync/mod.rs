@@ -1,3 +1,19 @@
 //! Reads Microsoft into the store, again and again, and says how complete the copy is.
+//!
+//! `engine` runs jobs; `verify` finds out what a tenant's consent allows; `read` is one reading of one product, with `pages` asking,
+//! `rows` translating and `write` storing; `plan` decides, without input or output, what follows from it; `health` tells the tenant.
 
 pub mod engine;
+mod health;
+mod pages;
+pub mod plan;
+pub mod read;
+pub mod rows;
+pub mod verify;
+mod write;
+
+/// A number from 0 to 1 (exclusive), so that tenants do not march in step.
+fn dice() -> f64 {
+    let bytes = uuid::Uuid::new_v4().into_bytes();
+    f64::from(u16::from_le_bytes([bytes[0], bytes[1]])) / 65536.0
+}

@@ -1,0 +1,55 @@
+//! Which alerts belong to which incident, whichever came first.
+
+use crate::model::TenantId;
+use crate::store::Scoped;
+use uuid::Uuid;
+
+/// What a batch may have changed about the links.
+#[derive(Default)]
+pub(super) struct Affected {
+    /// Microsoft's ids of incidents that are new to us: alerts may be waiting for them.
+    pub new_incidents: Vec<String>,
+    /// Microsoft's ids of incidents that got an alert.
+    pub incidents: Vec<String>,
+    /// Our ids of incidents that lost one.
+    pub left: Vec<Uuid>,
+}
+
+/// Gives waiting alerts to their incidents and counts again where something changed.
+pub(super) async fn settle(tx: &mut Scoped, tenant: TenantId, affected: &Affected) -> sqlx::Result<()> {
+    if !affected.new_incidents.is_empty() {
+        sqlx::query(
+            "update alerts as a set incident_id = i.incident_id
+             from unnest($2::text[]) as k (external_id)
+             join incidents as i on i.tenant_id = $1 and i.product = 'defender_xdr' and i.external_id = k.external_id
+             where a.tenant_id = $1 and a.incident_id is null and a.incident_external_id = k.external_id",
+        )
+        .bind(tenant)
+        .bind(&affected.new_incidents)
+        .execute(&mut **tx)
+        .await?;
+    }
+    let gained: Vec<&str> = affected.new_incidents.iter().chain(&affected.incidents).map(String::as_str).collect();
+    if gained.is_empty() && affected.left.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "with touched as (
+             select i.incident_id from unnest($2::text[]) as k (external_id)
+             join incidents as i on i.tenant_id = $1 and i.product = 'defender_xdr' and i.external_id = k.external_id
+             union
+             select k.incident_id from unnest($3::uuid[]) as k (incident_id)
+         ), counted as (
+             select incident_id, (select count(*)::int from alerts as a where a.tenant_id = $1 and a.incident_id = touched.incident_id) as n
+             from touched
+         )
+         update incidents as i set alert_count = counted.n
+         from counted where i.tenant_id = $1 and i.incident_id = counted.incident_id and i.alert_count <> counted.n",
+    )
+    .bind(tenant)
+    .bind(&gained)
+    .bind(&affected.left)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,283 @@
+//! How far each product of each tenant has been read, who is reading it now, and when it is due.
+//!
+//! A reader holds a lease by the database's clock and a fence number that grows with each claim. Every write of a reader names its
+//! fence: a reader that slept past its lease finds the number changed, and its transaction must be rolled back.
+
+use super::Scoped;
+use crate::model::{Cloud, DirectoryId, Product, SyncHealth, TenantId, TenantState};
+use chrono::{DateTime, Utc};
+
+/// What a reader needs to know, as it stood when the lease was taken.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Claim {
+    pub fence: i64,
+    pub directory_id: DirectoryId,
+    pub cloud: Cloud,
+    /// Names of the tenant's apps.
+    pub apps: Vec<String>,
+    pub state: SyncHealth,
+    pub watermark: Option<DateTime<Utc>>,
+    pub complete_until: Option<DateTime<Utc>>,
+    pub backfill_from: Option<DateTime<Utc>>,
+    pub backfill_done: f64,
+    pub backfill_skip: i32,
+    pub last_success: Option<DateTime<Utc>>,
+    pub failing_since: Option<DateTime<Utc>>,
+    pub failures: i32,
+    pub reconciled_day: Option<DateTime<Utc>>,
+    pub reconciled_week: Option<DateTime<Utc>>,
+    /// Records of this product wait in quarantine.
+    pub quarantined: bool,
+    /// Names of apps that have been granted something of this product.
+    pub granted: Vec<String>,
+    /// The start of a run that never ended: its reader died.
+    pub died: Option<DateTime<Utc>>,
+}
+
+/// Products due at `now` that nobody is reading, longest overdue first. Needs an all-tenants transaction.
+pub async fn due(tx: &mut Scoped, now: DateTime<Utc>, limit: i64) -> sqlx::Result<Vec<(TenantId, Product, DateTime<Utc>)>> {
+    sqlx::query_as(
+        "select s.tenant_id, s.product, s.next_due
+         from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
+         where s.enabled and s.next_due <= $1 and (s.lease_until is null or s.lease_until < now())
+           and t.state in ('active', 'degraded', 'blind') and not t.needs_approval
+         order by s.next_due
+         limit $2",
+    )
+    .bind(now)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// Takes the lease for 15 s. `None`: not due at `now`, somebody else reads it, or it is not to be read (paused, offboarded, not
+/// approved, disabled).
+pub async fn claim(tx: &mut Scoped, tenant: TenantId, product: Product, now: DateTime<Utc>) -> sqlx::Result<Option<Claim>> {
+    sqlx::query_as(
+        "with old as (
+             select s.tenant_id, s.product, t.directory_id, t.cloud, t.apps, case when s.lease_until is not null then s.last_attempt end as died
+             from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
+             where s.tenant_id = $1 and s.product = $2 and s.enabled and s.next_due <= greatest($3, now())
+               and (s.lease_until is null or s.lease_until < clock_timestamp())
+               and t.state in ('active', 'degraded', 'blind') and not t.needs_approval and t.directory_id is not null
+             for update of s
+         )
+         update sync_state as s set lease_until = clock_timestamp() + interval '15 s', fence = s.fence + 1, last_attempt = $3
+         from old where s.tenant_id = old.tenant_id and s.product = old.product
+         returning s.fence, old.directory_id, old.cloud, old.apps, s.state, s.watermark, s.complete_until, s.backfill_from, s.backfill_done,
+             s.backfill_skip, s.last_success, s.failing_since, s.failures, s.reconciled_day, s.reconciled_week, old.died,
+             exists (select from quarantine as q where q.tenant_id = $1 and q.product = $2) as quarantined,
+             array(select distinct p.app from tenant_permissions as p where p.tenant_id = $1 and p.product = $2 and p.granted) as granted",
+    )
+    .bind(tenant)
+    .bind(product)
+    .bind(now)
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+/// How far a reading has come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Read from here next time.
+    pub watermark: Option<DateTime<Utc>>,
+    pub backfill_from: Option<DateTime<Utc>>,
+    /// 0 to 1.
+    pub backfill_done: f64,
+    /// Records of the first reading stored so far.
+    pub backfill_skip: i32,
+}
+
+/// Keeps the lease for 15 s more. False: it is lost, and the transaction must not commit.
+pub async fn hold(tx: &mut Scoped, tenant: TenantId, product: Product, fence: i64) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "update sync_state set lease_until = clock_timestamp() + interval '15 s' where tenant_id = $1 and product = $2 and fence = $3",
+    )
+    .bind(tenant)
+    .bind(product)
+    .bind(fence)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Notes how far the reading has come, in the transaction of the rows. False: the lease is lost, and the transaction must not commit.
+pub async fn advance(tx: &mut Scoped, tenant: TenantId, product: Product, fence: i64, to: &Progress) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "update sync_state set watermark = $4, backfill_from = $5, backfill_done = $6, backfill_skip = $7,
+                state = case when state = 'waiting' then 'backfilling' else state end
+         where tenant_id = $1 and product = $2 and fence = $3",
+    )
+    .bind(tenant)
+    .bind(product)
+    .bind(fence)
+    .bind(to.watermark)
+    .bind(to.backfill_from)
+    .bind(to.backfill_done)
+    .bind(to.backfill_skip)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    pub state: SyncHealth,
+    pub complete_until: Option<DateTime<Utc>>,
+    pub last_success: Option<DateTime<Utc>>,
+    pub failing_since: Option<DateTime<Utc>>,
+    /// In a row.
+    pub failures: i32,
+    pub reason: Option<String>,
+    pub remedy: Option<String>,
+    pub next_due: DateTime<Utc>,
+    pub reconciled_day: Option<DateTime<Utc>>,
+    pub reconciled_week: Option<DateTime<Utc>>,
+}
+
+/// Notes how the run ended and gives the lease back. False: the lease was lost meanwhile, and the transaction must not commit.
+pub async fn finish(tx: &mut Scoped, tenant: TenantId, product: Product, fence: i64, end: &Standing) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "update sync_state set lease_until = null, state = $4, complete_until = $5, last_success = $6, failing_since = $7, failures = $8,
+                reason = $9, remedy = $10, next_due = $11, reconciled_day = $12, reconciled_week = $13
+         where tenant_id = $1 and product = $2 and fence = $3",
+    )
+    .bind(tenant)
+    .bind(product)
+    .bind(fence)
+    .bind(end.state)
+    .bind(end.complete_until)
+    .bind(end.last_success)
+    .bind(end.failing_since)
+    .bind(end.failures)
+    .bind(&end.reason)
+    .bind(&end.remedy)
+    .bind(end.next_due)
+    .bind(end.reconciled_day)
+    .bind(end.reconciled_week)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives the lease back in the middle of a run. False: it was lost meanwhile, and the transaction must not commit.
+pub async fn release(tx: &mut Scoped, tenant: TenantId, product: Product, fence: i64) -> sqlx::Result<bool> {
+    let done = sqlx::query("update sync_state set lease_until = null where tenant_id = $1 and product = $2 and fence = $3")
+        .bind(tenant)
+        .bind(product)
+        .bind(fence)
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Makes a product due at once. A wait that Microsoft asked for is kept.
+pub async fn hurry(tx: &mut Scoped, tenant: TenantId, product: Product) -> sqlx::Result<()> {
+    sqlx::query("update sync_state set next_due = least(next_due, now()) where tenant_id = $1 and product = $2 and state <> 'throttled'")
+        .bind(tenant)
+        .bind(product)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Sets whether a product is to be read at all. `trouble` is what a check of the permissions found; without it, a product that stood
+/// still over consent, permission or licence is due again at once. Returns how it stood before.
+pub async fn set_enabled(
+    tx: &mut Scoped,
+    tenant: TenantId,
+    product: Product,
+    enabled: bool,
+    trouble: Option<(SyncHealth, &str, &str)>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<SyncHealth>> {
+    let before = sqlx::query_scalar("select state from sync_state where tenant_id = $1 and product = $2 for update")
+        .bind(tenant)
+        .bind(product)
+        .fetch_optional(&mut **tx)
+        .await?;
+    sqlx::query(
+        "insert into sync_state as s (tenant_id, product, enabled, state, reason, remedy, failing_since, next_due)
+         values ($1, $2, $3, coalesce($4, 'waiting'), $5, $6, case when $4::text is not null then $7 end, $7)
+         on conflict (tenant_id, product) do update set
+             enabled = excluded.enabled,
+             state = case when $4::text is not null then $4
+                          when s.state in ('consent_lost', 'no_permission', 'no_licence')
+                              then case when s.last_success is null then 'waiting' else 'ok' end
+                          else s.state end,
+             reason = case when $4::text is not null then $5 when s.state in ('consent_lost', 'no_permission', 'no_licence') then null
+                           else s.reason end,
+             remedy = case when $4::text is not null then $6 when s.state in ('consent_lost', 'no_permission', 'no_licence') then null
+                           else s.remedy end,
+             failing_since = case when $4::text is not null then coalesce(s.failing_since, $7)
+                                  when s.state in ('consent_lost', 'no_permission', 'no_licence') then null else s.failing_since end,
+             next_due = case when $4::text is null and s.state in ('consent_lost', 'no_permission', 'no_licence') then $7 else s.next_due end",
+    )
+    .bind(tenant)
+    .bind(product)
+    .bind(enabled)
+    .bind(trouble.map(|(state, _, _)| state))
+    .bind(trouble.map(|(_, reason, _)| reason))
+    .bind(trouble.map(|(_, _, remedy)| remedy))
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(before)
+}
+
+/// A tenant as it stands.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Standpoint {
+    pub name: String,
+    pub state: TenantState,
+    #[sqlx(rename = "state_reason")]
+    pub reason: Option<String>,
+}
+
+/// A tenant, whose state nobody else changes until the transaction ends, and how each of its enabled products is read.
+pub async fn enabled(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<(Standpoint, Vec<(Product, SyncHealth, Option<String>)>)> {
+    let standpoint = sqlx::query_as("select name, state, state_reason from tenants where tenant_id = $1 for no key update")
+        .bind(tenant)
+        .fetch_one(&mut **tx)
+        .await?;
+    let products = sqlx::query_as("select product, state, reason from sync_state where tenant_id = $1 and enabled order by product")
+        .bind(tenant)
+        .fetch_all(&mut **tx)
+        .await?;
+    Ok((standpoint, products))
+}
+
+/// Sets a tenant's state as its products make it. Not an edit by staff: the version that edits are compared with stays.
+pub async fn set_tenant_state(
+    tx: &mut Scoped,
+    tenant: TenantId,
+    to: TenantState,
+    reason: Option<&str>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "update tenants set state_since = case when state = $2 then state_since else $4 end, state = $2, state_reason = $3 where tenant_id = $1",
+    )
+    .bind(tenant)
+    .bind(to)
+    .bind(reason)
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Tenants that are read and whose permissions nobody has checked since `before`. Needs an all-tenants transaction.
+pub async fn unchecked(tx: &mut Scoped, before: DateTime<Utc>, limit: i64) -> sqlx::Result<Vec<TenantId>> {
+    sqlx::query_scalar(
+        "select t.tenant_id from tenants as t
+         where t.state in ('active', 'degraded', 'blind', 'verifying') and t.directory_id is not null
+           and not exists (select from tenant_permissions as p where p.tenant_id = t.tenant_id and p.checked_at >= $1)
+         limit $2",
+    )
+    .bind(before)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}

@@ -1,0 +1,160 @@
+//! Page after page of one product's list, with the lease kept while Microsoft answers.
+
+use super::plan;
+use super::read::{Reading, Stop};
+use super::rows::{Origin, Rows};
+use crate::microsoft::{CallError, CloudAppsQuery, Page, Target};
+use crate::model::Product;
+use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+/// More pages than this in one pass are not a list but a loop.
+const MOST_PAGES: u32 = 1000;
+/// How often the same page may come again before it is a loop.
+const MOST_REPEATS: u32 = 2;
+/// The lease lasts 15 s; a page may take longer.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Records stored in one transaction, about.
+const FULL: usize = 500;
+
+/// Rows on their way into the store.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub rows: Rows,
+}
+
+impl Batch {
+    pub fn add(&mut self, page: Rows) {
+        self.rows.incidents.extend(page.incidents);
+        self.rows.alerts.extend(page.alerts);
+        self.rows.bad.extend(page.bad);
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.rows.incidents.len() + self.rows.alerts.len() + self.rows.bad.len() >= FULL
+    }
+}
+
+/// The app to read as: one of the tenant's that asks for this product, first of all one that has been granted something of it.
+pub(super) fn app(reading: &Reading<'_>) -> Result<String, Stop> {
+    let asks = |name: &&String| {
+        let app = reading.reader.microsoft.app(name);
+        app.is_some_and(|app| app.permissions.get(&reading.product).is_some_and(|permissions| !permissions.is_empty()))
+    };
+    let (claim, apps) = (&reading.claim, reading.claim.apps.iter().filter(asks));
+    let app = apps.clone().find(|name| claim.granted.contains(name)).or_else(|| apps.clone().next());
+    app.cloned().ok_or(Stop::Microsoft(CallError::NotConfigured("no app of this tenant asks for this product")))
+}
+
+/// Walks through the lists of one product.
+pub(super) struct Pager {
+    product: Product,
+    queries: Vec<Query>,
+    pub skip: u32,
+    pages: u32,
+    repeats: u32,
+    last_page: Option<(String, String)>,
+    /// Rows received and not yet stored.
+    pub batch: Batch,
+    /// The latest credible time of update seen.
+    pub newest: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Copy)]
+enum Query {
+    Updated(DateTime<Utc>),
+    Resolved(DateTime<Utc>),
+}
+
+impl Pager {
+    /// Everything new or changed since then.
+    pub fn new(product: Product, since: DateTime<Utc>) -> Self {
+        let mut pager = Self::history(product, since, 0);
+        if product == Product::CloudApps {
+            pager.queries.insert(0, Query::Resolved(since));
+        }
+        pager
+    }
+
+    /// One list since then, from where an earlier run left off. Rows only ever move towards the end of such a list, so none is
+    /// passed over; what moves to its other end is new and found by the next run.
+    pub fn history(product: Product, since: DateTime<Utc>, skip: u32) -> Self {
+        let queries = vec![Query::Updated(since)];
+        Self { product, queries, skip, pages: 0, repeats: 0, last_page: None, batch: Batch::default(), newest: None }
+    }
+
+    /// The next page. `None`: every list was read to its end.
+    pub async fn next(&mut self, reading: &mut Reading<'_>, app: &str) -> Result<Option<Rows>, Stop> {
+        let Some(query) = self.queries.last().copied() else { return Ok(None) };
+        self.pages += 1;
+        if self.pages > MOST_PAGES {
+            return Err(Stop::Microsoft(CallError::Unexpected("its pages do not end")));
+        }
+        let page = fetch(reading, app, query, self.skip).await?;
+        self.refuse_loop(&page)?;
+        self.skip = self.skip.saturating_add(u32::try_from(page.records.len()).unwrap_or(u32::MAX));
+        if !page.more {
+            self.queries.pop();
+            self.skip = if self.queries.is_empty() { self.skip } else { 0 };
+        }
+        let origin = Origin { directory: reading.claim.directory_id, cloud: reading.claim.cloud };
+        let rows = Rows::read(self.product, origin, &page.records);
+        let now = reading.now();
+        self.newest = rows.times().filter(|time| plan::is_credible(*time, now)).chain(self.newest).max();
+        reading.run.pages += 1;
+        reading.run.seen += i32::try_from(page.records.len()).unwrap_or(i32::MAX);
+        Ok(Some(rows))
+    }
+
+    /// A server that does not understand `skip` would answer with the same page for ever.
+    fn refuse_loop(&mut self, page: &Page) -> Result<(), Stop> {
+        let ends = page.records.first().zip(page.records.last()).map(|(first, last)| (first.get().to_owned(), last.get().to_owned()));
+        self.repeats = if ends.is_some() && ends == self.last_page { self.repeats + 1 } else { 0 };
+        self.last_page = ends;
+        if self.repeats > MOST_REPEATS { Err(Stop::Microsoft(CallError::Unexpected("its pages repeat"))) } else { Ok(()) }
+    }
+
+    /// Which part of a first reading is done, 0 to 1. Cloud Apps lists begin with the oldest, the others with the newest.
+    pub fn share(&self, page: &Rows, from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
+        let whole = (to - from).as_seconds_f64().max(1.0);
+        let done = if self.product == Product::CloudApps {
+            page.times().max().map(|newest| newest - from)
+        } else {
+            page.times().min().map(|oldest| to - oldest)
+        };
+        done.map_or(0.0, |done| (done.as_seconds_f64() / whole).clamp(0.0, 0.99))
+    }
+}
+
+/// Asks for one page and keeps the lease meanwhile.
+async fn fetch(reading: &mut Reading<'_>, app: &str, query: Query, skip: u32) -> Result<Page, Stop> {
+    reading.run.calls += 1;
+    let claim = &reading.claim;
+    let target = Target { tenant: reading.tenant, directory: claim.directory_id, cloud: claim.cloud };
+    let (client, product, now) = (&reading.reader.microsoft, reading.product, reading.now());
+    let call = async {
+        match (product, query) {
+            (Product::CloudApps, Query::Updated(since)) => {
+                client.cloud_apps_alerts(&target, app, CloudAppsQuery::CreatedSince(since), skip, now).await
+            }
+            (Product::CloudApps, Query::Resolved(since)) => {
+                client.cloud_apps_alerts(&target, app, CloudAppsQuery::ResolvedSince(since), skip, now).await
+            }
+            (Product::DefenderEndpoint, Query::Updated(since) | Query::Resolved(since)) => {
+                client.endpoint_alerts(&target, app, since, skip, now).await
+            }
+            (_, Query::Updated(since) | Query::Resolved(since)) => client.xdr_incidents(&target, app, since, skip, now).await,
+        }
+    };
+    tokio::pin!(call);
+    let mut heartbeat = tokio::time::interval(HEARTBEAT);
+    heartbeat.tick().await;
+    loop {
+        tokio::select! {
+            biased;
+            () = reading.reader.stop.cancelled() => return Err(Stop::Asked),
+            answer = &mut call => return answer.map_err(Stop::Microsoft),
+            _ = heartbeat.tick() => reading.hold().await?,
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! What is due, and what follows from how a reading went. Pure: time and chance are arguments.
+
+use crate::config;
+use crate::microsoft::CallError;
+use crate::model::{Product, SyncHealth, TenantState};
+use crate::store::sync_state::{Claim, Standing};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Duration;
+
+/// No pause after a failure is longer, whatever Microsoft or the ladder says; and no tenant without consent is asked more often.
+pub const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(15);
+/// Between two tries at a product the directory does not have.
+const NO_LICENCE_PAUSE: TimeDelta = TimeDelta::hours(1);
+/// The first pass of a first reading: the newest records come first. Also wider than any difference of clocks.
+const NEWEST: TimeDelta = TimeDelta::hours(24);
+/// Records dated further ahead of our clock than this say nothing about how far we have read.
+const FUTURE: TimeDelta = TimeDelta::hours(3);
+const DAY: TimeDelta = TimeDelta::hours(24);
+const WEEK: TimeDelta = TimeDelta::days(7);
+
+/// From where this run reads, and which re-reading of the past that completes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub since: DateTime<Utc>,
+    pub day: bool,
+    pub week: bool,
+}
+
+/// Where the first reading begins.
+pub fn backfill_from(claim: &Claim, now: DateTime<Utc>, settings: &config::Sync) -> DateTime<Utc> {
+    claim.backfill_from.unwrap_or_else(|| now - delta(settings.backfill))
+}
+
+/// What is new since the watermark; once a day the last 24 hours, once a week the last 7 days, to find what came late.
+pub fn window(claim: &Claim, now: DateTime<Utc>, settings: &config::Sync) -> Window {
+    let Some(watermark) = claim.watermark else {
+        return Window { since: (now - NEWEST).max(backfill_from(claim, now, settings)), day: false, week: false };
+    };
+    let is_due = |last: Option<DateTime<Utc>>, every| claim.backfill_done >= 1.0 && last.is_none_or(|last| now - last >= every);
+    let (day, week) = (is_due(claim.reconciled_day, DAY), is_due(claim.reconciled_week, WEEK));
+    let back = if week { WEEK } else { DAY };
+    let since = if day || week { watermark.min(now - back) } else { watermark };
+    Window { since, day, week }
+}
+
+/// Where the next run starts: what was updated last, less the overlap, less the time the pages took to come (whatever changed
+/// meanwhile may have slipped between them). Never back, and never by our own clock.
+pub fn watermark(
+    window: &Window,
+    old: Option<DateTime<Utc>>,
+    newest: Option<DateTime<Utc>>,
+    took: TimeDelta,
+    overlap: Duration,
+) -> DateTime<Utc> {
+    let base = old.unwrap_or(window.since);
+    newest.map_or(base, |newest| base.max(newest - delta(overlap) - took))
+}
+
+/// Whether a record's time may move the watermark: a single one dated 9999 would end all reading.
+pub fn is_credible(updated: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    updated <= now + FUTURE
+}
+
+/// After a run that read everything it set out to read.
+pub fn succeeded(
+    claim: &Claim,
+    window: &Window,
+    done: f64,
+    started: DateTime<Utc>,
+    now: DateTime<Utc>,
+    interval: Duration,
+    dice: f64,
+) -> Standing {
+    let whole = done >= 1.0;
+    let first = whole && claim.backfill_done < 1.0;
+    let pause = delta(interval.mul_f64(0.95 + 0.1 * dice.clamp(0.0, 1.0)));
+    Standing {
+        state: if whole { SyncHealth::Ok } else { SyncHealth::Backfilling },
+        complete_until: if whole { Some(started) } else { claim.complete_until },
+        last_success: Some(now),
+        failing_since: None,
+        failures: 0,
+        reason: None,
+        remedy: None,
+        next_due: if whole { (started + pause).max(now) } else { now },
+        reconciled_day: if window.day || window.week || first { Some(started) } else { claim.reconciled_day },
+        reconciled_week: if window.week || first { Some(started) } else { claim.reconciled_week },
+    }
+}
+
+/// After a run that failed. What only people can mend shows at once; what may pass by itself shows from the second failure in a row,
+/// and is tried again after 1, 2, 4, 8 … intervals, at most 15 minutes, plus up to a tenth. A wait that Microsoft asks for is kept,
+/// also at most 15 minutes. Without consent or permission the pause is 15 minutes, without a licence an hour.
+pub fn failed(claim: &Claim, error: &CallError, now: DateTime<Utc>, interval: Duration, dice: f64) -> Standing {
+    let failures = claim.failures.saturating_add(1);
+    let ladder = ladder(failures, interval);
+    let repeated = |state| if failures > 1 { state } else { claim.state };
+    let (state, pause) = match error {
+        CallError::Throttled { retry_after } => {
+            let asked = retry_after.map_or(ladder, |wait| TimeDelta::from_std(wait).map_or(LONGEST_PAUSE, |wait| wait.min(LONGEST_PAUSE)));
+            (if asked > delta(interval) { SyncHealth::Throttled } else { repeated(SyncHealth::Throttled) }, asked)
+        }
+        CallError::ConsentLost { .. } => (SyncHealth::ConsentLost, LONGEST_PAUSE),
+        CallError::Forbidden { .. } => (SyncHealth::NoPermission, LONGEST_PAUSE),
+        CallError::NoLicence { .. } => (SyncHealth::NoLicence, NO_LICENCE_PAUSE),
+        CallError::Server { .. } | CallError::Network(_) | CallError::Unexpected(_) | CallError::TooLarge => {
+            (repeated(SyncHealth::Failing), ladder)
+        }
+        _ => (SyncHealth::Failing, ladder),
+    };
+    let jitter = pause.as_seconds_f64() * 0.1 * dice.clamp(0.0, 1.0);
+    Standing {
+        state,
+        complete_until: claim.complete_until,
+        last_success: claim.last_success,
+        failing_since: claim.failing_since.or(Some(now)),
+        failures,
+        reason: Some(error.reason()),
+        remedy: Some(error.remedy().staff.to_owned()),
+        next_due: now + pause + delta(Duration::from_secs_f64(jitter)),
+        reconciled_day: claim.reconciled_day,
+        reconciled_week: claim.reconciled_week,
+    }
+}
+
+fn ladder(failures: i32, interval: Duration) -> TimeDelta {
+    let doublings = u32::try_from(failures - 1).unwrap_or(0).min(16);
+    delta(interval.saturating_mul(1 << doublings)).min(LONGEST_PAUSE)
+}
+
+/// When something that was due at `next_due` runs: at once, but spread over 15 s (or an interval, if shorter) after a standstill.
+pub fn start_at(next_due: DateTime<Utc>, now: DateTime<Utc>, interval: Duration, dice: f64) -> DateTime<Utc> {
+    if now - next_due <= delta(interval) {
+        return now;
+    }
+    now + delta(interval.min(Duration::from_secs(15)).mul_f64(dice.clamp(0.0, 1.0)))
+}
+
+/// How a tenant stands as its enabled products make it, with a sentence for staff.
+pub fn tenant_state(products: &[(Product, SyncHealth, Option<String>)]) -> (TenantState, Option<String>) {
+    let is_read = |health: SyncHealth| health.is_reading() || health == SyncHealth::Waiting;
+    let blind: Vec<_> = products.iter().filter(|(_, health, _)| !is_read(*health)).collect();
+    if products.is_empty() {
+        return (TenantState::Blind, Some("No product of this tenant is asked for: check its apps.".to_owned()));
+    }
+    if blind.is_empty() {
+        return (TenantState::Active, None);
+    }
+    let told = blind.iter().map(|(product, health, reason)| {
+        let reason = reason.as_deref().unwrap_or(health.label());
+        format!("{}: {}", product.label(), reason)
+    });
+    let state = if blind.len() == products.len() { TenantState::Blind } else { TenantState::Degraded };
+    (state, Some(told.collect::<Vec<_>>().join(" ")))
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::microsoft::NetworkFault;
+    use crate::model::{Cloud, DirectoryId};
+
+    const INTERVAL: Duration = Duration::from_secs(60);
+
+    fn at(text: &str) -> DateTime<Utc> {
+        format!("2026-11-22T{text}Z").parse().unwrap()
+    }
+
+    fn claim() -> Claim {
+        Claim {
+            fence: 1,
+            directory_id: DirectoryId(uuid::Uuid::from_u128(1)),
+            cloud: Cloud::Commercial,
+            apps: vec![],
+            state: SyncHealth::Ok,
+            watermark: Some(at("11:45:00")),
+            complete_until: Some(at("11:59:00")),
+            backfill_from: Some(at("00:00:00")),
+            backfill_done: 1.0,
+            backfill_skip: 0,
+            last_success: Some(at("11:59:00")),
+            failing_since: None,
+            failures: 0,
+            reconciled_day: Some(at("11:00:00")),
+            reconciled_week: Some(at("11:00:00")),
+            quarantined: false,
+            granted: vec![],
+            died: None,
+        }
+    }
+
+    #[test]
+    fn the_watermark_follows_the_data_and_never_our_clock() {
+        let window = Window { since: at("11:45:00"), day: false, week: false };
+        let overlap = Duration::from_secs(900);
+        let mark = |old, newest, took| watermark(&window, old, newest, TimeDelta::seconds(took), overlap);
+        assert_eq!(mark(Some(at("11:45:00")), None, 5), at("11:45:00"), "nothing came: stay");
+        assert_eq!(mark(Some(at("11:45:00")), Some(at("12:10:00")), 60), at("11:54:00"), "overlap and the time it took");
+        assert_eq!(mark(Some(at("11:45:00")), Some(at("11:46:00")), 0), at("11:45:00"), "never back");
+        assert_eq!(mark(None, None, 0), at("11:45:00"), "first: where it read from");
+        assert!(!is_credible("9999-12-31T23:59:59Z".parse().unwrap(), at("12:00:00")));
+    }
+
+    #[test]
+    fn the_past_is_read_again_each_day_and_each_week() {
+        let settings = config::Sync::default();
+        let now = at("12:00:00");
+        assert_eq!(window(&claim(), now, &settings), Window { since: at("11:45:00"), day: false, week: false });
+        let day = Claim { reconciled_day: Some(now - DAY), ..claim() };
+        assert_eq!(window(&day, now, &settings), Window { since: now - DAY, day: true, week: false });
+        let week = Claim { reconciled_week: None, ..claim() };
+        assert_eq!(window(&week, now, &settings), Window { since: now - WEEK, day: false, week: true });
+        let first = Claim { watermark: None, backfill_from: None, backfill_done: 0.0, ..claim() };
+        assert_eq!(window(&first, now, &settings).since, now - NEWEST);
+    }
+
+    #[test]
+    fn failures_wait_longer_and_longer_up_to_fifteen_minutes() {
+        let broken = CallError::Network(NetworkFault::Broken);
+        let pauses: Vec<i64> = (0..7)
+            .map(|failures| {
+                (failed(&Claim { failures, ..claim() }, &broken, at("12:00:00"), INTERVAL, 0.0).next_due - at("12:00:00")).num_seconds()
+            })
+            .collect();
+        assert_eq!(pauses, [60, 120, 240, 480, 900, 900, 900]);
+        assert_eq!(failed(&claim(), &broken, at("12:00:00"), INTERVAL, 0.0).state, SyncHealth::Ok, "once is not yet failing");
+        let again = failed(&Claim { failures: 1, ..claim() }, &broken, at("12:00:00"), INTERVAL, 0.0);
+        assert_eq!(again.state, SyncHealth::Failing);
+        assert!(again.reason.is_some() && again.remedy.is_some() && again.failing_since.is_some());
+    }
+
+    #[test]
+    fn what_microsoft_asks_is_kept_and_what_only_people_can_mend_shows_at_once() {
+        let now = at("12:00:00");
+        let pause = |error: CallError| {
+            let end = failed(&claim(), &error, now, INTERVAL, 0.0);
+            (end.state, (end.next_due - now).num_seconds())
+        };
+        let throttled = |seconds: Option<u64>| CallError::Throttled { retry_after: seconds.map(Duration::from_secs) };
+        assert_eq!(pause(throttled(Some(7))), (SyncHealth::Ok, 7));
+        assert_eq!(pause(throttled(Some(300))), (SyncHealth::Throttled, 300));
+        assert_eq!(pause(throttled(Some(999_999))), (SyncHealth::Throttled, 900));
+        assert_eq!(pause(throttled(None)), (SyncHealth::Ok, 60));
+        assert_eq!(pause(CallError::ConsentLost { aadsts: Some(7_000_215) }), (SyncHealth::ConsentLost, 900));
+        assert_eq!(pause(CallError::Forbidden { code: None }), (SyncHealth::NoPermission, 900));
+        assert_eq!(pause(CallError::NoLicence { aadsts: None }), (SyncHealth::NoLicence, 3600));
+        assert_eq!(pause(CallError::WrongTenantToken), (SyncHealth::Failing, 60));
+    }
+
+    #[test]
+    fn after_a_standstill_the_start_is_spread() {
+        assert_eq!(start_at(at("11:59:30"), at("12:00:00"), INTERVAL, 0.9), at("12:00:00"));
+        assert_eq!(start_at(at("11:00:00"), at("12:00:00"), INTERVAL, 0.5), at("12:00:07.5"));
+    }
+
+    #[test]
+    fn a_tenant_is_as_well_as_its_products() {
+        use Product::{CloudApps, DefenderXdr};
+        let lost = (CloudApps, SyncHealth::NoPermission, Some("The permission is missing.".to_owned()));
+        assert_eq!(tenant_state(&[(DefenderXdr, SyncHealth::Waiting, None)]), (TenantState::Active, None));
+        let (state, reason) = tenant_state(&[(DefenderXdr, SyncHealth::Ok, None), lost.clone()]);
+        assert_eq!((state, reason.as_deref()), (TenantState::Degraded, Some("Defender for Cloud Apps: The permission is missing.")));
+        assert_eq!(tenant_state(&[lost]).0, TenantState::Blind);
+    }
+}

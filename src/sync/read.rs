@@ -1,0 +1,244 @@
+//! One reading of one product of one tenant.
+//!
+//! Fetch first, then short transactions: no connection is held while Microsoft answers. Rows are stored in batches as they come; the
+//! watermark moves in the transaction that stores the last of them, so a reading that breaks off anywhere is simply done again. A
+//! first reading brings the last day first and then the rest, in pieces that are kept.
+
+use super::engine::Queue;
+use super::pages::{self, Pager};
+use super::{health, plan, write};
+use crate::config;
+use crate::microsoft::{CallError, Client};
+use crate::model::{Product, RunId, SyncHealth, TenantId, TenantState};
+use crate::store::runs::{self, Run};
+use crate::store::sync_state::{self, Claim, Progress, Standing};
+use crate::store::{Db, Scoped};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Pages of history that one run reads before it ends and is due again at once, so that what is new is never far behind.
+const HISTORY_PAGES: u32 = 50;
+
+/// Tenants whose state follows from their reading.
+pub(super) const READ_STATES: [TenantState; 3] = [TenantState::Active, TenantState::Degraded, TenantState::Blind];
+
+/// What a reading needs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    /// Works as the worker role.
+    pub db: Db,
+    pub queue: Queue,
+    pub microsoft: Client,
+    pub settings: config::Sync,
+    /// Ends readings at the next page.
+    pub stop: CancellationToken,
+}
+
+/// Why a reading ended early.
+pub(super) enum Stop {
+    Microsoft(CallError),
+    Store(anyhow::Error),
+    /// Somebody else has taken over: nothing more may be written.
+    LeaseLost,
+    /// The process ends.
+    Asked,
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// A reading under way.
+pub(super) struct Reading<'a> {
+    pub reader: &'a Reader,
+    pub tenant: TenantId,
+    pub product: Product,
+    pub claim: Claim,
+    pub progress: Progress,
+    pub run: Run,
+    clock: Instant,
+}
+
+impl Reading<'_> {
+    /// The time, by the clock the run was started with.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.run.started_at + TimeDelta::from_std(self.clock.elapsed()).unwrap_or_default()
+    }
+
+    /// Keeps the lease. Needs a connection for a moment only.
+    pub async fn hold(&self) -> Result<(), Stop> {
+        let mut tx = self.reader.db.tenant(self.tenant).await?;
+        let held = sync_state::hold(&mut tx, self.tenant, self.product, self.claim.fence).await?;
+        tx.commit().await?;
+        if held { Ok(()) } else { Err(Stop::LeaseLost) }
+    }
+}
+
+/// Reads one product of one tenant, if it is due at `now`, and queues the next reading. Returns the run, or `None` if there was
+/// nothing to do: not due, read by somebody else, or not to be read.
+///
+/// # Errors
+/// When the database fails, or the lease was lost to another worker. What Microsoft does wrong is a result, not an error.
+pub async fn read(reader: &Reader, tenant: TenantId, product: Product, now: DateTime<Utc>) -> anyhow::Result<Option<Run>> {
+    let mut tx = reader.db.tenant(tenant).await?;
+    let Some(claim) = sync_state::claim(&mut tx, tenant, product, now).await? else { return Ok(None) };
+    if let Some(started_at) = claim.died {
+        let error = Some("The process that read ended in the middle.".to_owned());
+        let run = Run { started_at, outcome: Some("interrupted".to_owned()), error, ..new_run(product, started_at) };
+        runs::record(&mut tx, tenant, &run).await?;
+    }
+    tx.commit().await?;
+    let from = Some(plan::backfill_from(&claim, now, &reader.settings));
+    let progress = Progress {
+        watermark: claim.watermark,
+        backfill_from: from,
+        backfill_done: claim.backfill_done,
+        backfill_skip: claim.backfill_skip,
+    };
+    let mut reading = Reading { reader, tenant, product, claim, progress, run: new_run(product, now), clock: Instant::now() };
+    let result = work(&mut reading).await;
+    match finish(&mut reading, result).await {
+        Ok(()) => Ok(Some(reading.run)),
+        Err(Stop::Store(error)) => Err(error),
+        Err(Stop::LeaseLost | Stop::Asked | Stop::Microsoft(_)) => anyhow::bail!("another worker has taken over this reading"),
+    }
+}
+
+fn new_run(product: Product, started_at: DateTime<Utc>) -> Run {
+    Run {
+        run_id: RunId::new(),
+        product,
+        started_at,
+        finished_at: None,
+        outcome: None,
+        calls: 0,
+        pages: 0,
+        seen: 0,
+        added: 0,
+        changed: 0,
+        quarantined: 0,
+        error: None,
+    }
+}
+
+/// Rows not stored yet, and what follows from having read everything.
+struct Read {
+    rest: pages::Batch,
+    window: plan::Window,
+}
+
+async fn work(reading: &mut Reading<'_>) -> Result<Read, Stop> {
+    let app = pages::app(reading)?;
+    if reading.claim.quarantined {
+        write::try_quarantined(reading).await?;
+    }
+    let window = plan::window(&reading.claim, reading.run.started_at, &reading.reader.settings);
+    let mut pager = Pager::new(reading.product, window.since);
+    while let Some(page) = pager.next(reading, &app).await? {
+        pager.batch.add(page);
+        if pager.batch.is_full() {
+            let batch = std::mem::take(&mut pager.batch);
+            write::batch(reading, &batch).await?;
+        }
+    }
+    let took = reading.now() - reading.run.started_at;
+    let overlap = reading.reader.settings.overlap;
+    reading.progress.watermark = Some(plan::watermark(&window, reading.claim.watermark, pager.newest, took, overlap));
+    let mut rest = pager.batch;
+    if reading.progress.backfill_done < 1.0 {
+        write::batch(reading, &rest).await?;
+        rest = history(reading, &app).await?;
+    }
+    Ok(Read { rest, window })
+}
+
+/// The next pieces of a first reading.
+async fn history(reading: &mut Reading<'_>, app: &str) -> Result<pages::Batch, Stop> {
+    let from = reading.progress.backfill_from.unwrap_or(reading.run.started_at);
+    let mut pager = Pager::history(reading.product, from, u32::try_from(reading.progress.backfill_skip).unwrap_or(0));
+    for _ in 0..HISTORY_PAGES {
+        let Some(page) = pager.next(reading, app).await? else {
+            reading.progress.backfill_done = 1.0;
+            return Ok(pager.batch);
+        };
+        let done = pager.share(&page, from, reading.run.started_at);
+        pager.batch.add(page);
+        reading.progress.backfill_skip = i32::try_from(pager.skip).unwrap_or(i32::MAX);
+        reading.progress.backfill_done = done.max(reading.progress.backfill_done);
+        if pager.batch.is_full() {
+            let batch = std::mem::take(&mut pager.batch);
+            write::batch(reading, &batch).await?;
+        }
+    }
+    Ok(pager.batch)
+}
+
+async fn finish(reading: &mut Reading<'_>, result: Result<Read, Stop>) -> Result<(), Stop> {
+    let (now, interval, dice) = (reading.now(), reading.reader.settings.interval, super::dice());
+    let claim = &reading.claim;
+    let (standing, error, rest) = match result {
+        Ok(Read { rest, window }) => {
+            let done = reading.progress.backfill_done;
+            (plan::succeeded(claim, &window, done, reading.run.started_at, now, interval, dice), None, Some(rest))
+        }
+        Err(Stop::Microsoft(error)) => (plan::failed(claim, &error, now, interval, dice), Some(error), None),
+        Err(Stop::Asked) => return write::release(reading).await,
+        Err(stop) => return Err(stop),
+    };
+    reading.run.finished_at = Some(now);
+    reading.run.outcome = Some(outcome(&standing, error.as_ref()));
+    reading.run.error = error.as_ref().map(CallError::reason);
+    let progress = rest.is_some().then_some(reading.progress);
+    let rest = rest.unwrap_or_default();
+    write::take(reading, &write::Step { rows: &rest.rows, progress, end: Some((&standing, error.as_ref())) }).await?;
+    measure(reading, error.as_ref());
+    Ok(())
+}
+
+fn outcome(standing: &Standing, error: Option<&CallError>) -> String {
+    let state = match error {
+        Some(CallError::Throttled { .. }) => SyncHealth::Throttled,
+        Some(_) if standing.state.is_reading() => SyncHealth::Failing,
+        _ => standing.state,
+    };
+    state.to_string()
+}
+
+fn measure(reading: &Reading<'_>, error: Option<&CallError>) {
+    let product = reading.product.as_str();
+    let run = &reading.run;
+    let count = |n: i32| u64::try_from(n).unwrap_or(0);
+    metrics::counter!("watchfloor_sync_runs_total", "product" => product, "outcome" => run.outcome.clone().unwrap_or_default())
+        .increment(1);
+    metrics::counter!("watchfloor_sync_records_total", "product" => product, "what" => "seen").increment(count(run.seen));
+    metrics::counter!("watchfloor_sync_records_total", "product" => product, "what" => "added").increment(count(run.added));
+    metrics::counter!("watchfloor_sync_records_total", "product" => product, "what" => "changed").increment(count(run.changed));
+    metrics::counter!("watchfloor_sync_records_total", "product" => product, "what" => "quarantined").increment(count(run.quarantined));
+    if let Some(error) = error {
+        metrics::counter!("watchfloor_sync_failures_total", "product" => product, "kind" => error.kind()).increment(1);
+        tracing::warn!(tenant = %reading.tenant, product, kind = error.kind(), "reading failed");
+    }
+}
+
+/// What else happens in the last transaction of a run.
+pub(super) async fn consequences(
+    tx: &mut Scoped,
+    reading: &Reading<'_>,
+    standing: &Standing,
+    error: Option<&CallError>,
+) -> anyhow::Result<()> {
+    let (tenant, product, now) = (reading.tenant, reading.product, reading.run.finished_at.unwrap_or(reading.run.started_at));
+    let before = reading.claim.state;
+    health::consent(tx, tenant, product, (before, standing.state), standing.reason.as_deref()).await?;
+    if let Some(error) = error.filter(|error| error.is_security_event()) {
+        health::forgery(tx, tenant, product, error.kind(), &error.reason()).await?;
+    }
+    health::settle(tx, tenant, &READ_STATES, now).await?;
+    if before != standing.state && matches!(standing.state, SyncHealth::ConsentLost | SyncHealth::NoPermission | SyncHealth::NoLicence) {
+        reading.reader.queue.recheck(tx, tenant).await?;
+    }
+    reading.reader.queue.read_at(tx, tenant, product, standing.next_due).await
+}
