@@ -20,4 +20,14 @@ impl Product {
             Self::Graph => "Microsoft Graph security",
         }
     }
+
+    /// Short, for chips in tables.
+    pub const fn short(self) -> &'static str {
+        match self {
+            Self::DefenderXdr => "XDR",
+            Self::DefenderEndpoint => "Endpoint",
+            Self::CloudApps => "Cloud Apps",
+            Self::Graph => "Graph",
+        }
+    }
 }

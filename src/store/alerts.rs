@@ -56,15 +56,15 @@ impl Alert {
     }
 }
 
-const BY_SEVERITY: &str = list_sql!(walked "alerts", list_sql!(where "r.product = any($7)", "false"),
-    "($14::smallint is null or (r.severity, r.updated_at, r.alert_id) < ($14, $15, $16))", "r.severity desc, r.updated_at desc, r.alert_id desc");
-const BY_SEVERITY_MERGED: &str = list_sql!(merged "alerts", list_sql!(where "r.product = any($7)", "false"),
-    "($14::smallint is null or (r.severity, r.updated_at, r.alert_id) < ($14, $15, $16))", "r.severity desc, r.updated_at desc, r.alert_id desc");
-const BY_UPDATE: &str = list_sql!(walked "alerts", list_sql!(where "r.product = any($7)", "false"),
-    "($14::smallint is null or (r.updated_at, r.alert_id) < ($15, $16))", "r.updated_at desc, r.alert_id desc");
-const BY_UPDATE_MERGED: &str = list_sql!(merged "alerts", list_sql!(where "r.product = any($7)", "false"),
-    "($14::smallint is null or (r.updated_at, r.alert_id) < ($15, $16))", "r.updated_at desc, r.alert_id desc");
-const COUNT: &str = list_sql!(count "alerts", list_sql!(where "r.product = any($7)", "false"));
+const BY_SEVERITY: &str = list_sql!(walked "alerts", list_sql!(where "r.product = any($7)", "false", "r.category = any($14)", "(r.incident_id is null and r.incident_external_id is null)"),
+    "($16::smallint is null or (r.severity, r.updated_at, r.alert_id) < ($16, $17, $18))", "r.severity desc, r.updated_at desc, r.alert_id desc");
+const BY_SEVERITY_MERGED: &str = list_sql!(merged "alerts", list_sql!(where "r.product = any($7)", "false", "r.category = any($14)", "(r.incident_id is null and r.incident_external_id is null)"),
+    "($16::smallint is null or (r.severity, r.updated_at, r.alert_id) < ($16, $17, $18))", "r.severity desc, r.updated_at desc, r.alert_id desc");
+const BY_UPDATE: &str = list_sql!(walked "alerts", list_sql!(where "r.product = any($7)", "false", "r.category = any($14)", "(r.incident_id is null and r.incident_external_id is null)"),
+    "($16::smallint is null or (r.updated_at, r.alert_id) < ($17, $18))", "r.updated_at desc, r.alert_id desc");
+const BY_UPDATE_MERGED: &str = list_sql!(merged "alerts", list_sql!(where "r.product = any($7)", "false", "r.category = any($14)", "(r.incident_id is null and r.incident_external_id is null)"),
+    "($16::smallint is null or (r.updated_at, r.alert_id) < ($17, $18))", "r.updated_at desc, r.alert_id desc");
+const COUNT: &str = list_sql!(count "alerts", list_sql!(where "r.product = any($7)", "false", "r.category = any($14)", "(r.incident_id is null and r.incident_external_id is null)"));
 
 /// At most `limit` (1 to 201) alerts after a position. Alerts have no tags: a filter for tags finds none.
 pub async fn list(tx: &mut Scoped, filter: &Filter, order: Order, after: Option<Position>, limit: i64) -> sqlx::Result<Vec<Alert>> {
@@ -91,7 +91,7 @@ pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
 /// One alert of the transaction's scope.
 pub async fn get(tx: &mut Scoped, alert: AlertId) -> sqlx::Result<Option<Alert>> {
     sqlx::query_as(
-        "select r.*, t.name as tenant_name, t.directory_id from alerts as r join tenants as t on t.tenant_id = r.tenant_id where r.alert_id = $1",
+        "select r.*, t.name as tenant_name, t.directory_id from alerts as r join tenants as t on t.tenant_id = r.tenant_id where r.alert_id = $1 and t.state <> 'offboarded'",
     )
     .bind(alert)
     .fetch_optional(&mut **tx)

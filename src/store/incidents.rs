@@ -4,8 +4,6 @@ use super::Scoped;
 use super::lists::{COUNT_CAP, Filter, Order, Position, bind_filter, list_sql};
 use crate::model::{DirectoryId, IncidentId, Severity, Status, TenantId};
 use chrono::{DateTime, Utc};
-use sqlx::types::Json;
-use std::collections::HashMap;
 
 /// One incident with its tenant's name.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -53,15 +51,15 @@ impl Incident {
     }
 }
 
-const BY_SEVERITY: &str = list_sql!(walked "incidents", list_sql!(where "r.products && $7", "r.tags && $8"),
-    "($14::smallint is null or (r.severity, r.updated_at, r.incident_id) < ($14, $15, $16))", "r.severity desc, r.updated_at desc, r.incident_id desc");
-const BY_SEVERITY_MERGED: &str = list_sql!(merged "incidents", list_sql!(where "r.products && $7", "r.tags && $8"),
-    "($14::smallint is null or (r.severity, r.updated_at, r.incident_id) < ($14, $15, $16))", "r.severity desc, r.updated_at desc, r.incident_id desc");
-const BY_UPDATE: &str = list_sql!(walked "incidents", list_sql!(where "r.products && $7", "r.tags && $8"),
-    "($14::smallint is null or (r.updated_at, r.incident_id) < ($15, $16))", "r.updated_at desc, r.incident_id desc");
-const BY_UPDATE_MERGED: &str = list_sql!(merged "incidents", list_sql!(where "r.products && $7", "r.tags && $8"),
-    "($14::smallint is null or (r.updated_at, r.incident_id) < ($15, $16))", "r.updated_at desc, r.incident_id desc");
-const COUNT: &str = list_sql!(count "incidents", list_sql!(where "r.products && $7", "r.tags && $8"));
+const BY_SEVERITY: &str = list_sql!(walked "incidents", list_sql!(where "r.products && $7", "r.tags && $8", "false", "false"),
+    "($16::smallint is null or (r.severity, r.updated_at, r.incident_id) < ($16, $17, $18))", "r.severity desc, r.updated_at desc, r.incident_id desc");
+const BY_SEVERITY_MERGED: &str = list_sql!(merged "incidents", list_sql!(where "r.products && $7", "r.tags && $8", "false", "false"),
+    "($16::smallint is null or (r.severity, r.updated_at, r.incident_id) < ($16, $17, $18))", "r.severity desc, r.updated_at desc, r.incident_id desc");
+const BY_UPDATE: &str = list_sql!(walked "incidents", list_sql!(where "r.products && $7", "r.tags && $8", "false", "false"),
+    "($16::smallint is null or (r.updated_at, r.incident_id) < ($17, $18))", "r.updated_at desc, r.incident_id desc");
+const BY_UPDATE_MERGED: &str = list_sql!(merged "incidents", list_sql!(where "r.products && $7", "r.tags && $8", "false", "false"),
+    "($16::smallint is null or (r.updated_at, r.incident_id) < ($17, $18))", "r.updated_at desc, r.incident_id desc");
+const COUNT: &str = list_sql!(count "incidents", list_sql!(where "r.products && $7", "r.tags && $8", "false", "false"));
 
 /// At most `limit` (1 to 201) incidents after a position.
 pub async fn list(tx: &mut Scoped, filter: &Filter, order: Order, after: Option<Position>, limit: i64) -> sqlx::Result<Vec<Incident>> {
@@ -88,7 +86,7 @@ pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
 /// One incident of the transaction's scope.
 pub async fn get(tx: &mut Scoped, incident: IncidentId) -> sqlx::Result<Option<Incident>> {
     sqlx::query_as(
-        "select r.*, t.name as tenant_name, t.directory_id from incidents as r join tenants as t on t.tenant_id = r.tenant_id where r.incident_id = $1",
+        "select r.*, t.name as tenant_name, t.directory_id from incidents as r join tenants as t on t.tenant_id = r.tenant_id where r.incident_id = $1 and t.state <> 'offboarded'",
     )
     .bind(incident)
     .fetch_optional(&mut **tx)
@@ -145,17 +143,35 @@ pub async fn originals(tx: &mut Scoped, tenant: TenantId, incident: IncidentId) 
         .await
 }
 
-/// In how many *other* incidents of the transaction's scope each entity stands; counted up to 100 each, at most 100 entities.
-pub async fn sightings(tx: &mut Scoped, incident: IncidentId, entities: &[String]) -> sqlx::Result<HashMap<String, i64>> {
-    let rows: Option<Json<HashMap<String, i64>>> = sqlx::query_scalar(
-        "select json_object_agg(asked.entity, found.n)
-         from unnest($1::text[]) as asked (entity)
-         cross join lateral (select count(*) as n from (select 1 from incidents where entities @> array[asked.entity] and incident_id <> $2 limit 100) as capped) as found
-         where found.n > 0",
+/// How often an entity was seen elsewhere.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Sighting {
+    pub entity: String,
+    /// Other incidents.
+    pub incidents: i64,
+    /// The tenants of those.
+    pub tenants: i64,
+}
+
+/// Where else in the reader's scope these entities were seen, among the 5,000 incidents that changed last. `tenants` as in a [`Filter`].
+pub async fn sightings(
+    tx: &mut Scoped,
+    tenants: Option<&[TenantId]>,
+    except: IncidentId,
+    entities: &[String],
+) -> sqlx::Result<Vec<Sighting>> {
+    sqlx::query_as(
+        "with recent as materialized (
+             select tenant_id, incident_id, entities from incidents where $1::uuid[] is null or tenant_id = any ($1)
+             order by updated_at desc, incident_id desc limit 5000)
+         select e.entity, count(*) as incidents, count(distinct r.tenant_id) as tenants
+         from recent as r cross join unnest(r.entities) as e (entity)
+         where r.incident_id <> $2 and r.entities && $3 and e.entity = any ($3)
+         group by e.entity",
     )
-    .bind(&entities[..entities.len().min(100)])
-    .bind(incident)
-    .fetch_one(&mut **tx)
-    .await?;
-    Ok(rows.map(|Json(map)| map).unwrap_or_default())
+    .bind(tenants)
+    .bind(except)
+    .bind(entities)
+    .fetch_all(&mut **tx)
+    .await
 }

@@ -16,6 +16,10 @@ pub struct Filter {
     pub products: Vec<Product>,
     /// Incidents only.
     pub tags: Vec<String>,
+    /// Alerts only.
+    pub categories: Vec<String>,
+    /// Alerts only: those that belong to no incident.
+    pub without_incident: bool,
     /// Words of the title, a product's own id, or an entity's value.
     pub text: Option<String>,
     pub updated_since: Option<DateTime<Utc>>,
@@ -91,7 +95,7 @@ impl Filter {
     }
 }
 
-/// Binds a filter's values as `$1` to `$13`, in the order [`list_sql`] names them.
+/// Binds a filter's values as `$1` to `$15`, in the order [`list_sql`] names them.
 macro_rules! bind_filter {
     ($query:expr, $filter:expr) => {{
         let filter: &$crate::store::lists::Filter = $filter;
@@ -114,36 +118,40 @@ macro_rules! bind_filter {
             .bind(filter.text.as_deref().map($crate::store::lists::entity_keys))
             .bind(filter.updated_since)
             .bind(filter.created_since)
+            .bind($crate::store::lists::some(filter.categories.iter().cloned()))
+            .bind(filter.without_incident)
     }};
 }
 pub(super) use bind_filter;
 
 /// The text of a list query: `$table` is the table with its own conditions, read as `r`.
 macro_rules! list_sql {
-    (where $product:literal, $tag:literal) => {
+    (where $product:literal, $tag:literal, $category:literal, $alone:literal) => {
         concat!(
             "($2::smallint[] is null or r.severity = any($2)) and ($3::text[] is null or r.status = any($3)) and ($4::boolean is null or r.is_open = $4)",
             " and ($5::boolean is null or r.assigned_to is null) and ($6::text is null or r.assigned_to = $6)",
             " and ($7::text[] is null or ", $product, ") and ($8::text[] is null or ", $tag, ")",
             " and ($9::text is null or r.title ilike $9 or r.external_id = $10 or r.entities && $11::text[])",
-            " and ($12::timestamptz is null or r.updated_at >= $12) and ($13::timestamptz is null or r.created_at >= $13)"
+            " and ($12::timestamptz is null or r.updated_at >= $12) and ($13::timestamptz is null or r.created_at >= $13)",
+            " and ($14::text[] is null or ", $category, ") and (not $15::boolean or ", $alone, ")",
+            " and r.tenant_id <> all (array(select o.tenant_id from tenants as o where o.state = 'offboarded'))"
         )
     };
     (merged $table:literal, $filter:expr, $after:literal, $order:literal) => {
         concat!(
             "select r.*, t.name as tenant_name, t.directory_id from (select r.* from unnest($1::uuid[]) as asked (tenant_id) cross join lateral (select * from ", $table,
-            " as r where r.tenant_id = asked.tenant_id and ", $filter, " and ", $after, " order by ", $order, " limit $17) as r order by ", $order,
-            " limit $17) as r join tenants as t on t.tenant_id = r.tenant_id order by ", $order
+            " as r where r.tenant_id = asked.tenant_id and ", $filter, " and ", $after, " order by ", $order, " limit $19) as r order by ", $order,
+            " limit $19) as r join tenants as t on t.tenant_id = r.tenant_id order by ", $order
         )
     };
     (walked $table:literal, $filter:expr, $after:literal, $order:literal) => {
         concat!(
             "select r.*, t.name as tenant_name, t.directory_id from (select r.* from ", $table, " as r where ($1::uuid[] is null or r.tenant_id = any($1)) and ", $filter,
-            " and ", $after, " order by ", $order, " limit $17) as r join tenants as t on t.tenant_id = r.tenant_id order by ", $order
+            " and ", $after, " order by ", $order, " limit $19) as r join tenants as t on t.tenant_id = r.tenant_id order by ", $order
         )
     };
     (count $table:literal, $filter:expr) => {
-        concat!("select count(*) from (select 1 from ", $table, " as r where ($1::uuid[] is null or r.tenant_id = any($1)) and ", $filter, " limit $14) as capped")
+        concat!("select count(*) from (select 1 from ", $table, " as r where ($1::uuid[] is null or r.tenant_id = any($1)) and ", $filter, " limit $16) as capped")
     };
 }
 pub(super) use list_sql;

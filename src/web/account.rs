@@ -46,16 +46,17 @@ impl AccountPage {
         When::new(*at, self.now)
     }
 
-    fn key(&self, session: &Session) -> String {
-        URL_SAFE_NO_PAD.encode(&session.session_hash)
-    }
-
     fn reach(&self) -> String {
         match &self.user.scope {
             Scope::All => "all tenants".to_owned(),
             Scope::Tenants(tenants) => super::show::count(i64::try_from(tenants.len()).unwrap_or(i64::MAX), "tenant", "tenants"),
         }
     }
+}
+
+/// How a form names a session: by its stored hash, which opens nothing.
+fn key(session: &Session) -> String {
+    URL_SAFE_NO_PAD.encode(&session.session_hash)
 }
 
 async fn show(State(state): State<AppState>, user: User) -> Result<Page<AccountPage>, PageError> {
@@ -111,7 +112,6 @@ async fn appearance(State(state): State<AppState>, Posted(user, form): Posted<Ap
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EndSession {
-    /// The stored hash, which opens nothing.
     session: String,
 }
 

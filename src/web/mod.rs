@@ -5,18 +5,29 @@
 //! [`extract::Id`] for ids in paths, [`extract::Posted`] for forms, [`scope::ScopedDb`] for data.
 
 pub mod account;
+pub mod alert;
+pub mod alerts;
 pub mod api;
+pub mod coverage;
 pub mod error;
+pub mod evidence;
 pub mod extract;
+pub mod filters;
 pub mod headers;
 pub mod health;
+pub mod incident;
+pub mod incidents;
+pub mod list;
 pub mod login;
 pub mod onboard;
+pub mod originals;
+pub mod overview;
 pub mod page;
 pub mod scope;
 pub mod setup;
 pub mod show;
 pub mod static_files;
+pub mod trend;
 
 use crate::app::AppState;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
@@ -60,6 +71,11 @@ pub fn router(state: AppState) -> Router {
         .merge(account::routes())
         .merge(onboard::routes())
         .merge(api::routes())
+        .merge(overview::routes())
+        .merge(incidents::routes())
+        .merge(incident::routes())
+        .merge(alerts::routes())
+        .merge(alert::routes())
         .fallback(|| async { PageError::NotFound })
         .method_not_allowed_fallback(|| async { PageError::MethodNotAllowed })
         .layer(layers)

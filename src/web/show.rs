@@ -68,6 +68,24 @@ pub fn thousands(n: i64) -> String {
     text
 }
 
+/// Microsoft's compound word as words: "DefenseEvasion" is "Defense evasion".
+pub fn words(word: &str) -> String {
+    let mut text = String::new();
+    let mut before_lower = false;
+    for c in visible(word).chars() {
+        if c.is_uppercase() && before_lower {
+            text.push(' ');
+            text.extend(c.to_lowercase());
+        } else if text.is_empty() {
+            text.extend(c.to_uppercase());
+        } else {
+            text.push(c);
+        }
+        before_lower = c.is_lowercase();
+    }
+    text
+}
+
 /// Somebody else's text with its invisible characters made visible: controls and those that turn the direction of writing.
 pub fn visible(text: &str) -> String {
     let odd = |c: char| {
@@ -94,6 +112,14 @@ mod tests {
     #[test]
     fn thousands_are_parted() {
         assert_eq!([thousands(0), thousands(999), thousands(1000), thousands(-1_234_567)], ["0", "999", "1,000", "-1,234,567"]);
+    }
+
+    #[test]
+    fn microsofts_compound_words_are_taken_apart() {
+        assert_eq!(
+            [words("DefenseEvasion"), words("truePositive"), words("MCAS"), words("")],
+            ["Defense evasion", "True positive", "MCAS", ""]
+        );
     }
 
     #[test]

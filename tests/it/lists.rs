@@ -105,9 +105,10 @@ async fn a_filter_cannot_reach_beyond_the_scope_and_sightings_stay_inside_it() {
     assert_eq!(incidents::count(&mut tx, &foreign).await.unwrap(), 0);
     let entity = ["user:eve7".to_owned()];
     let own = walk(&mut tx, &Filter { text: Some("eve7".into()), ..Filter::default() }, Order::Severity).await;
-    assert!(incidents::sightings(&mut tx, own[0].incident_id, &entity).await.unwrap().is_empty());
+    assert!(incidents::sightings(&mut tx, None, own[0].incident_id, &entity).await.unwrap().is_empty());
     let mut all = db.web.all_tenants().await.unwrap();
-    assert_eq!(incidents::sightings(&mut all, own[0].incident_id, &entity).await.unwrap()["user:eve7"], 1);
+    let seen = incidents::sightings(&mut all, None, own[0].incident_id, &entity).await.unwrap();
+    assert_eq!(seen.iter().map(|seen| (seen.entity.as_str(), seen.incidents, seen.tenants)).collect::<Vec<_>>(), [("user:eve7", 1, 1)]);
 }
 
 #[tokio::test]

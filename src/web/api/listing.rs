@@ -91,6 +91,7 @@ impl ListQuery {
                 text,
                 updated_since: self.updated_since,
                 created_since: self.created_since,
+                ..Filter::default()
             },
             order,
             after: self.cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| invalid("cursor", "the next_cursor of a page"))?,

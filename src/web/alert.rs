@@ -1,0 +1,53 @@
+//! One alert.
+
+use super::error::PageError;
+use super::extract::{Id, User};
+use super::filters;
+use super::incident::AlertPart;
+use super::originals::portal_link;
+use super::page::Page;
+use super::scope::ScopedDb;
+use super::show::When;
+use crate::app::AppState;
+use crate::model::{AlertId, clock};
+use crate::store;
+use crate::store::incidents::Incident;
+use askama::Template;
+use axum::Router;
+use axum::routing::get;
+use chrono::{DateTime, Utc};
+
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/alerts/{id}", get(detail))
+}
+
+#[derive(Template)]
+#[template(path = "alert.html")]
+struct AlertPage {
+    user: User,
+    part: AlertPart,
+    incident: Option<Incident>,
+    link: Option<String>,
+    now: DateTime<Utc>,
+}
+
+impl AlertPage {
+    fn when(&self, at: &DateTime<Utc>) -> When {
+        When::new(*at, self.now)
+    }
+}
+
+async fn detail(user: User, db: ScopedDb, Id(id): Id<AlertId>) -> Result<Page<AlertPage>, PageError> {
+    let now = clock::now();
+    let mut tx = db.begin().await?;
+    let alert = store::alerts::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
+    let originals = store::alerts::originals(&mut tx, alert.tenant_id, &[id]).await?;
+    let incident = match alert.incident_id {
+        Some(incident) => store::incidents::get(&mut tx, incident).await?,
+        None => None,
+    };
+    tx.commit().await?;
+    let link = portal_link(alert.url.as_deref(), alert.directory_id);
+    let originals: Vec<_> = originals.into_iter().map(|row| row.original).collect();
+    Ok(Page(AlertPage { user, part: AlertPart::new(alert, &originals, now), incident, link, now }))
+}

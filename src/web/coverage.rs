@@ -1,0 +1,145 @@
+//! How complete a page is, and why it is empty: "no data" and "no incidents" never look the same.
+
+use super::show::{When, count};
+use crate::model::{Product, SyncHealth, TenantId};
+use crate::store::Scoped;
+use crate::store::coverage::{self, Coverage};
+use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+/// How the tenants and products behind a page are read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    pub sentence: String,
+    /// Every tenant is completely read.
+    pub whole: bool,
+    rows: Vec<Coverage>,
+    now: DateTime<Utc>,
+    interval: Duration,
+}
+
+/// One product of one tenant that is not read as it should be.
+#[derive(Clone, Debug)]
+pub struct Gap {
+    pub tenant: TenantId,
+    pub tenant_name: String,
+    pub product: Product,
+    pub label: &'static str,
+    /// A sign for it: `warn` where it will pass by itself, `bad` where somebody must act.
+    pub class: &'static str,
+    pub since: Option<When>,
+    pub reason: String,
+    pub remedy: String,
+}
+
+/// Why a list shows nothing.
+#[derive(Clone, Debug)]
+pub struct Empty {
+    pub title: String,
+    pub text: String,
+    /// Offer to take the filters away.
+    pub filtered: bool,
+    pub gaps: Vec<Gap>,
+    pub more_gaps: usize,
+}
+
+const GAPS_SHOWN: usize = 8;
+
+impl Reading {
+    /// Over the tenants asked for (or all of the scope) and the products that feed the page.
+    pub async fn of(
+        tx: &mut Scoped,
+        tenants: Option<&[TenantId]>,
+        products: &[Product],
+        now: DateTime<Utc>,
+        interval: Duration,
+    ) -> sqlx::Result<Self> {
+        let mut rows = coverage::list(tx, None).await?;
+        rows.retain(|row| products.contains(&row.product) && tenants.is_none_or(|tenants| tenants.contains(&row.tenant_id)));
+        let sum = coverage::summary(&rows, now, interval);
+        Ok(Self { sentence: sum.sentence(now), whole: sum.complete == sum.total && sum.total > 0, rows, now, interval })
+    }
+
+    /// Everything that is not read as it should be, what needs somebody first.
+    pub fn gaps(&self) -> Vec<Gap> {
+        let missing = |row: &&Coverage| {
+            row.enabled && (!row.state.is_reading() || row.complete_until.is_none() || row.is_late(self.now, self.interval))
+        };
+        let mut gaps: Vec<Gap> = self.rows.iter().filter(missing).map(|row| self.gap(row)).collect();
+        gaps.sort_by_key(|gap| gap.class != "bad");
+        gaps
+    }
+
+    fn gap(&self, row: &Coverage) -> Gap {
+        let late = row.state == SyncHealth::Ok;
+        Gap {
+            tenant: row.tenant_id,
+            tenant_name: row.tenant_name.clone(),
+            product: row.product,
+            label: if late { "Late" } else { row.state.label() },
+            class: if matches!(row.state, SyncHealth::Waiting | SyncHealth::Backfilling | SyncHealth::Throttled) { "warn" } else { "bad" },
+            since: row.failing_since.or(row.complete_until).map(|at| When::new(at, self.now)),
+            reason: row.reason.clone().unwrap_or_else(|| match row.state {
+                SyncHealth::Ok => "Nothing has been read lately.".to_owned(),
+                SyncHealth::Backfilling => format!("{:.0} % of its history is read.", row.backfill_done * 100.0),
+                _ => String::new(),
+            }),
+            remedy: row.remedy.clone().unwrap_or_else(|| if late { "Check that a worker runs.".to_owned() } else { String::new() }),
+        }
+    }
+
+    /// Why a list with no rows has none. `hidden` rows would be there without its filters.
+    pub fn empty(&self, what: &str, tenants: usize, filtered: bool, hidden: i64) -> Empty {
+        let mut gaps = self.gaps();
+        let more_gaps = gaps.len().saturating_sub(GAPS_SHOWN);
+        gaps.truncate(GAPS_SHOWN);
+        let read = self.rows.iter().filter(|row| row.enabled).count() - gaps.len() - more_gaps;
+        let (title, text) = if filtered && hidden > 0 {
+            gaps.clear();
+            let n = if hidden > 1000 { "more than 1,000 open ones".to_owned() } else { count(hidden, "open one", "open ones") };
+            (format!("The filter hides {n}"), format!("No {what} match this filter."))
+        } else if tenants == 0 {
+            (
+                "No tenant yet".to_owned(),
+                "There is no customer in your view. An administrator adds tenants and says who sees them.".to_owned(),
+            )
+        } else if read == 0 {
+            self.nothing_read(what)
+        } else if gaps.is_empty() {
+            (
+                format!("No {}{what}", if filtered { "such " } else { "open " }),
+                format!("Nothing is missing: {}.", lower_first(&self.sentence)),
+            )
+        } else {
+            let n = i64::try_from(gaps.len() + more_gaps).unwrap_or(i64::MAX);
+            (format!("No open {what} where we can read"), format!("But {} missing:", count(n, "reading is", "readings are")))
+        };
+        let more_gaps = if gaps.is_empty() { 0 } else { more_gaps };
+        Empty { title, text, filtered: filtered && hidden > 0, gaps, more_gaps }
+    }
+
+    /// Nothing behind the list is read: say why, in one word where there is one.
+    fn nothing_read(&self, what: &str) -> (String, String) {
+        let enabled: Vec<&Coverage> = self.rows.iter().filter(|row| row.enabled).collect();
+        let all = |states: &[SyncHealth]| !enabled.is_empty() && enabled.iter().all(|row| states.contains(&row.state));
+        let unknown = format!("Whether there are {what} is not known.");
+        if enabled.is_empty() {
+            ("Not read yet".to_owned(), format!("No customer behind this list has given consent yet. {unknown}"))
+        } else if all(&[SyncHealth::NoPermission, SyncHealth::ConsentLost]) {
+            ("No permission".to_owned(), format!("The customer's directory does not let us read them. {unknown}"))
+        } else if all(&[SyncHealth::NoLicence]) {
+            ("No licence".to_owned(), format!("The customer's directory does not have the product. {unknown}"))
+        } else if all(&[SyncHealth::Waiting, SyncHealth::Backfilling]) {
+            ("Not read yet".to_owned(), format!("The first reading is under way. {unknown}"))
+        } else {
+            let since = enabled.iter().filter_map(|row| row.failing_since).min();
+            let since = since.map_or(String::new(), |at| format!(" since {}", at.format("%-d %b %H:%M UTC")));
+            (format!("Reading fails{since}"), unknown)
+        }
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}

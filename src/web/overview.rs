@@ -1,0 +1,103 @@
+//! The first page: how things stand over all tenants.
+
+use super::coverage::{Gap, Reading};
+use super::error::PageError;
+use super::extract::User;
+use super::filters;
+use super::page::Page;
+use super::scope::ScopedDb;
+use super::show::{When, thousands};
+use super::trend::Trend;
+use crate::app::{AppState, Demo};
+use crate::config::Config;
+use crate::model::{Product, Severity, clock};
+use crate::store;
+use crate::store::overview::TenantLine;
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use chrono::{DateTime, Utc};
+use std::sync::Arc;
+
+/// Tenants and gaps shown; the rest is behind a link.
+const TENANTS: usize = 50;
+const GAPS: usize = 12;
+
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/", get(overview))
+}
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Overview {
+    user: User,
+    reading: Reading,
+    tiles: Vec<Tile>,
+    tenants: Vec<TenantLine>,
+    more_tenants: usize,
+    gaps: Vec<Gap>,
+    more_gaps: usize,
+    trend: Trend,
+    demo: Option<Arc<Demo>>,
+    now: DateTime<Utc>,
+}
+
+struct Tile {
+    label: &'static str,
+    value: String,
+    note: String,
+    link: &'static str,
+}
+
+impl Overview {
+    fn when(&self, at: &DateTime<Utc>) -> When {
+        When::new(*at, self.now)
+    }
+}
+
+/// Severities in the order of [`TenantLine::incidents`].
+fn by_severity(line: &TenantLine) -> impl Iterator<Item = (Severity, i64)> {
+    Severity::ALL.into_iter().zip(line.incidents.iter().copied())
+}
+
+async fn overview(
+    State(state): State<AppState>,
+    State(config): State<Arc<Config>>,
+    user: User,
+    db: ScopedDb,
+) -> Result<Page<Overview>, PageError> {
+    let now = clock::now();
+    let mut tx = db.begin().await?;
+    let mut tenants = store::overview::tenants(&mut tx).await?;
+    let mine = store::overview::owned(&mut tx, &user.login).await?;
+    let days = store::overview::days(&mut tx, now.date_naive()).await?;
+    let reading = Reading::of(&mut tx, None, Product::ALL, now, config.sync.interval).await?;
+    tx.commit().await?;
+    let tiles = tiles(&tenants, mine, &days);
+    let mut gaps = reading.gaps();
+    let more_gaps = gaps.len().saturating_sub(GAPS);
+    gaps.truncate(GAPS);
+    let more_tenants = tenants.len().saturating_sub(TENANTS);
+    tenants.truncate(TENANTS);
+    Ok(Page(Overview { user, reading, tiles, tenants, more_tenants, gaps, more_gaps, trend: Trend::new(days), demo: state.demo, now }))
+}
+
+fn tiles(tenants: &[TenantLine], mine: i64, days: &[store::overview::Day]) -> Vec<Tile> {
+    let open: i64 = tenants.iter().map(TenantLine::open).sum();
+    let worst: i64 = tenants.iter().map(|line| line.incidents.iter().take(2).sum::<i64>()).sum();
+    let unassigned: i64 = tenants.iter().map(|line| line.unassigned).sum();
+    let alerts: i64 = tenants.iter().map(|line| line.alerts).sum();
+    let today = days.last().copied();
+    let (opened, resolved) = today.map_or((0, 0), |day| (day.opened, day.resolved));
+    let tile = |label, value, note: &str, link| Tile { label, value: thousands(value), note: note.to_owned(), link };
+    vec![
+        tile("Open incidents", open, "new or in progress", "/incidents"),
+        tile("Critical and high", worst, "of the open ones", "/incidents?severity=critical&severity=high"),
+        tile("Unassigned", unassigned, "nobody has taken them", "/incidents?owner=none"),
+        tile("Mine", mine, "assigned to you", "/incidents?owner=me"),
+        tile("Open alerts", alerts, "each counted once", "/alerts"),
+        tile("Opened today", opened, "since 00:00 UTC", "/incidents?status=all&sort=updated"),
+        tile("Resolved today", resolved, "since 00:00 UTC", "/incidents?status=resolved&sort=updated"),
+    ]
+}
