@@ -13,8 +13,8 @@ pub use told::Told;
 pub use trip::{begin, links};
 
 use crate::config::{self, Config};
-use crate::microsoft;
-use crate::model::{ConsentOutcome, Product, permission};
+use crate::microsoft::{self, FindError};
+use crate::model::{Cloud, ConsentOutcome, DirectoryId, Product, permission};
 use crate::store::audit::By;
 use crate::store::consents::Attempt;
 use crate::store::coverage::Coverage;
@@ -181,4 +181,12 @@ pub async fn visit(desk: &Desk, by: &By, token: &str, flow: Option<&Flow>, now: 
     };
     let apps = apps_of(&desk.config, &tenant).into_iter().map(step).collect();
     Ok(Visit::Open(Box::new(View { tenant, invite, apps, coverage })))
+}
+
+/// Which directory a domain belongs to, as Microsoft says; otherwise a sentence for staff.
+pub async fn find_directory(desk: &Desk, cloud: Cloud, domain: &str, now: DateTime<Utc>) -> Result<DirectoryId, &'static str> {
+    desk.microsoft.find_directory(cloud, domain, now).await.map_err(|error| match error {
+        FindError::InvalidName | FindError::NotFound => "Microsoft knows no directory with this domain in this cloud.",
+        FindError::Call(_) => "Microsoft could not be asked for this domain just now. Try again, or give the directory id.",
+    })
 }

@@ -6,7 +6,7 @@ use crate::auth::form_tokens::{self, FormKey};
 use crate::auth::{Person, secret, sessions};
 use crate::config::Config;
 use crate::model::Role;
-use crate::store::audit::Actor;
+use crate::store::audit::{Actor, By};
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, OriginalUri, Request};
 use axum::http::request::Parts;
@@ -52,6 +52,11 @@ impl User {
     /// For audit rows.
     pub fn actor(&self) -> Actor {
         Actor::User(self.id, self.login.clone())
+    }
+
+    /// For changes that write their own audit row.
+    pub fn by(&self) -> By {
+        By { actor: self.actor(), ip: self.ip.clone() }
     }
 
     /// "Ada Lovelace" is "AL".

@@ -5,9 +5,11 @@
 //! [`extract::Id`] for ids in paths, [`extract::Posted`] for forms, [`scope::ScopedDb`] for data.
 
 pub mod account;
+pub mod admin;
 pub mod alert;
 pub mod alerts;
 pub mod api;
+pub mod chips;
 pub mod coverage;
 pub mod error;
 pub mod evidence;
@@ -27,6 +29,7 @@ pub mod scope;
 pub mod setup;
 pub mod show;
 pub mod static_files;
+pub mod tenants;
 pub mod trend;
 
 use crate::app::AppState;
@@ -76,6 +79,8 @@ pub fn router(state: AppState) -> Router {
         .merge(incident::routes())
         .merge(alerts::routes())
         .merge(alert::routes())
+        .merge(tenants::routes())
+        .merge(admin::routes())
         .fallback(|| async { PageError::NotFound })
         .method_not_allowed_fallback(|| async { PageError::MethodNotAllowed })
         .layer(layers)

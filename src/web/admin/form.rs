@@ -1,0 +1,145 @@
+//! The form with which a tenant is added and edited.
+
+use crate::app::onboarding::{self, Ask, Desk};
+use crate::config::Config;
+use crate::model::registration::{Raw, Registration, Wrong};
+use crate::model::{Cloud, clock};
+use crate::store;
+use crate::store::tenants::Tenant;
+use serde::Deserialize;
+
+/// What the browser sends.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fields {
+    name: String,
+    #[serde(default)]
+    directory: String,
+    #[serde(default)]
+    domain: String,
+    #[serde(default)]
+    cloud: String,
+    #[serde(default)]
+    apps: Vec<String>,
+    #[serde(default)]
+    tags: String,
+    #[serde(default)]
+    group: String,
+    #[serde(default)]
+    contacts: String,
+    #[serde(default)]
+    notes: String,
+    /// Of the tenant as it was read; only when editing.
+    #[serde(default)]
+    pub version: String,
+}
+
+/// The form as it is shown.
+#[derive(Debug)]
+pub(super) struct Form {
+    pub raw: Raw,
+    wrong: Vec<Wrong>,
+    pub apps: Vec<App>,
+    /// A directory is bound: it and the cloud change by a rebind only.
+    pub bound: bool,
+    pub version: String,
+}
+
+/// One configured app as a box to tick.
+#[derive(Debug)]
+pub(super) struct App {
+    pub name: String,
+    pub cloud: Cloud,
+    pub asks: Vec<Ask>,
+}
+
+impl Form {
+    /// Empty, with every commercial app ticked.
+    pub fn empty(config: &Config) -> Self {
+        Self::new(config, Raw::default(), Vec::new())
+    }
+
+    /// A tenant as it stands.
+    pub fn of(config: &Config, tenant: &Tenant) -> Self {
+        let registration = tenant.registration();
+        let raw = Raw {
+            name: registration.name,
+            directory: registration.directory.map(|id| id.to_string()).unwrap_or_default(),
+            domain: registration.domain.unwrap_or_default(),
+            cloud: registration.cloud.to_string(),
+            apps: Some(registration.apps),
+            tags: registration.tags.join(", "),
+            group: registration.group.unwrap_or_default(),
+            contacts: registration.contacts,
+            notes: registration.notes,
+        };
+        let form = Self::new(config, raw, Vec::new());
+        Self { bound: tenant.directory_id.is_some(), version: version(tenant), ..form }
+    }
+
+    /// What was sent, with what is wrong with it.
+    pub fn wrong_with(config: &Config, raw: Raw, wrong: Vec<Wrong>, tenant: Option<&Tenant>) -> Self {
+        let form = Self::new(config, raw, wrong);
+        match tenant {
+            Some(tenant) => Self { bound: tenant.directory_id.is_some(), version: version(tenant), ..form },
+            None => form,
+        }
+    }
+
+    fn new(config: &Config, raw: Raw, wrong: Vec<Wrong>) -> Self {
+        let app = |app: &crate::config::App| App { name: app.name.clone(), cloud: app.cloud, asks: onboarding::asks(app) };
+        Self { raw, wrong, apps: config.app.iter().map(app).collect(), bound: false, version: String::new() }
+    }
+
+    pub fn wrong(&self, field: &str) -> Option<&'static str> {
+        self.wrong.iter().find(|wrong| wrong.field == field).map(|wrong| wrong.why)
+    }
+
+    pub fn is_chosen(&self, app: &App) -> bool {
+        self.raw.apps.as_ref().map_or(app.cloud == Cloud::Commercial, |chosen| chosen.contains(&app.name))
+    }
+
+    pub fn is_cloud(&self, cloud: Cloud) -> bool {
+        self.raw.cloud == cloud.as_str() || (self.raw.cloud.is_empty() && cloud == Cloud::Commercial)
+    }
+}
+
+/// The tenant's version as it stands in the form.
+fn version(tenant: &Tenant) -> String {
+    tenant.updated_at.timestamp_micros().to_string()
+}
+
+/// The configured apps with their clouds, as checks of a registration want them.
+pub(super) fn known(config: &Config) -> Vec<(&str, Cloud)> {
+    config.app.iter().map(|app| (app.name.as_str(), app.cloud)).collect()
+}
+
+impl Fields {
+    pub fn raw(self) -> Raw {
+        let Self { name, directory, domain, cloud, apps, tags, group, contacts, notes, version: _ } = self;
+        Raw { name, directory, domain, cloud, apps: Some(apps), tags, group, contacts, notes }
+    }
+}
+
+/// Checks what was sent, looks a domain up where no directory is given, and asks whether another tenant holds the directory.
+pub(super) async fn check(desk: &Desk, raw: &Raw, tenant: Option<&Tenant>) -> anyhow::Result<Result<Registration, Vec<Wrong>>> {
+    let mut good = match raw.check(&known(&desk.config)) {
+        Ok(good) => good,
+        Err(wrong) => return Ok(Err(wrong)),
+    };
+    let bound = tenant.is_some_and(|tenant| tenant.directory_id.is_some());
+    if let (None, Some(domain), false) = (good.directory, &good.domain, bound) {
+        match onboarding::find_directory(desk, good.cloud, domain, clock::now()).await {
+            Ok(directory) => good.directory = Some(directory),
+            Err(why) => return Ok(Err(vec![Wrong { field: "domain", why }])),
+        }
+    }
+    if let (Some(directory), false) = (good.directory, bound) {
+        let mut tx = desk.db.all_tenants().await?;
+        if store::tenants::holder(&mut tx, directory, tenant.map(|tenant| tenant.tenant_id)).await?.is_some() {
+            let field = if raw.directory.trim().is_empty() { "domain" } else { "directory" };
+            return Ok(Err(vec![Wrong { field, why: "Another tenant of the registry has this directory." }]));
+        }
+    }
+    Ok(Ok(good))
+}

@@ -1,0 +1,146 @@
+//! Making a link for a customer, and the page from which it is sent. The link is shown once.
+
+use crate::app::AppState;
+use crate::app::onboarding::Desk;
+use crate::model::{InviteId, TenantId, TenantState, clock};
+use crate::store::invites::Invite;
+use crate::store::tenants::Tenant;
+use crate::store::{self, tickets};
+use crate::web::error::PageError;
+use crate::web::extract::{Id, Lead, Posted, User};
+use crate::web::page::Page;
+use crate::web::scope::ScopedDb;
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::response::Redirect;
+use axum::routing::post;
+use qrcode::{Color, QrCode};
+use serde::Deserialize;
+use std::fmt::Write as _;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/admin/tenants/{tenant}/invites", post(create))
+        .route("/admin/tenants/{tenant}/invites/{invite}/revoke", post(revoke))
+}
+
+#[derive(Template)]
+#[template(path = "admin/invite.html")]
+struct InvitePage {
+    user: User,
+    tenant: Tenant,
+    invite: Invite,
+    link: String,
+    mail: Mail,
+    code: Option<Code>,
+}
+
+/// A mail that is ready to be sent.
+struct Mail {
+    to: String,
+    subject: String,
+    body: String,
+}
+
+impl Mail {
+    fn new(tenant: &Tenant, invite: &Invite, link: &str, host: &str) -> Self {
+        let plain = |word: &&str| word.contains('@') && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"@._+-".contains(&byte));
+        let to = tenant.contacts.split(|c: char| c.is_whitespace() || ",;<>()".contains(c)).find(plain).unwrap_or_default().to_owned();
+        let body = format!(
+            "Hello,\n\nto watch over the security of {name} for you, we need your approval to read your Microsoft security data. Please open \
+             this link with an administrator account of your organisation (Global Administrator or Privileged Role Administrator). It says \
+             in plain words what is asked for, what is not, and how to take it back:\n\n{link}\n\nThe link is for you alone, works once, and \
+             until {until}. Please do not forward it outside your organisation. It begins with {host}; do not trust another address.\n\n\
+             Kind regards",
+            name = tenant.name,
+            until = invite.expires_at.format("%-d %B %Y, %H:%M UTC"),
+        );
+        Self { to, subject: format!("Please approve: security monitoring of {}", tenant.name), body }
+    }
+
+    /// For `mailto:`, where a space is `%20`.
+    fn href(&self) -> String {
+        let encode = |text: &str| {
+            let text = text.replace('\n', "\r\n");
+            url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+        };
+        format!("mailto:{}?subject={}&body={}", self.to, encode(&self.subject), encode(&self.body))
+    }
+}
+
+/// A QR code as one path of dark squares.
+struct Code {
+    size: usize,
+    path: String,
+}
+
+impl Code {
+    fn new(text: &str) -> Option<Self> {
+        let code = QrCode::new(text).ok()?;
+        let (width, colors) = (code.width(), code.to_colors());
+        let mut path = String::new();
+        for (at, color) in colors.into_iter().enumerate() {
+            if color == Color::Dark {
+                let _ = write!(path, "M{} {}h1v1h-1z", at % width + 4, at / width + 4);
+            }
+        }
+        Some(Self { size: width + 8, path })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+async fn create(
+    State(desk): State<Desk>,
+    Lead(user): Lead,
+    db: ScopedDb,
+    Id(tenant): Id<TenantId>,
+    Posted(_, Nothing {}): Posted<Nothing>,
+) -> Result<Page<InvitePage>, PageError> {
+    let now = clock::now();
+    let mut tx = db.begin().await?;
+    let tenant = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
+    if tenant.state == TenantState::Offboarded {
+        return Err(PageError::Conflict("This tenant is offboarded.".into()));
+    }
+    if tenant.apps.is_empty() {
+        return Err(PageError::Conflict("Choose first what the customer is asked for.".into()));
+    }
+    let ticket = tickets::mint(tenant.tenant_id)?;
+    let invite = store::invites::create(&mut tx, &user.by(), tenant.tenant_id, &ticket, now).await?;
+    tx.commit().await?;
+    let link = desk.config.public_url.join(&format!("/onboard/{}", ticket.text))?.to_string();
+    let origin = desk.config.public_url.origin().ascii_serialization();
+    let mail = Mail::new(&tenant, &invite, &link, &origin);
+    Ok(Page(InvitePage { user, code: Code::new(&link), mail, tenant, invite, link }))
+}
+
+async fn revoke(
+    Lead(user): Lead,
+    db: ScopedDb,
+    Id((tenant, invite)): Id<(TenantId, InviteId)>,
+    Posted(_, Nothing {}): Posted<Nothing>,
+) -> Result<Redirect, PageError> {
+    let mut tx = db.begin().await?;
+    store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
+    if !store::invites::revoke(&mut tx, &user.by(), tenant, invite, clock::now()).await? {
+        return Err(PageError::Conflict("The link has been used or revoked already.".into()));
+    }
+    tx.commit().await?;
+    Ok(Redirect::to(&format!("/admin/tenants/{tenant}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_is_one_path_with_a_quiet_border() {
+        let code = Code::new("https://portal.example.com/onboard/x").unwrap();
+        assert!(code.path.starts_with("M4 4h1v1h-1z"), "{}", code.path);
+        assert_eq!(code.size, 29 + 8);
+    }
+}

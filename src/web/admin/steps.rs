@@ -1,0 +1,192 @@
+//! How far the onboarding of a tenant is: seven steps, each with what happened and what to do.
+
+use crate::model::{ConsentOutcome, ConsentStep, PermissionState, SyncHealth, TenantState};
+use crate::store::consents::Attempt;
+use crate::store::coverage::Coverage;
+use crate::store::invites::Invite;
+use crate::store::permissions::Permission;
+use crate::store::tenants::Tenant;
+use crate::web::show::span;
+use chrono::{DateTime, Utc};
+
+/// What is known of a tenant's onboarding.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub tenant: Tenant,
+    pub invite: Option<Invite>,
+    /// Newest first.
+    pub attempts: Vec<Attempt>,
+    pub permissions: Vec<Permission>,
+    pub coverage: Vec<Coverage>,
+    pub now: DateTime<Utc>,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    pub title: &'static str,
+    pub mark: Mark,
+    /// What happened.
+    pub text: String,
+    /// What to do, where there is something to do.
+    pub remedy: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    Done,
+    Now,
+    Failed,
+    Next,
+}
+
+impl Mark {
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Now => "now",
+            Self::Failed => "failed",
+            Self::Next => "next",
+        }
+    }
+
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Done => "✓",
+            Self::Now => "●",
+            Self::Failed => "▲",
+            Self::Next => "○",
+        }
+    }
+}
+
+fn step(title: &'static str, mark: Mark, text: impl Into<String>) -> Step {
+    Step { title, mark, text: text.into(), remedy: None }
+}
+
+impl Step {
+    fn remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
+    }
+}
+
+impl Known {
+    /// All steps in their order.
+    pub fn steps(&self) -> Vec<Step> {
+        vec![self.details(), self.services(), self.link(), self.waiting(), self.approval(), self.tests(), self.first_sync()]
+    }
+
+    /// The newest link can be opened.
+    pub fn has_open_link(&self) -> bool {
+        self.invite.as_ref().is_some_and(|invite| invite.is_valid(self.now))
+    }
+
+    fn is_bound(&self) -> bool {
+        self.tenant.directory_id.is_some()
+    }
+
+    fn details(&self) -> Step {
+        let text = match (self.tenant.directory_id, self.tenant.expected_directory_id) {
+            (Some(id), _) => format!("The directory {id} is bound."),
+            (None, Some(id)) => format!("The directory {id} is expected; a consent from another is refused."),
+            (None, None) => "The directory is learnt at consent; you approve it then.".to_owned(),
+        };
+        step("Details", Mark::Done, text)
+    }
+
+    fn services(&self) -> Step {
+        if self.tenant.apps.is_empty() {
+            return step("Services", Mark::Failed, "No app is chosen.").remedy("Choose below what the customer is asked for.");
+        }
+        step("Services", Mark::Done, format!("Asked for: {}.", self.tenant.apps.join(", ")))
+    }
+
+    fn link(&self) -> Step {
+        let Some(invite) = &self.invite else {
+            let mark = if self.is_bound() { Mark::Done } else { Mark::Now };
+            return step("Link", mark, "No link was made yet.").remedy("Make a link and send it to an administrator of the customer.");
+        };
+        if invite.used_at.is_some() {
+            step("Link", Mark::Done, "The link was used.")
+        } else if invite.revoked_at.is_some() {
+            step("Link", Mark::Failed, "The link was revoked.").remedy("Make a new link when the customer is to try again.")
+        } else if self.now >= invite.expires_at {
+            step("Link", Mark::Failed, "The link is too old.").remedy("Make a new link and send it again.")
+        } else {
+            step("Link", Mark::Done, format!("The link works for {} more.", span(invite.expires_at - self.now)))
+        }
+    }
+
+    fn waiting(&self) -> Step {
+        const TITLE: &str = "Consent";
+        if self.is_bound() {
+            return step(TITLE, Mark::Done, "Approved, and the directory is proven by a sign-in.");
+        }
+        let Some(invite) = &self.invite else { return step(TITLE, Mark::Next, "Waits for the link.") };
+        let Some(last) = self.attempts.iter().find(|attempt| attempt.invite_id == invite.invite_id) else {
+            return match invite.opened_at {
+                Some(_) => step(TITLE, Mark::Now, "The customer has opened the link and has not gone to Microsoft yet."),
+                None => step(TITLE, Mark::Now, "The customer has not opened the link yet."),
+            };
+        };
+        match last.outcome {
+            None if self.now >= last.expires_at => step(TITLE, Mark::Failed, "No answer came back from Microsoft.").remedy(
+                "Microsoft keeps some refusals to itself: most often the account is no administrator (\"Need admin approval\"). Ask the \
+                 customer what the page said; the link can be opened again.",
+            ),
+            None => step(TITLE, Mark::Now, "The customer is at Microsoft; no answer yet."),
+            Some(ConsentOutcome::Granted) if last.step == ConsentStep::AdminConsent => {
+                step(TITLE, Mark::Now, "Approved for an app; the rest, or the sign-in that proves the directory, is still to come.")
+            }
+            Some(outcome) => {
+                let number = last.aadsts.map(|number| format!(" (AADSTS{number})")).unwrap_or_default();
+                let failed = step(TITLE, Mark::Failed, format!("{}{number}.", outcome.label()));
+                failed.remedy(last.error.clone().unwrap_or_else(|| "The customer can open the link again.".to_owned()))
+            }
+        }
+    }
+
+    fn approval(&self) -> Step {
+        const TITLE: &str = "Directory";
+        if self.tenant.needs_approval {
+            return step(TITLE, Mark::Now, "The directory was learnt at consent.")
+                .remedy("Compare its id with what the customer told you, then approve or refuse it.");
+        }
+        if self.is_bound() { step(TITLE, Mark::Done, "Confirmed.") } else { step(TITLE, Mark::Next, "Waits for the consent.") }
+    }
+
+    fn tests(&self) -> Step {
+        const TITLE: &str = "Tests";
+        let expected = || self.permissions.iter().filter(|row| row.expected);
+        let (all, good) = (expected().count(), expected().filter(|row| row.state == PermissionState::Granted).count());
+        let tested = expected().any(|row| row.checked_at.is_some());
+        if !self.is_bound() || self.tenant.needs_approval {
+            return step(TITLE, Mark::Next, "Each permission is tested by a real call.");
+        }
+        if !tested {
+            return step(TITLE, Mark::Now, "Permissions are being tested; Microsoft takes a moment to spread a consent.");
+        }
+        if good == all {
+            return step(TITLE, Mark::Done, format!("All {all} permissions work."));
+        }
+        step(TITLE, Mark::Failed, format!("{good} of {all} permissions work."))
+            .remedy("Each row of the permissions table says what is wrong and what to do; then check again.")
+    }
+
+    fn first_sync(&self) -> Step {
+        const TITLE: &str = "First reading";
+        if !self.tenant.state.is_read() {
+            let text = if self.tenant.state == TenantState::Paused { "Paused." } else { "Begins when the tests are through." };
+            return step(TITLE, Mark::Next, text);
+        }
+        let rows: Vec<&Coverage> = self.coverage.iter().filter(|row| row.enabled).collect();
+        if !rows.is_empty() && rows.iter().all(|row| row.complete_until.is_some()) {
+            return step(TITLE, Mark::Done, "Every product has been read to the present.");
+        }
+        let one = |row: &&Coverage| match row.state {
+            SyncHealth::Waiting | SyncHealth::Backfilling => format!("{} {:.0} %", row.product.label(), row.backfill_done * 100.0),
+            state => format!("{}: {}", row.product.label(), state.label().to_lowercase()),
+        };
+        step(TITLE, Mark::Now, format!("{}.", rows.iter().map(one).collect::<Vec<_>>().join(", ")))
+    }
+}

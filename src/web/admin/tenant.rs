@@ -1,0 +1,119 @@
+//! One tenant of the registry: its onboarding, its form, and everything that can be done with it.
+
+use super::form::{self, Fields, Form};
+use super::steps::{Known, Step};
+use crate::app::AppState;
+use crate::app::onboarding::Desk;
+use crate::model::registration::Wrong;
+use crate::model::{TenantId, TenantState, clock};
+use crate::store::rebinds::Request;
+use crate::store::tenants::WriteError;
+use crate::store::{self, Scoped};
+use crate::web::chips;
+use crate::web::error::PageError;
+use crate::web::extract::{Id, Lead, Posted, User};
+use crate::web::page::Page;
+use crate::web::scope::ScopedDb;
+use crate::web::show::When;
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use chrono::{DateTime, Utc};
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/admin/tenants/{tenant}", get(show).post(update))
+}
+
+#[derive(Template)]
+#[template(path = "admin/tenant.html")]
+struct TenantPage {
+    user: User,
+    known: Known,
+    steps: Vec<Step>,
+    form: Form,
+    rebind: Option<Request>,
+    problem: bool,
+}
+
+impl TenantPage {
+    fn at(&self, action: &str) -> String {
+        format!("/admin/tenants/{}/{action}", self.known.tenant.tenant_id)
+    }
+
+    fn when(&self, at: &DateTime<Utc>) -> When {
+        When::new(*at, self.known.now)
+    }
+
+    fn is_offboarded(&self) -> bool {
+        self.known.tenant.state == TenantState::Offboarded
+    }
+
+    fn is_paused(&self) -> bool {
+        self.known.tenant.state == TenantState::Paused
+    }
+
+    /// The tests may be asked for.
+    fn can_check(&self) -> bool {
+        let tenant = &self.known.tenant;
+        tenant.directory_id.is_some() && !tenant.needs_approval && !self.is_paused() && !self.is_offboarded()
+    }
+
+    fn is_own(&self, request: &Request) -> bool {
+        request.requested_by == self.user.id
+    }
+}
+
+async fn show(State(desk): State<Desk>, Lead(user): Lead, db: ScopedDb, Id(tenant): Id<TenantId>) -> Result<Page<TenantPage>, PageError> {
+    let mut tx = db.begin().await?;
+    let (known, rebind) = know(&mut tx, tenant).await?;
+    let form = Form::of(&desk.config, &known.tenant);
+    Ok(Page(TenantPage { user, steps: known.steps(), known, form, rebind, problem: false }))
+}
+
+async fn know(tx: &mut Scoped, tenant_id: TenantId) -> Result<(Known, Option<Request>), PageError> {
+    let tenant = store::tenants::get(tx, tenant_id).await?.ok_or(PageError::NotFound)?;
+    let known = Known {
+        invite: store::invites::latest(tx, tenant_id).await?,
+        attempts: store::consents::list(tx, tenant_id, 20).await?,
+        permissions: store::permissions::list(tx, tenant_id).await?,
+        coverage: store::coverage::list(tx, Some(tenant_id)).await?,
+        tenant,
+        now: clock::now(),
+    };
+    Ok((known, store::rebinds::open(tx, tenant_id).await?))
+}
+
+async fn update(
+    State(desk): State<Desk>,
+    Lead(user): Lead,
+    db: ScopedDb,
+    Id(tenant): Id<TenantId>,
+    Posted(_, fields): Posted<Fields>,
+) -> Result<Response, PageError> {
+    let mut tx = db.begin().await?;
+    let (known, rebind) = know(&mut tx, tenant).await?;
+    drop(tx); // a domain may have to be looked up
+    let version = fields.version.parse().ok().and_then(DateTime::from_timestamp_micros);
+    let version = version.ok_or(PageError::BadRequest("The form does not say which version it changes.".into()))?;
+    let raw = fields.raw();
+    let wrong = match form::check(&desk, &raw, Some(&known.tenant)).await? {
+        Err(wrong) => wrong,
+        Ok(good) => {
+            let mut tx = db.begin().await?;
+            match store::tenants::update(&mut tx, &user.by(), &known.tenant, &good, version, clock::now()).await {
+                Ok(()) => {
+                    tx.commit().await?;
+                    return Ok(Redirect::to(&format!("/admin/tenants/{tenant}")).into_response());
+                }
+                Err(WriteError::NameTaken) => vec![Wrong { field: "name", why: "Another tenant has this name." }],
+                Err(error) => return Err(super::not_written(error)),
+            }
+        }
+    };
+    let form = Form::wrong_with(&desk.config, raw, wrong, Some(&known.tenant));
+    let page = TenantPage { user, steps: known.steps(), known, form, rebind, problem: true };
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response())
+}

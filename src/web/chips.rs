@@ -1,0 +1,87 @@
+//! The small marks that say a state by sign, colour and word.
+
+use crate::model::{ConsentOutcome, PermissionState, SyncHealth, TenantState};
+use crate::store::tenant_lists::ProductLine;
+
+/// One mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chip {
+    /// `ok`, `warn`, `bad`, `note` or `plain`: the colour.
+    pub class: &'static str,
+    pub sign: &'static str,
+    pub word: &'static str,
+}
+
+const fn chip(class: &'static str, word: &'static str) -> Chip {
+    let sign = match class.as_bytes() {
+        b"ok" => "✓",
+        b"warn" => "▲",
+        b"bad" => "✕",
+        b"note" => "●",
+        _ => "○",
+    };
+    Chip { class, sign, word }
+}
+
+/// Where a tenant stands.
+pub const fn tenant(state: TenantState) -> Chip {
+    let class = match state {
+        TenantState::Active => "ok",
+        TenantState::Degraded => "warn",
+        TenantState::Blind => "bad",
+        TenantState::ConsentPending | TenantState::Verifying => "note",
+        TenantState::Invited | TenantState::Paused | TenantState::Offboarded => "plain",
+    };
+    chip(class, state.label())
+}
+
+/// How a product is read.
+pub const fn health(health: SyncHealth) -> Chip {
+    let class = match health {
+        SyncHealth::Ok => "ok",
+        SyncHealth::Waiting => "plain",
+        SyncHealth::Backfilling => "note",
+        SyncHealth::Throttled | SyncHealth::NoLicence => "warn",
+        SyncHealth::NoPermission | SyncHealth::ConsentLost | SyncHealth::Failing => "bad",
+    };
+    chip(class, health.label())
+}
+
+/// What became of a permission.
+pub const fn permission(state: PermissionState) -> Chip {
+    let class = match state {
+        PermissionState::Granted => "ok",
+        PermissionState::Asked | PermissionState::Unknown => "plain",
+        PermissionState::Unlicensed => "warn",
+        PermissionState::Missing | PermissionState::Revoked => "bad",
+    };
+    chip(class, state.label())
+}
+
+/// A product in a list of tenants: its permission where that is the trouble, else its reading.
+pub fn product(line: &ProductLine) -> Chip {
+    match (line.permission, line.health) {
+        (Some(state @ (PermissionState::Missing | PermissionState::Revoked | PermissionState::Unlicensed)), _) => permission(state),
+        (_, Some(health)) => self::health(health),
+        (state, None) => permission(state.unwrap_or(PermissionState::Unknown)),
+    }
+}
+
+/// How a trip to Microsoft ended.
+pub const fn outcome(outcome: ConsentOutcome) -> Chip {
+    let class = match outcome {
+        ConsentOutcome::Granted | ConsentOutcome::Proven => "ok",
+        ConsentOutcome::ForeignDirectory | ConsentOutcome::WrongDirectory | ConsentOutcome::Refused => "bad",
+        _ => "warn",
+    };
+    chip(class, outcome.label())
+}
+
+/// Yes, no, or not known.
+pub const fn known(answer: Option<bool>) -> Chip {
+    match answer {
+        Some(true) => chip("ok", "Yes"),
+        Some(false) => chip("bad", "No"),
+        None => chip("plain", "Not known"),
+    }
+}
