@@ -30,7 +30,9 @@ fn front(world: &World) -> Answer {
         "<p>This server plays Microsoft's sign-in and the Defender APIs for Watchfloor's demo and tests. Change something here and \
          watch how Watchfloor notices.</p><h2>Directories</h2>",
     );
-    for directory in world.directories.values() {
+    let mut directories: Vec<&Directory> = world.directories.values().collect();
+    directories.sort_by_key(|directory| &directory.name);
+    for directory in directories {
         main.push_str(&card(world, directory));
     }
     page(200, true, "A Microsoft cloud, played", &main)

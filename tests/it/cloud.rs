@@ -167,9 +167,21 @@ impl Cloud {
         Some(location.query_pairs().into_owned().collect())
     }
 
+    /// Opens the sign-in page of a directory with the cookie that consent left; the status.
+    pub async fn open_sign_in(&self, directory: DirectoryId, prompt: &str) -> u16 {
+        let mut url = self.authorize_url(directory);
+        url.query_pairs_mut().append_pair("prompt", prompt);
+        let cookie = format!("stand_in_account={}/admin@northwind-mills.example", self.directory);
+        self.http.get(url).header("cookie", cookie).send().await.unwrap().status().as_u16()
+    }
+
     /// Signs the administrator in; the code. Its PKCE verifier is `FORM_REDIRECT`.
     pub async fn sign_in(&self) -> String {
-        let mut url = self.url(&format!("login.microsoftonline.com/{}/oauth2/v2.0/authorize", self.directory));
+        self.pick_account(self.authorize_url(self.directory)).await.remove("code").unwrap()
+    }
+
+    fn authorize_url(&self, directory: DirectoryId) -> Url {
+        let mut url = self.url(&format!("login.microsoftonline.com/{directory}/oauth2/v2.0/authorize"));
         let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, FORM_REDIRECT.as_bytes()));
         url.query_pairs_mut()
             .append_pair("client_id", &self.app.to_string())
@@ -180,7 +192,7 @@ impl Cloud {
             .append_pair("nonce", "n")
             .append_pair("code_challenge", &challenge)
             .append_pair("code_challenge_method", "S256");
-        self.pick_account(url).await.remove("code").unwrap()
+        url
     }
 
     /// Signs in as the administrator at an authorization address; the query that comes back.

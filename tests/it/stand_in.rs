@@ -4,8 +4,8 @@ use super::cloud::{Cloud, FORM_REDIRECT};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use watchfloor::demo::{Api, ExampleKind, Fault, Times, examples, prepare};
-use watchfloor::model::Product;
+use watchfloor::demo::{Api, Directory, ExampleKind, Fault, Times, examples, prepare};
+use watchfloor::model::{DirectoryId, Product};
 
 const XDR: &str = "https://api.security.microsoft.com";
 const ENDPOINT: &str = "https://api.securitycenter.microsoft.com";
@@ -278,4 +278,14 @@ async fn the_front_page_pulls_the_strings_but_not_for_another_site() {
     assert!(cloud.stand_in.world().is_granted(cloud.directory, cloud.app));
     assert_eq!(cloud.control(&fields, cloud.stand_in.base().trim_end_matches('/')).await, 303);
     assert!(!cloud.stand_in.world().is_granted(cloud.directory, cloud.app));
+}
+
+#[tokio::test]
+async fn a_session_is_used_silently_in_its_own_directory_only() {
+    let cloud = Cloud::start().await;
+    let other = DirectoryId(uuid::Uuid::new_v4());
+    cloud.stand_in.world().add_directory(Directory::new(other, "Other Mills", "other-mills.example"));
+    assert_eq!(cloud.open_sign_in(cloud.directory, "").await, 302);
+    assert_eq!(cloud.open_sign_in(cloud.directory, "select_account").await, 200);
+    assert_eq!(cloud.open_sign_in(other, "").await, 200);
 }
