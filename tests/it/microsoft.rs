@@ -1,250 +1,290 @@
-//! How the client behaves towards Microsoft when things go wrong.
+//! The client against the stand-in cloud, which refuses whatever Microsoft would refuse.
 
-use crate::fake::{APP, DIRECTORY, Fake, Reply, Seen, now, target, token_body};
-use chrono::TimeDelta;
-use serde_json::json;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::fake::{CLIENT_ID, DIRECTORY, SECRET};
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::Duration;
-use watchfloor::microsoft::{CallError, CloudAppsQuery, NetworkFault, Target};
-use watchfloor::model::{Cloud, DirectoryId, Product};
+use url::Url;
+use uuid::Uuid;
+use watchfloor::config;
+use watchfloor::demo::{Api, App, Credential, Directory, Fault, IdTokenLie, StandIn, Times, World};
+use watchfloor::microsoft::consent::{Callback, Who, parse_callback};
+use watchfloor::microsoft::{CallError, Client, CloudAppsQuery, FindError, Page, SignInError, SignedIn, Target, cloud_apps, endpoint, xdr};
+use watchfloor::model::{Cloud, ConsentOutcome, DirectoryId, Product, TenantId};
 
-const EMPTY: &str = r#"{"value":[]}"#;
+const NAME: &str = "defender";
+const CALLBACK: &str = "https://portal.example.com/consent/callback";
+const ROLES: [(Product, &str); 3] = [
+    (Product::DefenderXdr, "Incident.Read.All"),
+    (Product::DefenderEndpoint, "Alert.Read.All"),
+    (Product::CloudApps, "Investigation.Read"),
+];
 
-/// Answers the n-th call to an API with the n-th reply, the last one again and again.
-fn in_turn(replies: impl Fn(usize) -> Reply + Send + Sync + 'static) -> impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static {
-    let calls = AtomicUsize::new(0);
-    move |seen| (!seen.is_token_request()).then(|| replies(calls.fetch_add(1, Ordering::SeqCst)))
+fn file(content: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("watchfloor-test-{}", Uuid::new_v4()));
+    std::fs::write(&path, content).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    path
 }
 
-fn retry_after(value: &str) -> Reply {
-    Reply(429, vec![("retry-after", value.to_owned())], vec![])
+/// A stand-in with the directory Contoso, which has consented to the one app, and a client of that app.
+struct Scene {
+    cloud: StandIn,
+    client: Client,
+    target: Target,
 }
 
-#[tokio::test]
-async fn one_token_serves_many_calls_at_once_and_is_renewed_five_minutes_early() {
-    let fake = Fake::start(in_turn(|_| Reply::json(EMPTY))).await;
-    let (client, target) = (fake.client(), target());
-    let tokens = || fake.seen().iter().filter(|seen| seen.is_token_request()).count();
-    let calls = (0..10).map(|_| {
-        let client = client.clone();
-        tokio::spawn(async move { client.probe(&target, APP, Product::DefenderXdr, now()).await })
-    });
-    for call in calls.collect::<Vec<_>>() {
-        call.await.unwrap().unwrap();
+impl Scene {
+    async fn start() -> Self {
+        Self::with(Credential::Secret(SECRET.to_owned(), None), Some(file(SECRET)), None, None).await
     }
-    assert_eq!((tokens(), fake.calls().len()), (1, 10));
-    client.probe(&target, APP, Product::DefenderXdr, now() + TimeDelta::minutes(54)).await.unwrap();
-    assert_eq!(tokens(), 1);
-    client.probe(&target, APP, Product::DefenderXdr, now() + TimeDelta::minutes(55)).await.unwrap();
-    assert_eq!(tokens(), 2);
-    client.probe(&target, APP, Product::DefenderEndpoint, now()).await.unwrap();
-    client.probe(&Target { tenant: watchfloor::model::TenantId::new(), ..target }, APP, Product::DefenderXdr, now()).await.unwrap();
-    assert_eq!(tokens(), 4, "each resource and each tenant has tokens of its own");
-}
 
-#[tokio::test]
-async fn roles_come_from_a_fresh_token() {
-    let fake = Fake::start(|_| None).await;
-    let (client, target) = (fake.client(), target());
-    for _ in 0..2 {
-        assert_eq!(client.roles(&target, APP, Product::DefenderXdr, now()).await.unwrap(), ["Incident.Read.All"]);
+    async fn with_certificate() -> Self {
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["app".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let registered = Credential::Certificate(certificate.der().to_vec());
+        Self::with(registered, None, Some(file(&certificate.pem())), Some(file(&key.serialize_pem()))).await
     }
-    assert_eq!(fake.seen().len(), 2);
+
+    async fn with(registered: Credential, secret: Option<PathBuf>, certificate: Option<PathBuf>, key: Option<PathBuf>) -> Self {
+        let directory = DirectoryId::parse(DIRECTORY).unwrap();
+        let mut world = World::new(7);
+        world.add_directory(Directory::new(directory, "Contoso", "contoso.com"));
+        world.register_app(App {
+            client_id: CLIENT_ID,
+            name: "Watchfloor".to_owned(),
+            publisher: "Northwatch".to_owned(),
+            credentials: vec![registered],
+            redirect_uris: vec![CALLBACK.to_owned()],
+            roles: ROLES.iter().map(|(product, role)| (*product, (*role).to_owned())).collect(),
+            home: None,
+        });
+        world.grant(directory, CLIENT_ID);
+        let now = world.now();
+        let app = config::App {
+            name: NAME.to_owned(),
+            cloud: Cloud::Commercial,
+            client_id: CLIENT_ID,
+            client_secret_file: secret,
+            certificate_file: certificate,
+            private_key_file: key,
+            consent: config::ConsentForm::V2,
+            permissions: ROLES.iter().map(|(product, role)| (*product, vec![(*role).to_owned()])).collect(),
+        };
+        let cloud = StandIn::start(world, 0).await.unwrap();
+        let client = Client::stand_in(cloud.address(), &[app], now).unwrap().with_retry_delay(Duration::from_millis(1));
+        Self { cloud, client, target: Target { tenant: TenantId::new(), directory, cloud: Cloud::Commercial } }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.cloud.world().now()
+    }
+
+    async fn probe(&self, product: Product) -> Result<(), CallError> {
+        self.client.probe(&self.target, NAME, product, self.now()).await
+    }
+
+    /// What a browser does: picks the directory's administrator and comes back with the answer.
+    async fn browse(&self, url: &Url, form: &[(&str, String)]) -> Callback {
+        let browser = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let answer = browser.post(url.clone()).form(form).send().await.unwrap();
+        assert_eq!(answer.status(), 302, "{}", answer.text().await.unwrap());
+        let location = Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
+        assert!(location.as_str().starts_with(CALLBACK));
+        parse_callback(location.query().unwrap_or_default())
+    }
+
+    async fn sign_in(&self) -> Result<SignedIn, SignInError> {
+        let redirect = Url::parse(CALLBACK).unwrap();
+        let trip = self.client.sign_in_url(NAME, self.target.directory, &redirect, "the-state", "the-nonce").unwrap();
+        let admin = format!("{DIRECTORY}/admin@contoso.com");
+        let Callback::SignedIn { code, state } = self.browse(&trip.url, &[("account", admin)]).await else { panic!() };
+        assert_eq!(state, "the-state");
+        self.client.redeem(NAME, self.target.directory, &redirect, &code, &trip.verifier, "the-nonce", self.now()).await
+    }
+
+    async fn incidents(&self, since: DateTime<Utc>, skip: u32) -> Result<Page, CallError> {
+        self.client.xdr_incidents(&self.target, NAME, since, skip, self.now()).await
+    }
 }
 
 #[tokio::test]
-async fn a_token_of_another_directory_is_dropped_and_nothing_is_called_with_it() {
-    let other = "11112222-0000-cccc-1111-dddd2222eeee";
-    let fake = Fake::start(move |seen| seen.is_token_request().then(|| Reply::json(token_body(other)))).await;
-    let error = fake.client().probe(&target(), APP, Product::DefenderXdr, now()).await.unwrap_err();
-    assert_eq!(error, CallError::WrongTenantToken);
-    assert!(error.is_security_event() && fake.calls().is_empty());
+async fn every_product_answers_an_app_with_a_secret_and_one_with_a_certificate() {
+    for scene in [Scene::start().await, Scene::with_certificate().await] {
+        for (product, role) in ROLES {
+            scene.probe(product).await.unwrap();
+            assert_eq!(scene.client.roles(&scene.target, NAME, product, scene.now()).await.unwrap(), [role]);
+        }
+    }
 }
 
 #[tokio::test]
-async fn a_refused_token_is_replaced_once() {
-    let fake = Fake::start(in_turn(|n| if n == 0 { Reply::status(401) } else { Reply::json(EMPTY) })).await;
-    fake.client().probe(&target(), APP, Product::DefenderXdr, now()).await.unwrap();
-    let bearers: Vec<_> = fake.calls().iter().map(|seen| seen.header("authorization").unwrap().to_owned()).collect();
-    assert!(bearers.len() == 2 && bearers[0] != bearers[1]);
+async fn incidents_and_alerts_of_every_product_are_read_page_by_page() {
+    let scene = Scene::start().await;
+    let now = scene.now();
+    scene.cloud.world().seed_history(scene.target.directory, 20, 230, now);
+    let since = now - TimeDelta::days(30);
+    let (mut ids, mut skip, mut pages) = (BTreeMap::new(), 0, 0);
+    loop {
+        let page = scene.incidents(since, skip).await.unwrap();
+        for record in &page.records {
+            let incident: xdr::Incident = serde_json::from_str(record.get()).unwrap();
+            assert!(incident.alerts.iter().all(|alert| serde_json::from_str::<xdr::IncidentAlert>(alert.get()).is_ok()));
+            ids.insert(incident.incident_id, incident.incident_name);
+        }
+        skip += u32::try_from(page.records.len()).unwrap();
+        pages += 1;
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!((ids.len(), pages), (230, 3));
+    let first = ids.keys().next().unwrap();
+    let incident = scene.client.xdr_incident(&scene.target, NAME, first, now).await.unwrap().unwrap();
+    assert_eq!(&serde_json::from_str::<xdr::Incident>(incident.get()).unwrap().incident_id, first);
+    assert!(scene.client.xdr_incident(&scene.target, NAME, "999999999", now).await.unwrap().is_none());
 
-    let fake = Fake::start(in_turn(|_| Reply::status(401))).await;
-    assert_eq!(fake.client().probe(&target(), APP, Product::DefenderXdr, now()).await, Err(CallError::Unauthorized));
-    assert_eq!(fake.calls().len(), 2);
+    let page = scene.client.endpoint_alerts(&scene.target, NAME, since, 0, now).await.unwrap();
+    let alerts: Vec<endpoint::Alert> = page.records.iter().map(|record| serde_json::from_str(record.get()).unwrap()).collect();
+    assert!(!page.more && !alerts.is_empty() && alerts.iter().all(|alert| !alert.evidence.is_empty()));
+
+    let query = CloudAppsQuery::CreatedSince(since);
+    let page = scene.client.cloud_apps_alerts(&scene.target, NAME, query, 0, now).await.unwrap();
+    let alerts: Vec<cloud_apps::Alert> = page.records.iter().map(|record| serde_json::from_str(record.get()).unwrap()).collect();
+    assert!(!alerts.is_empty() && alerts.is_sorted_by_key(|alert| alert.timestamp));
+    let query = CloudAppsQuery::ResolvedSince(since);
+    let resolved = scene.client.cloud_apps_alerts(&scene.target, NAME, query, 0, now).await.unwrap();
+    assert!(resolved.records.len() < page.records.len());
+    let ledger_is_clean = scene.cloud.world().ledger.requests().all(|request| request.status < 400 || request.path.ends_with("999999999"));
+    assert!(ledger_is_clean, "nothing we send is refused");
 }
 
 #[tokio::test]
-async fn after_a_missing_permission_the_next_call_asks_for_a_new_token() {
-    let body = r#"{"error":{"code":"Forbidden","message":"x","target":"43f4cb08-8fac-4b65-9db1-745c2ae65f3a"}}"#;
-    let fake = Fake::start(in_turn(move |n| if n == 0 { Reply(403, vec![], body.into()) } else { Reply::json(EMPTY) })).await;
-    let (client, target) = (fake.client(), target());
-    let forbidden = CallError::Forbidden { code: Some("Forbidden".to_owned()) };
-    assert_eq!(client.probe(&target, APP, Product::DefenderXdr, now()).await, Err(forbidden));
-    client.probe(&target, APP, Product::DefenderXdr, now()).await.unwrap();
-    assert_eq!(fake.seen().iter().filter(|seen| seen.is_token_request()).count(), 2);
+async fn a_consent_comes_back_with_the_directory_and_a_refusal_with_its_reason() {
+    let scene = Scene::start().await;
+    let redirect = Url::parse(CALLBACK).unwrap();
+    let url = scene.client.admin_consent_url(NAME, None, &redirect, "the-state").unwrap();
+    let admin = ("account", format!("{DIRECTORY}/admin@contoso.com"));
+    let answer = scene.browse(&url, &[admin.clone(), ("decision", "accept".to_owned())]).await;
+    let Callback::Granted { tenant, state, .. } = answer else { panic!("{answer:?}") };
+    assert_eq!((tenant, state.as_str()), (scene.target.directory, "the-state"));
+    let answer = scene.browse(&url, &[admin, ("decision", "cancel".to_owned())]).await;
+    let Callback::Failed { state, failure } = answer else { panic!("{answer:?}") };
+    assert_eq!((state.as_deref(), failure.meaning().outcome), (Some("the-state"), ConsentOutcome::Declined));
 }
 
 #[tokio::test]
-async fn a_throttled_tenant_is_not_called_before_its_time_and_others_go_on() {
-    let fake = Fake::start(in_turn(|n| if n == 0 { retry_after("7") } else { Reply::json(EMPTY) })).await;
-    let (client, throttled, other) = (fake.client(), target(), target());
-    let wait = Duration::from_secs(7);
-    let probe = |target, product, seconds| {
-        let (client, later) = (client.clone(), now() + TimeDelta::seconds(seconds));
-        async move { client.probe(&target, APP, product, later).await }
+async fn a_sign_in_proves_the_directory() {
+    for scene in [Scene::start().await, Scene::with_certificate().await] {
+        let person = scene.sign_in().await.unwrap();
+        let oid = scene.cloud.world().directory(scene.target.directory).unwrap().accounts[0].object_id;
+        assert_eq!((person.tid, person.oid), (scene.target.directory, oid));
+        scene.cloud.world().rotate_keys();
+        let refused = scene.sign_in().await;
+        assert_eq!(refused, Err(SignInError::Refused("its key is not Microsoft's")), "keys are not read again within a minute");
+        scene.cloud.world().advance(TimeDelta::minutes(2));
+        scene.sign_in().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_lying_id_token_proves_nothing() {
+    let other = DirectoryId::parse("11112222-0000-cccc-1111-dddd2222eeee").unwrap();
+    for lie in [
+        IdTokenLie::Unsigned,
+        IdTokenLie::Forged,
+        IdTokenLie::WrongNonce,
+        IdTokenLie::WrongAudience,
+        IdTokenLie::WrongIssuer,
+        IdTokenLie::Expired,
+        IdTokenLie::Directory(other),
+    ] {
+        let scene = Scene::start().await;
+        scene.cloud.world().fault(scene.target.directory, Api::Token, Fault::IdToken(lie), Times::Forever);
+        let refused = scene.sign_in().await;
+        assert!(matches!(refused, Err(SignInError::Refused(_))), "{lie:?}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_code_works_once_and_only_with_its_verifier() {
+    let scene = Scene::start().await;
+    let redirect = Url::parse(CALLBACK).unwrap();
+    let directory = scene.target.directory;
+    let trip = scene.client.sign_in_url(NAME, directory, &redirect, "s", "n").unwrap();
+    let admin = ("account", format!("{DIRECTORY}/admin@contoso.com"));
+    let Callback::SignedIn { code, .. } = scene.browse(&trip.url, std::slice::from_ref(&admin)).await else { panic!() };
+    let redeem = |verifier: SecretString| {
+        let (client, redirect, code, now) = (scene.client.clone(), redirect.clone(), code.clone(), scene.now());
+        async move { client.redeem(NAME, directory, &redirect, &code, &verifier, "n", now).await }
     };
-    assert_eq!(probe(throttled, Product::DefenderXdr, 0).await, Err(CallError::Throttled { retry_after: Some(wait) }));
-    assert!(matches!(probe(throttled, Product::DefenderXdr, 5).await, Err(CallError::Throttled { .. })));
-    assert_eq!(fake.calls().len(), 1, "a throttled call is not tried again by itself");
-    probe(other, Product::DefenderXdr, 5).await.unwrap();
-    probe(throttled, Product::DefenderEndpoint, 5).await.unwrap();
-    probe(throttled, Product::DefenderXdr, 8).await.unwrap();
+    let wrong = "x".repeat(43);
+    assert!(matches!(redeem(wrong.into()).await, Err(SignInError::Call(CallError::Entra { .. }))));
+    redeem(trip.verifier.clone()).await.unwrap();
+    assert!(matches!(redeem(trip.verifier.clone()).await, Err(SignInError::Call(_))));
 }
 
 #[tokio::test]
-async fn a_throttled_login_stops_every_product_of_the_tenant() {
-    let fake = Fake::start(|seen| seen.is_token_request().then(|| retry_after("60"))).await;
-    let (client, target) = (fake.client(), target());
-    for &product in Product::ALL {
-        assert!(matches!(client.probe(&target, APP, product, now()).await, Err(CallError::Throttled { .. })));
+async fn what_the_customer_lacks_is_told_apart() {
+    let scene = Scene::start().await;
+    let directory = scene.target.directory;
+    scene.cloud.world().drop_role(directory, CLIENT_ID, "Alert.Read.All");
+    let error = scene.probe(Product::DefenderEndpoint).await.unwrap_err();
+    assert!(matches!(error, CallError::Forbidden { .. }), "{error:?}");
+    assert_eq!(error.remedy().who, Who::Customer);
+    assert!(scene.client.roles(&scene.target, NAME, Product::DefenderEndpoint, scene.now()).await.unwrap().is_empty());
+    scene.probe(Product::DefenderXdr).await.unwrap();
+
+    scene.cloud.world().set_licences(directory, &[Product::DefenderXdr]);
+    let error = scene.probe(Product::CloudApps).await.unwrap_err();
+    assert!(matches!(error, CallError::NoLicence { .. }), "{error:?}");
+
+    scene.cloud.world().revoke(directory, CLIENT_ID);
+    let error = scene.probe(Product::DefenderXdr).await.unwrap_err();
+    assert_eq!(error, CallError::ConsentLost { aadsts: Some(700_016) });
+
+    scene.cloud.world().remove_directory(directory);
+    let error = scene.probe(Product::DefenderXdr).await.unwrap_err();
+    assert_eq!(error, CallError::ConsentLost { aadsts: Some(90_002) });
+}
+
+#[tokio::test]
+async fn microsoft_is_never_called_early() {
+    let scene = Scene::start().await;
+    let directory = scene.target.directory;
+    let throttle = Fault::Throttle(Some("30".to_owned()));
+    scene.cloud.world().fault(directory, Api::DefenderXdr, throttle, Times::Calls(1));
+    for seconds in [0, 10, 29] {
+        let later = scene.now() + TimeDelta::seconds(seconds);
+        let error = scene.client.probe(&scene.target, NAME, Product::DefenderXdr, later).await.unwrap_err();
+        assert!(matches!(error, CallError::Throttled { .. }), "{error:?}");
     }
-    assert_eq!(fake.seen().len(), 1);
+    assert!(scene.cloud.world().ledger.early().is_empty());
+    scene.cloud.world().advance(TimeDelta::seconds(31));
+    scene.probe(Product::DefenderXdr).await.unwrap();
+    assert!(scene.cloud.world().ledger.early().is_empty());
 }
 
 #[tokio::test]
-async fn server_errors_are_tried_five_times_and_then_told() {
-    let fake = Fake::start(in_turn(|n| if n < 4 { Reply::status(502) } else { Reply::json(EMPTY) })).await;
-    fake.client().probe(&target(), APP, Product::CloudApps, now()).await.unwrap_err();
-    let fake = Fake::start(in_turn(|n| if n < 4 { Reply::status(502) } else { Reply::json(EMPTY) })).await;
-    fake.client().probe(&target(), APP, Product::DefenderXdr, now()).await.unwrap();
-    assert_eq!(fake.calls().len(), 5);
-
-    let fake = Fake::start(in_turn(|_| Reply::status(503))).await;
-    let (client, target) = (fake.client(), target());
-    for call in 1..=6 {
-        assert_eq!(client.probe(&target, APP, Product::DefenderXdr, now()).await, Err(CallError::Server { status: 503 }));
-        assert_eq!(fake.calls().len(), if call < 6 { call * 5 } else { 26 }, "the sixth call gets one try");
-    }
+async fn a_token_withdrawn_in_the_middle_is_replaced_and_a_lost_answer_is_asked_again() {
+    let scene = Scene::start().await;
+    scene.probe(Product::DefenderXdr).await.unwrap();
+    scene.cloud.world().expire_tokens(scene.target.directory);
+    scene.probe(Product::DefenderXdr).await.unwrap();
+    scene.cloud.world().fault(scene.target.directory, Api::DefenderXdr, Fault::Status(502), Times::Calls(3));
+    scene.probe(Product::DefenderXdr).await.unwrap();
+    scene.cloud.world().fault(scene.target.directory, Api::DefenderXdr, Fault::TruncatedJson, Times::Calls(1));
+    let error = scene.probe(Product::DefenderXdr).await.unwrap_err();
+    assert!(matches!(error, CallError::Unexpected(_)), "{error:?}");
 }
 
 #[tokio::test]
-async fn what_is_not_an_answer_is_never_an_empty_list() {
-    for (status, body) in [
-        (200, "<html><title>Sign in to your account</title></html>"),
-        (200, ""),
-        (200, "null"),
-        (200, "[]"),
-        (200, "{}"),
-        (200, r#"{"error":{"code":"InternalServerError","message":""}}"#),
-        (200, r#"{"value":[{"incidentId":1}"#),
-        (204, ""),
-        (302, EMPTY),
-    ] {
-        let fake = Fake::start(in_turn(move |_| Reply(status, vec![("location", "https://evil.example/".to_owned())], body.into()))).await;
-        let (client, target) = (fake.client(), target());
-        let error = client.xdr_incidents(&target, APP, now(), 0, now()).await.unwrap_err();
-        assert!(matches!(error, CallError::Unexpected(_)), "{status} {body}: {error:?}");
-        let error = client.cloud_apps_alerts(&target, APP, CloudAppsQuery::CreatedSince(now()), 0, now()).await.unwrap_err();
-        assert!(matches!(error, CallError::Unexpected(_)), "{status} {body}: {error:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_page_split_by_links_is_read_whole_and_a_full_one_has_more() {
-    let link = "https://api.security.microsoft.com/api/alerts?$skiptoken=2";
-    let first = json!({"value": [{"id": "a"}], "@odata.nextLink": link}).to_string();
-    let fake =
-        Fake::start(in_turn(move |n| Reply::json(if n == 0 { first.clone() } else { r#"{"value":[{"id":"b"}]}"#.to_owned() }))).await;
-    let page = fake.client().endpoint_alerts(&target(), APP, now(), 0, now()).await.unwrap();
-    assert_eq!(
-        (page.records.iter().map(|record| record.get()).collect::<Vec<_>>(), page.more),
-        (vec![r#"{"id":"a"}"#, r#"{"id":"b"}"#], false)
-    );
-    assert_eq!(fake.calls()[1].query["$skiptoken"], "2");
-
-    let full = json!({"value": vec![json!({"incidentId": 1}); 100]}).to_string();
-    let fake = Fake::start(in_turn(move |_| Reply::json(full.clone()))).await;
-    let page = fake.client().xdr_incidents(&target(), APP, now(), 200, now()).await.unwrap();
-    assert!(page.more && page.records.len() == 100);
-    assert_eq!(fake.calls()[0].query["$skip"], "200");
-}
-
-#[tokio::test]
-async fn links_that_lead_elsewhere_or_round_in_circles_are_not_followed() {
-    for (link, expected) in [
-        ("https://evil.example/api/alerts", CallError::RefusedLink),
-        ("http://api.security.microsoft.com/api/alerts", CallError::RefusedLink),
-        ("https://api.security.microsoft.com/api/alerts?again", CallError::Unexpected("its next page is one already read")),
-    ] {
-        let body = json!({"value": [], "@odata.nextLink": link}).to_string();
-        let fake = Fake::start(in_turn(move |_| Reply::json(body.clone()))).await;
-        let error = fake.client().endpoint_alerts(&target(), APP, now(), 0, now()).await.unwrap_err();
-        assert_eq!(error, expected, "{link}");
-        assert!(fake.calls().iter().all(|seen| seen.host == "api.security.microsoft.com") && fake.calls().len() <= 2);
-    }
-    let endless = AtomicUsize::new(0);
-    let fake = Fake::start(move |seen| {
-        let n = endless.fetch_add(1, Ordering::SeqCst);
-        let link = format!("https://api.security.microsoft.com/api/alerts?$skiptoken={n}");
-        (!seen.is_token_request()).then(|| Reply::json(json!({"value": [], "@odata.nextLink": link}).to_string()))
-    })
-    .await;
-    let error = fake.client().endpoint_alerts(&target(), APP, now(), 0, now()).await.unwrap_err();
-    assert_eq!(error, CallError::Unexpected("its pages do not end"));
-}
-
-#[tokio::test]
-async fn an_answer_without_end_is_cut_off() {
-    let fake = Fake::start(in_turn(|_| Reply::json(vec![b' '; 33 * 1024 * 1024]))).await;
-    let error = fake.client().xdr_incidents(&target(), APP, now(), 0, now()).await.unwrap_err();
-    assert_eq!(error, CallError::TooLarge);
-}
-
-#[tokio::test]
-async fn a_broken_character_spoils_one_record_and_not_the_page() {
-    let fake = Fake::start(in_turn(|_| Reply::json(b"{\"value\":[{\"incidentName\":\"a\xffb\"},{\"incidentId\":2}]}".to_vec()))).await;
-    let page = fake.client().xdr_incidents(&target(), APP, now(), 0, now()).await.unwrap();
-    assert_eq!(page.records[0].get(), "{\"incidentName\":\"a\u{fffd}b\"}");
-    assert_eq!(page.records.len(), 2);
-}
-
-#[tokio::test]
-async fn an_absent_microsoft_is_a_network_fault() {
-    let fake = Fake::start(|_| None).await;
-    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let client = watchfloor::microsoft::Client::stand_in(nobody, &[crate::fake::app()], now()).unwrap();
-    let client = client.with_retry_delay(Duration::from_millis(1));
-    let error = client.probe(&target(), APP, Product::DefenderXdr, now()).await.unwrap_err();
-    assert_eq!(error, CallError::Network(NetworkFault::Connect));
-    assert!(fake.seen().is_empty());
-}
-
-#[tokio::test]
-async fn an_app_of_another_cloud_or_an_unknown_app_calls_nobody() {
-    let fake = Fake::start(|_| None).await;
-    let client = fake.client();
-    let far = Target { cloud: Cloud::GccHigh, ..target() };
-    for (target, app) in [(far, APP), (target(), "nobody")] {
-        let error = client.probe(&target, app, Product::DefenderXdr, now()).await.unwrap_err();
-        assert!(matches!(error, CallError::NotConfigured(_)), "{error:?}");
-    }
-    assert!(fake.seen().is_empty());
-}
-
-#[tokio::test]
-async fn a_domain_leads_to_its_directory_or_to_a_clear_no() {
-    use watchfloor::microsoft::FindError;
-    let fake = Fake::start(|seen| {
-        let known = seen.path == "/contoso.com/v2.0/.well-known/openid-configuration";
-        let issuer = format!("https://login.microsoftonline.com/{DIRECTORY}/v2.0");
-        let unknown = json!({"error": "invalid_tenant", "error_description": "AADSTS90002: no", "error_codes": [90002]});
-        Some(if known { Reply::json(json!({"issuer": issuer}).to_string()) } else { Reply(400, vec![], unknown.to_string().into()) })
-    })
-    .await;
-    let client = fake.client();
-    assert_eq!(client.find_directory(Cloud::Commercial, "Contoso.com", now()).await, Ok(DirectoryId::parse(DIRECTORY).unwrap()));
-    assert_eq!(client.find_directory(Cloud::Commercial, "fabrikam.com", now()).await, Err(FindError::NotFound));
-    assert_eq!(client.find_directory(Cloud::Commercial, "contoso.com/../common", now()).await, Err(FindError::InvalidName));
-    assert_eq!(fake.seen().len(), 2);
-    assert!(fake.seen().iter().all(|seen| seen.header("authorization").is_none()));
+async fn a_domain_is_looked_up_without_a_credential() {
+    let scene = Scene::start().await;
+    let find = |domain: &'static str| scene.client.find_directory(Cloud::Commercial, domain, scene.now());
+    assert_eq!(find("contoso.onmicrosoft.com").await, Ok(scene.target.directory));
+    assert_eq!(find("fabrikam.com").await, Err(FindError::NotFound));
 }
