@@ -1,6 +1,7 @@
 //! The integration tests: production router and client, a real PostgreSQL, and the stand-in cloud over HTTP.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
+mod browser;
 mod cancelled;
 mod catalogue;
 mod cloud;
@@ -8,6 +9,7 @@ mod configuration;
 mod counters;
 mod embedded;
 mod fake;
+mod first_start;
 mod fixtures;
 mod floors;
 mod isolation;
@@ -16,6 +18,7 @@ mod microsoft;
 mod microsoft_faults;
 mod migrations;
 mod outbound;
+mod program;
 mod stand_in;
 mod stand_in_client;
 mod support;
