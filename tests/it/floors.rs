@@ -14,7 +14,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("app", 3),
     ("web", 4),
     ("cli", 5),
-    ("main", 5),
+    ("main", 6),
 ];
 
 /// Text that is at home in some modules only: what to look for, where it may stand.
