@@ -29,6 +29,7 @@ pub mod scope;
 pub mod setup;
 pub mod show;
 pub mod static_files;
+pub mod tenant;
 pub mod tenants;
 pub mod trend;
 
@@ -80,6 +81,7 @@ pub fn router(state: AppState) -> Router {
         .merge(alerts::routes())
         .merge(alert::routes())
         .merge(tenants::routes())
+        .merge(tenant::routes())
         .merge(admin::routes())
         .fallback(|| async { PageError::NotFound })
         .method_not_allowed_fallback(|| async { PageError::MethodNotAllowed })

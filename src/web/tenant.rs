@@ -1,0 +1,163 @@
+//! One tenant: what is open, how it is read, what it lets us do, and what happened.
+
+use super::chips::{self, Chip};
+use super::error::PageError;
+use super::extract::{Analyst, Id, Posted, User};
+use super::filters;
+use super::page::Page;
+use super::scope::ScopedDb;
+use super::show::When;
+use crate::app::AppState;
+use crate::model::{SyncHealth, TenantId, TenantState, clock};
+use crate::store;
+use crate::store::alerts::Alert;
+use crate::store::audit::{self, Entry};
+use crate::store::consents::Attempt;
+use crate::store::coverage::Coverage;
+use crate::store::incidents::Incident;
+use crate::store::lists::{self, Order};
+use crate::store::permissions::Permission;
+use crate::store::runs::Run;
+use crate::store::tenants::Tenant;
+use crate::sync::engine::Queue;
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::response::Redirect;
+use axum::routing::{get, post};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/tenants/{tenant}", get(show))
+        .route("/tenants/{tenant}/sync", post(sync_now))
+        .route("/tenants/{tenant}/check", post(check))
+}
+
+#[derive(Template)]
+#[template(path = "tenants/detail.html")]
+struct TenantPage {
+    user: User,
+    tenant: Tenant,
+    incidents: Vec<Incident>,
+    alerts: Vec<Alert>,
+    coverage: Vec<Coverage>,
+    runs: Vec<Run>,
+    permissions: Vec<Permission>,
+    attempts: Vec<Attempt>,
+    audit: Vec<Entry>,
+    now: DateTime<Utc>,
+}
+
+impl TenantPage {
+    fn when(&self, at: &DateTime<Utc>) -> When {
+        When::new(*at, self.now)
+    }
+
+    /// A path of this tenant's own.
+    fn at(&self, action: &str) -> String {
+        format!("/tenants/{}/{action}", self.tenant.tenant_id)
+    }
+
+    /// What staff may still do with it.
+    fn can_work(&self) -> bool {
+        let closed = matches!(self.tenant.state, TenantState::Paused | TenantState::Offboarded);
+        self.user.is_analyst() && self.tenant.directory_id.is_some() && !self.tenant.needs_approval && !closed
+    }
+
+    /// Its Microsoft Defender portal.
+    fn portal(&self) -> Option<String> {
+        self.tenant.directory_id.map(|directory| format!("https://security.microsoft.com/incidents?tid={directory}"))
+    }
+
+    fn percent(row: &Coverage) -> String {
+        format!("{:.0}", row.backfill_done * 100.0)
+    }
+
+    fn is_loading(row: &Coverage) -> bool {
+        matches!(row.state, SyncHealth::Backfilling)
+    }
+
+    fn result(run: &Run) -> Option<Chip> {
+        run.outcome.as_ref()?.parse().ok().map(chips::health)
+    }
+
+    fn seconds(run: &Run) -> Option<String> {
+        run.finished_at.map(|end| super::show::span(end - run.started_at))
+    }
+
+    /// No answer came in time.
+    fn is_silent(&self, attempt: &Attempt) -> bool {
+        attempt.answered_at.is_none() && self.now >= attempt.expires_at
+    }
+
+    fn is_unread(&self) -> bool {
+        !self.tenant.state.is_read()
+    }
+}
+
+async fn show(user: User, db: ScopedDb, Id(tenant): Id<TenantId>) -> Result<Page<TenantPage>, PageError> {
+    let mut tx = db.begin().await?;
+    let found = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
+    let open = vec![crate::model::Status::New, crate::model::Status::InProgress, crate::model::Status::Unknown];
+    let filter = lists::Filter { tenants: Some(vec![tenant]), statuses: open, ..lists::Filter::default() };
+    let mut coverage = store::coverage::list(&mut tx, Some(tenant)).await?;
+    coverage.retain(|row| row.enabled);
+    let audit_filter = audit::Filter { tenant: Some(tenant), ..audit::Filter::default() };
+    let page = TenantPage {
+        incidents: store::incidents::list(&mut tx, &filter, Order::Severity, None, 8).await?,
+        alerts: store::alerts::list(&mut tx, &filter, Order::Severity, None, 8).await?,
+        runs: store::runs::recent(&mut tx, tenant, 12).await?,
+        permissions: store::permissions::list(&mut tx, tenant).await?,
+        attempts: if user.is_lead() { store::consents::list(&mut tx, tenant, 10).await? } else { Vec::new() },
+        audit: if user.is_lead() { audit::list(&mut tx, &audit_filter, 15).await? } else { Vec::new() },
+        tenant: found,
+        coverage,
+        user,
+        now: clock::now(),
+    };
+    Ok(Page(page))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+async fn sync_now(
+    State(queue): State<Queue>,
+    Analyst(user): Analyst,
+    db: ScopedDb,
+    Id(tenant): Id<TenantId>,
+    Posted(_, Nothing {}): Posted<Nothing>,
+) -> Result<Redirect, PageError> {
+    let mut tx = db.begin().await?;
+    let found = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
+    if !found.state.is_read() {
+        return Err(PageError::Conflict("This tenant is not read at the moment.".into()));
+    }
+    for row in store::coverage::list(&mut tx, Some(tenant)).await?.into_iter().filter(|row| row.enabled) {
+        queue.read(&mut tx, tenant, row.product).await?;
+    }
+    audit::record(&mut tx, user.by().event("tenant.sync").tenant(tenant).object(found.name)).await?;
+    tx.commit().await?;
+    Ok(Redirect::to(&format!("/tenants/{tenant}")))
+}
+
+async fn check(
+    State(queue): State<Queue>,
+    Analyst(user): Analyst,
+    db: ScopedDb,
+    Id(tenant): Id<TenantId>,
+    Posted(_, Nothing {}): Posted<Nothing>,
+) -> Result<Redirect, PageError> {
+    let mut tx = db.begin().await?;
+    let found = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
+    if found.directory_id.is_none() || found.needs_approval || matches!(found.state, TenantState::Paused | TenantState::Offboarded) {
+        return Err(PageError::Conflict("There is nothing to check: no directory is bound, or the tenant is paused.".into()));
+    }
+    queue.verify(&mut tx, tenant).await?;
+    audit::record(&mut tx, user.by().event("tenant.check").tenant(tenant).object(found.name)).await?;
+    tx.commit().await?;
+    Ok(Redirect::to(&format!("/tenants/{tenant}")))
+}
