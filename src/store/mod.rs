@@ -20,6 +20,7 @@ pub mod bindings;
 pub mod consents;
 pub mod coverage;
 pub mod embedded;
+pub mod health;
 pub mod incidents;
 pub mod ingest;
 pub mod invites;

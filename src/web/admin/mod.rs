@@ -1,12 +1,16 @@
 //! Administration: the registry (for leads), users, apps, audit and health (for administrators).
 
+mod apps;
+mod audit;
 mod form;
+mod health;
 mod import;
 mod invite;
 mod new;
 mod steps;
 mod tenant;
 mod tenant_actions;
+mod users;
 
 use super::error::PageError;
 use crate::app::AppState;
@@ -15,11 +19,15 @@ use axum::Router;
 
 pub fn routes() -> Router<AppState> {
     Router::new()
+        .merge(apps::routes())
+        .merge(audit::routes())
+        .merge(health::routes())
         .merge(import::routes())
         .merge(invite::routes())
         .merge(new::routes())
         .merge(tenant::routes())
         .merge(tenant_actions::routes())
+        .merge(users::routes())
 }
 
 /// A change of the registry that was not written, as the page that answers an action.

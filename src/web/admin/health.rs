@@ -1,0 +1,62 @@
+//! How the portal does: database, jobs, the tenants read latest, records that could not be read.
+
+use crate::app::AppState;
+use crate::model::clock;
+use crate::store::coverage::{self, Coverage};
+use crate::store::health::{self, Jobs, Unread};
+use crate::web::chips;
+use crate::web::error::PageError;
+use crate::web::extract::{Admin, User};
+use crate::web::filters;
+use crate::web::page::Page;
+use crate::web::show::{When, span};
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use chrono::{DateTime, Utc};
+use std::time::Instant;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/admin/health", get(show))
+}
+
+const SHOWN: usize = 20;
+
+#[derive(Template)]
+#[template(path = "admin/health.html")]
+struct HealthPage {
+    user: User,
+    sentence: String,
+    database_ms: u128,
+    jobs: Vec<Jobs>,
+    /// Worst first.
+    late: Vec<Coverage>,
+    unread: Vec<Unread>,
+    now: DateTime<Utc>,
+}
+
+impl HealthPage {
+    fn when(&self, at: &DateTime<Utc>) -> When {
+        When::new(*at, self.now)
+    }
+
+    fn lag(&self, row: &Coverage) -> String {
+        row.lag(self.now).map_or_else(|| "never complete".to_owned(), span)
+    }
+}
+
+async fn show(State(state): State<AppState>, Admin(user): Admin) -> Result<Page<HealthPage>, PageError> {
+    let now = clock::now();
+    let begun = Instant::now();
+    state.db.ping().await?;
+    let database_ms = begun.elapsed().as_millis();
+    let mut tx = state.db.begin(&user.scope).await?;
+    let mut rows = coverage::list(&mut tx, None).await?;
+    let sentence = coverage::summary(&rows, now, state.config.sync.interval).sentence(now);
+    rows.retain(|row| row.enabled && (row.is_late(now, state.config.sync.interval) || !row.state.is_reading()));
+    rows.sort_by_key(|row| row.complete_until);
+    rows.truncate(SHOWN);
+    let (jobs, unread) = (health::jobs(&mut tx).await?, health::unread(&mut tx).await?);
+    Ok(Page(HealthPage { user, sentence, database_ms, jobs, late: rows, unread, now }))
+}
