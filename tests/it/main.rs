@@ -1,6 +1,8 @@
 //! The integration tests: production router and client, a real PostgreSQL, and the stand-in cloud over HTTP.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
+mod access;
+mod app;
 mod browser;
 mod cancelled;
 mod catalogue;
@@ -18,7 +20,9 @@ mod microsoft;
 mod microsoft_faults;
 mod migrations;
 mod outbound;
+mod pages;
 mod program;
+mod signing_in;
 mod stand_in;
 mod stand_in_client;
 mod support;

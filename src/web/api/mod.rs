@@ -16,7 +16,6 @@ mod tenants;
 use crate::app::AppState;
 use axum::Json;
 use axum::Router;
-use axum::routing::get;
 use bearer::Bearer;
 use problem::Problem;
 use serde::Serialize;
@@ -57,11 +56,9 @@ impl utoipa::Modify for BearerScheme {
 /// The calls, their description, and the description as a page.
 pub fn routes() -> Router<AppState> {
     let (calls, description) = described().split_for_parts();
-    let json = description.clone();
-    let docs = SwaggerUi::new("/api/docs")
-        .external_url_unchecked("/api/v1/openapi.json", serde_json::Value::Null)
-        .config(Config::from("/api/v1/openapi.json").use_base_layout());
-    Router::new().route("/api/v1/openapi.json", get(move || async move { Json(json) })).merge(calls).merge(Router::from(docs))
+    let docs =
+        SwaggerUi::new("/api/docs").url("/api/v1/openapi.json", description).config(Config::from("/api/v1/openapi.json").use_base_layout());
+    Router::new().merge(calls).merge(docs)
 }
 
 fn described() -> OpenApiRouter<AppState> {

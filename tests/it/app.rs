@@ -1,0 +1,267 @@
+//! The whole portal for one test: the production router over a database of its own, beside the stand-in cloud.
+
+use crate::support::{TestDb, database};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use scraper::{Html, Selector};
+use secrecy::SecretString;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use tower::ServiceExt;
+use url::form_urlencoded;
+use uuid::Uuid;
+use watchfloor::app::AppState;
+use watchfloor::auth::form_tokens::{FIELD, FormKey};
+use watchfloor::auth::passwords::Hasher;
+use watchfloor::config::{self, Config, Login, Outbound, Sync};
+use watchfloor::demo::{self, Credential, StandIn, World};
+use watchfloor::microsoft::Client;
+use watchfloor::model::{Cloud, Product, Role, TenantId, UserId, clock};
+use watchfloor::store;
+use watchfloor::store::users::NewUser;
+use watchfloor::sync::engine::Queue;
+
+/// Everybody's password.
+pub const PASSWORD: &str = "a lake with nine herons";
+
+const APP_SECRET: &str = "stand-in-app-secret";
+
+/// The portal, without a socket: requests go straight into the router.
+pub struct TestApp {
+    pub db: TestDb,
+    pub stand_in: StandIn,
+    /// The one configured app, `defender`.
+    pub client_id: Uuid,
+    pub state: AppState,
+    router: Router,
+}
+
+/// An answer.
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub html: String,
+}
+
+/// Somebody with a browser: a cookie, or none.
+#[derive(Clone)]
+pub struct Visitor {
+    router: Router,
+    /// The session's secret.
+    pub session: Option<String>,
+}
+
+impl TestApp {
+    pub async fn start() -> Self {
+        let db = database().await;
+        let client_id = Uuid::new_v4();
+        let mut world = World::new(7);
+        let app = app(client_id);
+        world.register_app(demo::App {
+            client_id,
+            name: "Watchfloor".to_owned(),
+            publisher: "Watchers Ltd".to_owned(),
+            credentials: vec![Credential::Secret(APP_SECRET.to_owned(), None)],
+            redirect_uris: vec!["http://127.0.0.1:8080/consent/callback".to_owned()],
+            roles: app.permissions.iter().flat_map(|(product, roles)| roles.iter().map(|role| (*product, role.clone()))).collect(),
+            home: None,
+        });
+        let stand_in = StandIn::start(world, 0).await.unwrap();
+        let config = Config {
+            public_url: "http://127.0.0.1:8080".parse().unwrap(),
+            listen: ([127, 0, 0, 1], 0).into(),
+            metrics_listen: ([127, 0, 0, 1], 0).into(),
+            trusted_proxies: Vec::new(),
+            database_url: None,
+            database_url_file: None,
+            data_dir: "data".into(),
+            outbound: Outbound::default(),
+            login: Login::default(),
+            app: vec![app],
+            sync: Sync::default(),
+        };
+        let microsoft = Client::stand_in(stand_in.address(), &config.app, clock::now()).unwrap();
+        let state = AppState {
+            db: db.web.clone(),
+            config: Arc::new(config),
+            hasher: Hasher::default(),
+            queue: Queue::new(&db.web),
+            microsoft,
+            demo: None,
+        };
+        let router = watchfloor::web::router(state.clone());
+        Self { db, stand_in, client_id, state, router }
+    }
+
+    /// Nobody signed in.
+    pub fn stranger(&self) -> Visitor {
+        Visitor { router: self.router.clone(), session: None }
+    }
+
+    /// A user of this role, signed in through the sign-in page, who sees all tenants.
+    pub async fn sign_in(&self, role: Role) -> Visitor {
+        let (login, _) = self.user(role, None).await;
+        self.enter(&login).await
+    }
+
+    /// The same, but for these tenants only.
+    pub async fn sign_in_for(&self, role: Role, tenants: &[TenantId]) -> Visitor {
+        let (login, _) = self.user(role, Some(tenants)).await;
+        self.enter(&login).await
+    }
+
+    /// A user with [`PASSWORD`]: login and id.
+    pub async fn user(&self, role: Role, tenants: Option<&[TenantId]>) -> (String, UserId) {
+        let login = format!("{role}-{}@example.com", Uuid::new_v4().simple());
+        let hash = self.state.hasher.hash(&SecretString::from(PASSWORD)).await.unwrap();
+        let mut tx = self.db.web.all_tenants().await.unwrap();
+        let new = NewUser { login: &login, display_name: "Test Person", role, all_tenants: tenants.is_none(), password_hash: &hash };
+        let user = store::users::insert(&mut tx, &new).await.unwrap().unwrap();
+        store::users::set_grants(&mut tx, user, tenants.unwrap_or_default()).await.unwrap();
+        tx.commit().await.unwrap();
+        (login, user)
+    }
+
+    /// Signs in through the page.
+    pub async fn enter(&self, login: &str) -> Visitor {
+        let reply = self.stranger().post_raw("/login", &[("login", login), ("password", PASSWORD)]).await;
+        assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.html);
+        let cookie = reply.headers[header::SET_COOKIE].to_str().unwrap();
+        let session = cookie.strip_prefix("sid=").unwrap().split(';').next().unwrap().to_owned();
+        Visitor { router: self.router.clone(), session: Some(session) }
+    }
+
+    /// An active tenant in the registry.
+    pub async fn tenant(&self, name: &str) -> TenantId {
+        let tenant = TenantId::new();
+        let mut tx = self.db.web.all_tenants().await.unwrap();
+        sqlx::query("insert into tenants (tenant_id, name, state) values ($1, $2, 'active')")
+            .bind(tenant)
+            .bind(name)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        tenant
+    }
+
+    /// Says how the reading of one product of a tenant goes.
+    pub async fn reading(&self, tenant: TenantId, product: Product, state: &str, reason: Option<&str>) {
+        let mut tx = self.db.worker.tenant(tenant).await.unwrap();
+        sqlx::query(
+            "insert into sync_state (tenant_id, product, state, reason, complete_until, last_success, failing_since)
+             values ($1, $2, $3, $4, case when $3 = 'ok' then now() end, case when $3 = 'ok' then now() end, case when $3 <> 'ok' then now() end)
+             on conflict (tenant_id, product) do update set state = excluded.state, reason = excluded.reason, failing_since = excluded.failing_since",
+        )
+        .bind(tenant)
+        .bind(product)
+        .bind(state)
+        .bind(reason)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+    }
+}
+
+/// The app registration of the configuration, with its secret in a file of its own.
+fn app(client_id: Uuid) -> config::App {
+    let file = std::env::temp_dir().join(format!("watchfloor-test-{client_id}.secret"));
+    std::fs::write(&file, APP_SECRET).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let permissions = [
+        (Product::DefenderXdr, vec!["Incident.Read.All".to_owned()]),
+        (Product::DefenderEndpoint, vec!["Alert.Read.All".to_owned()]),
+        (Product::CloudApps, vec!["Investigation.read".to_owned()]),
+    ];
+    config::App {
+        name: "defender".to_owned(),
+        cloud: Cloud::Commercial,
+        client_id,
+        client_secret_file: Some(file),
+        certificate_file: None,
+        private_key_file: None,
+        consent: config::ConsentForm::default(),
+        permissions: permissions.into(),
+    }
+}
+
+impl Visitor {
+    pub async fn get(&self, path: &str) -> Reply {
+        self.send(self.request(Method::GET, path).body(Body::empty()).unwrap()).await
+    }
+
+    /// A form of our own page: same site, with its token.
+    pub async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        let token = self.form_token(path);
+        let fields: Vec<(&str, &str)> = fields.iter().copied().chain([(FIELD, token.as_str())]).collect();
+        self.post_raw(path, &fields).await
+    }
+
+    /// A form of the same site, exactly as given.
+    pub async fn post_raw(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        self.post_from("same-origin", path, fields).await
+    }
+
+    /// A form with this `Sec-Fetch-Site`, exactly as given.
+    pub async fn post_from(&self, site: &str, path: &str, fields: &[(&str, &str)]) -> Reply {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self.request(Method::POST, path).header("sec-fetch-site", site);
+        self.send(request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(Body::from(body)).unwrap()).await
+    }
+
+    /// What the page would have put into the form.
+    pub fn form_token(&self, path: &str) -> String {
+        let secret = SecretString::from(self.session.clone().unwrap_or_default());
+        FormKey::of_session(&secret).token(path.split('?').next().unwrap())
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> axum::http::request::Builder {
+        let request = Request::builder().method(method).uri(path).header(header::HOST, "127.0.0.1:8080");
+        match &self.session {
+            Some(session) => request.header(header::COOKIE, format!("sid={session}")),
+            None => request,
+        }
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Reply {
+        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        Reply { status: parts.status, headers: parts.headers, html: String::from_utf8_lossy(&bytes).into_owned() }
+    }
+}
+
+impl Reply {
+    /// It is a page, not an error.
+    #[track_caller]
+    pub fn assert_success(self) -> Self {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.html);
+        self
+    }
+
+    /// It leads there.
+    #[track_caller]
+    pub fn assert_redirect(self, to: &str) -> Self {
+        assert_eq!(
+            (self.status, self.headers.get(header::LOCATION).unwrap().to_str().unwrap()),
+            (StatusCode::SEE_OTHER, to),
+            "{}",
+            self.html
+        );
+        self
+    }
+
+    /// The text of each element a CSS selector finds, with white space made single.
+    pub fn texts(&self, selector: &str) -> Vec<String> {
+        let selector = Selector::parse(selector).unwrap();
+        let squeeze = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        Html::parse_document(&self.html).select(&selector).map(|element| squeeze(element.text().collect())).collect()
+    }
+
+    /// An attribute of the first element a CSS selector finds.
+    pub fn attribute(&self, selector: &str, name: &str) -> Option<String> {
+        let selector = Selector::parse(selector).unwrap();
+        Html::parse_document(&self.html).select(&selector).next()?.value().attr(name).map(str::to_owned)
+    }
+}
