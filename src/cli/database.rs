@@ -2,12 +2,13 @@
 
 use super::Usage;
 use crate::config::Config;
-use crate::store::embedded::{DATABASE, Embedded, Kind};
+use crate::store::embedded::{DATABASE, Embedded, Kind, temporary_dir};
 use crate::store::migrate::{check_version, migrate};
 use crate::store::{Db, DbRole};
 use anyhow::{Context, Result};
 use secrecy::ExposeSecret;
 use sqlx::postgres::PgConnectOptions;
+use std::path::Path;
 
 /// How to reach the database; keeps the embedded server running as long as it lives.
 pub struct Database {
@@ -24,6 +25,19 @@ impl Database {
         let embedded = Embedded::start(&config.data_dir.join("postgres"), Kind::Kept).await?;
         tracing::info!(dir = %embedded.dir().display(), "the embedded PostgreSQL runs");
         Ok(Self { options: embedded.owner_options(DATABASE), embedded: Some(embedded) })
+    }
+
+    /// An embedded database of its own, empty and migrated, that goes when this does.
+    pub async fn temporary() -> Result<Self> {
+        let embedded = Embedded::start(&temporary_dir(), Kind::Temporary).await?;
+        let database = Self { options: embedded.owner_options(DATABASE), embedded: Some(embedded) };
+        database.migrate().await?;
+        Ok(database)
+    }
+
+    /// Where the embedded database lies, if it is that.
+    pub fn dir(&self) -> Option<&Path> {
+        self.embedded.as_ref().map(Embedded::dir)
     }
 
     /// The same, and its schema fits this program: the embedded one is migrated, an outside one must have been.

@@ -2,6 +2,7 @@
 
 mod api_token;
 mod database;
+mod demo;
 mod listen;
 mod logs;
 mod metrics;
@@ -36,6 +37,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Demo(demo::Args),
     Migrate(migrate::Args),
     #[command(subcommand)]
     User(user::Args),
@@ -65,13 +67,14 @@ pub async fn run() -> ExitCode {
 
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     logs::start(matches!(cli.command, Command::Serve(_)));
-    let config = Config::load(&cli.config).map_err(Usage)?;
+    let config = || Config::load(&cli.config).map_err(Usage);
     match cli.command {
-        Command::Serve(args) => serve::run(config, args).await,
-        Command::Migrate(args) => migrate::run(&config, args).await,
-        Command::User(args) => user::run(&config, args).await,
-        Command::ApiToken(args) => api_token::run(&config, args).await,
-        Command::Tenant(args) => tenant::run(&config, args).await,
+        Command::Serve(args) => serve::run(config()?, args).await,
+        Command::Demo(args) => demo::run(args).await, // needs no configuration
+        Command::Migrate(args) => migrate::run(&config()?, args).await,
+        Command::User(args) => user::run(&config()?, args).await,
+        Command::ApiToken(args) => api_token::run(&config()?, args).await,
+        Command::Tenant(args) => tenant::run(&config()?, args).await,
     }
 }
 

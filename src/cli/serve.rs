@@ -1,23 +1,29 @@
 //! `watchfloor serve`: the web part, the worker, or both, until a signal ends them.
 
 use super::database::Database;
-use super::{listen, metrics, say};
-use crate::app::AppState;
+use super::listen::{self, Stop};
+use super::{Usage, metrics, say};
+use crate::app::{AppState, Demo};
 use crate::auth::links;
 use crate::auth::passwords::Hasher;
 use crate::config::Config;
 use crate::microsoft;
 use crate::model::clock::now;
-use crate::store::DbRole;
-use crate::sync::engine::Queue;
+use crate::store::{Db, DbRole};
+use crate::sync::engine::{self, Queue};
 use crate::web;
 use anyhow::Result;
 use clap::ValueEnum;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
 
 /// Connections of one web process and of one worker.
 const WEB_POOL: u32 = 20;
+const WORKER_POOL: u32 = 16;
+/// A worker whose database went away begins again after this long.
+const WORKER_PAUSE: Duration = Duration::from_secs(5);
 
 /// Run the portal.
 ///
@@ -42,24 +48,69 @@ enum Part {
 }
 
 pub async fn run(config: Config, args: Args) -> Result<ExitCode> {
-    let stop = listen::Stop::on_signals()?;
+    let stop = Stop::on_signals()?;
+    let microsoft = microsoft::Client::new(&config.outbound, &config.app, now()).map_err(Usage)?;
     let database = Database::ready(&config).await?;
     let metrics = metrics::serve(config.metrics_listen, stop.clone()).await?;
-    let config = Arc::new(config);
-    if args.role != Part::Worker {
-        let web = database.connect(DbRole::Web, WEB_POOL).await?;
-        if let Some(link) = links::first_admin(&web, &config.public_url).await? {
+    let portal = Portal { config: Arc::new(config), microsoft, demo: None };
+    let web = async {
+        if args.role == Part::Worker {
+            return Ok(());
+        }
+        let listener = listen::bind("listen", portal.config.listen).await?;
+        let db = database.connect(DbRole::Web, WEB_POOL).await?;
+        if let Some(link) = links::first_admin(&db, &portal.config.public_url).await? {
             say(format_args!("There is no administrator yet. Within 30 minutes, make one at {link}"))?;
         }
-        let listener = listen::bind("listen", config.listen).await?;
-        let queue = Queue::new(&web);
-        let microsoft = microsoft::Client::new(&config.outbound, &config.app, now())?;
-        let state = AppState { db: web.clone(), config: Arc::clone(&config), hasher: Hasher::default(), queue, microsoft, demo: None };
-        tracing::info!(listen = %config.listen, public_url = %config.public_url, "the portal is up");
-        listen::serve(listener, web::router(state), stop.clone()).await;
-        web.close().await;
-    }
+        portal.web(listener, db, &stop).await;
+        anyhow::Ok(())
+    };
+    let worker = async {
+        if args.role == Part::Web {
+            return Ok(());
+        }
+        portal.worker(database.connect(DbRole::Worker, WORKER_POOL).await?, &stop).await;
+        anyhow::Ok(())
+    };
+    tokio::try_join!(web, worker)?;
     metrics.await?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the two parts of the portal are made of.
+pub struct Portal {
+    pub config: Arc<Config>,
+    pub microsoft: microsoft::Client,
+    /// Set in `watchfloor demo` only.
+    pub demo: Option<Arc<Demo>>,
+}
+
+impl Portal {
+    /// Serves pages and the API until told to stop.
+    pub async fn web(&self, listener: TcpListener, db: Db, stop: &Stop) {
+        let state = AppState {
+            db: db.clone(),
+            config: Arc::clone(&self.config),
+            hasher: Hasher::default(),
+            queue: Queue::new(&db),
+            microsoft: self.microsoft.clone(),
+            demo: self.demo.clone(),
+        };
+        tracing::info!(public_url = %self.config.public_url, "the portal is up");
+        listen::serve(listener, web::router(state), stop.clone()).await;
+        db.close().await;
+    }
+
+    /// Reads Microsoft until told to stop. A database that goes away is waited for.
+    pub async fn worker(&self, db: Db, stop: &Stop) {
+        while !stop.asked.is_cancelled() {
+            let work = engine::run(db.clone(), self.microsoft.clone(), self.config.sync.clone(), stop.asked.clone());
+            if let Err(error) = work.await {
+                tracing::error!(error = format!("{error:#}"), "the worker stopped and begins again shortly");
+                stop.asked.run_until_cancelled(tokio::time::sleep(WORKER_PAUSE)).await;
+            }
+        }
+        db.close().await;
+    }
 }

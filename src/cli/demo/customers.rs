@@ -1,0 +1,127 @@
+//! The demo's customers: Microsoft's side in the stand-in, the portal's side through the functions that pages use.
+
+use crate::config::Config;
+use crate::demo::{Example, ExampleKind, StandIn, examples, prepare};
+use crate::model::clock::now;
+use crate::model::registration::{Raw, Registration};
+use crate::model::{Cloud, ConsentOutcome, DirectoryId, Product, TenantId, TenantState};
+use crate::store::audit::{Actor, By};
+use crate::store::consents::{Ending, LIFETIME, Start};
+use crate::store::tenants::{self, Tenant};
+use crate::store::{Db, Scoped, bindings, consents, invites, tickets};
+use crate::sync::engine::Queue;
+use anyhow::{Context, Result, anyhow};
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+const DEMO: By = By { actor: Actor::System("demo"), ip: None };
+
+/// Sets up `count` customers on both sides and asks the worker to check those that have consented.
+pub async fn register(db: &Db, queue: &Queue, config: &Config, cloud: &StandIn, count: usize) -> Result<()> {
+    let now = now();
+    let known: Vec<(&str, Cloud)> = config.app.iter().map(|app| (app.name.as_str(), app.cloud)).collect();
+    let mut tx = db.all_tenants().await?;
+    for example in examples(count) {
+        let (apps, ids) = apps_of(config, &example);
+        prepare(&mut cloud.world(), &example, &ids, now);
+        let tenant = create(&mut tx, &registration(&example, apps, &known)?, now).await?;
+        bring_into_its_state(&mut tx, queue, &example, &tenant, now).await.with_context(|| example.name.clone())?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The smallest app that covers what is to be read there.
+fn apps_of(config: &Config, example: &Example) -> (Vec<String>, Vec<Uuid>) {
+    let covers = |products: &[Product]| example.products.iter().all(|product| products.contains(product));
+    let fits = |app: &&crate::config::App| app.cloud == example.cloud && covers(&app.permissions.keys().copied().collect::<Vec<_>>());
+    let app = config.app.iter().filter(fits).min_by_key(|app| app.permissions.len());
+    app.map(|app| (app.name.clone(), app.client_id)).into_iter().unzip()
+}
+
+fn registration(example: &Example, apps: Vec<String>, known: &[(&str, Cloud)]) -> Result<Registration> {
+    let contacts = example.contacts.iter().map(|(name, mail)| format!("{name} <{mail}>")).collect::<Vec<_>>().join("\n");
+    // One customer's directory is not known beforehand: staff will approve what is learnt at its consent.
+    let directory = if example.kind == ExampleKind::Pending { String::new() } else { example.directory_id.to_string() };
+    let raw = Raw {
+        name: example.name.clone(),
+        directory,
+        domain: example.domain.clone(),
+        cloud: example.cloud.to_string(),
+        apps: Some(apps),
+        tags: example.tags.join(","),
+        group: example.group.to_owned(),
+        contacts,
+        notes: String::new(),
+    };
+    raw.check(known).map_err(|wrong| anyhow!("the example {} is wrong: {wrong:?}", example.name))
+}
+
+async fn create(tx: &mut Scoped, new: &Registration, now: DateTime<Utc>) -> Result<Tenant> {
+    let id = TenantId::new();
+    tenants::create(tx, &DEMO, id, new, now).await?;
+    tenants::get(tx, id).await?.context("a tenant that was just made")
+}
+
+async fn bring_into_its_state(tx: &mut Scoped, queue: &Queue, example: &Example, tenant: &Tenant, now: DateTime<Utc>) -> Result<()> {
+    let id = tenant.tenant_id;
+    match example.kind {
+        ExampleKind::Pending => {
+            invites::create(tx, &DEMO, id, &tickets::mint(id)?, now).await?;
+        }
+        ExampleKind::Declined => turned_away(tx, tenant, ConsentOutcome::Declined, None, now).await?,
+        ExampleKind::WrongDirectory => {
+            turned_away(tx, tenant, ConsentOutcome::WrongDirectory, Some(example.consenting_directory()), now).await?;
+        }
+        ExampleKind::Offboarded => tenants::offboard(tx, &DEMO, tenant, now).await?,
+        ExampleKind::Paused => {
+            bindings::bind(tx, &DEMO, tenant, example.directory_id, false, now).await?;
+            tenants::set_state(
+                tx,
+                &DEMO,
+                id,
+                &[TenantState::Verifying],
+                TenantState::Paused,
+                "Paused during the move to a new office.",
+                now,
+            )
+            .await?;
+        }
+        _ => {
+            bindings::bind(tx, &DEMO, tenant, example.directory_id, false, now).await?;
+            queue.verify(tx, id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A customer who has been to Microsoft and came back without a consent.
+async fn turned_away(
+    tx: &mut Scoped,
+    tenant: &Tenant,
+    outcome: ConsentOutcome,
+    directory: Option<DirectoryId>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let id = tenant.tenant_id;
+    let customer = By { actor: Actor::Customer, ip: None };
+    let invite = invites::create(tx, &DEMO, id, &tickets::mint(id)?, now).await?;
+    invites::open(tx, &customer, &invite, now).await?;
+    let (state, browser) = (tickets::mint(id)?, tickets::random()?);
+    let app = tenant.apps.first().context("an example asks for an app")?;
+    let start = Start {
+        tenant: id,
+        invite: invite.invite_id,
+        app,
+        state_hash: &state.hash,
+        browser_hash: &browser.hash,
+        expires_at: now + LIFETIME,
+        sign_in: None,
+    };
+    consents::begin(tx, &customer, &start, now).await?;
+    let attempt = consents::find(tx, id, &state.hash).await?.context("a trip that just began")?;
+    consents::answer(tx, &attempt, now).await?;
+    consents::end(tx, &customer, &attempt, &Ending::new(outcome, directory, None)).await?;
+    tenants::await_consent(tx, id, outcome.label(), now).await?;
+    Ok(())
+}
