@@ -71,15 +71,30 @@ async fn every_described_call_needs_a_token_and_hides_other_tenants() {
     let calls = described(&app).await;
     let paths: BTreeSet<&str> = calls.iter().map(|(_, path)| path.as_str()).collect();
     let promised = [
-        "/alerts", "/alerts/{id}", "/audit", "/coverage", "/incidents", "/incidents/{id}", "/me", "/tenants", "/tenants/{id}", "/tenants/{id}/approve",
-        "/tenants/{id}/invites", "/tenants/{id}/permissions", "/tenants/{id}/sync",
+        "/alerts",
+        "/alerts/{id}",
+        "/audit",
+        "/coverage",
+        "/incidents",
+        "/incidents/{id}",
+        "/me",
+        "/tenants",
+        "/tenants/{id}",
+        "/tenants/{id}/approve",
+        "/tenants/{id}/invites",
+        "/tenants/{id}/permissions",
+        "/tenants/{id}/sync",
     ];
     assert_eq!(paths, BTreeSet::from(promised));
     for (method, path) in calls {
         let body = (method == Method::PATCH).then(|| json!({}));
         for who in [&stranger, &liar] {
             let (status, problem) = who.call(method.clone(), &path.replace("{id}", &own.to_string()), body.clone()).await;
-            assert_eq!((status, &problem["type"]), (StatusCode::UNAUTHORIZED, &json!("urn:watchfloor:problem:unauthorized")), "{method} {path}");
+            assert_eq!(
+                (status, &problem["type"]),
+                (StatusCode::UNAUTHORIZED, &json!("urn:watchfloor:problem:unauthorized")),
+                "{method} {path}"
+            );
         }
         if path.contains("{id}") {
             let (status, mut of_foreign) = lead.call(method.clone(), &path.replace("{id}", &foreign.to_string()), body.clone()).await;
@@ -122,7 +137,7 @@ async fn a_role_does_what_it_may_and_no_more() {
     let path = |rest: &str| format!("/tenants/{tenant}{rest}");
     let cases = [
         (Method::POST, "/tenants".to_owned(), Some(json!({ "name": "New" })), Role::Lead),
-        (Method::PATCH, path(""), Some(json!({ "notes": "x" })), Role::Lead),
+        (Method::PATCH, path(""), Some(json!({ "notes": "x", "apps": ["defender"] })), Role::Lead),
         (Method::POST, path("/invites"), None, Role::Lead),
         (Method::POST, path("/sync"), None, Role::Analyst),
         (Method::GET, "/audit".to_owned(), None, Role::Admin),
@@ -151,7 +166,10 @@ async fn a_tenant_is_registered_invited_changed_and_offboarded() {
     let directory = "11111111-2222-3333-4444-555555555555";
     let (status, tenant) = lead.post("/tenants", json!({ "name": "Alder", "directory_id": directory, "tags": ["gold"] })).await;
     assert_eq!(status, StatusCode::CREATED, "{tenant}");
-    assert_eq!((&tenant["state"], &tenant["expected_directory_id"], &tenant["tags"]), (&json!("invited"), &json!(directory), &json!(["gold"])));
+    assert_eq!(
+        (&tenant["state"], &tenant["expected_directory_id"], &tenant["tags"]),
+        (&json!("invited"), &json!(directory), &json!(["gold"]))
+    );
     let id = tenant["id"].as_str().unwrap();
 
     let (status, problem) = lead.post("/tenants", json!({ "name": "alder" })).await;
@@ -228,8 +246,17 @@ async fn lists_are_walked_by_cursor_and_bad_questions_are_told() {
     let (status, one) = viewer.get(&format!("/incidents/{id}")).await;
     assert_eq!((status, &one), (StatusCode::OK, &page["data"][0]));
     for (query, status) in [
-        ("limit=0", 422), ("limit=201", 422), ("limit=x", 400), ("sort=tenant_id;--", 422), ("cursor=forged", 422), ("severity=worst", 422),
-        ("status=new,old", 422), ("tenant=1", 422), ("nonsense=1", 400), ("updated_since=yesterday", 400), ("q=%00", 422),
+        ("limit=0", 422),
+        ("limit=201", 422),
+        ("limit=x", 400),
+        ("sort=tenant_id;--", 422),
+        ("cursor=forged", 422),
+        ("severity=worst", 422),
+        ("status=new,old", 422),
+        ("tenant=1", 422),
+        ("nonsense=1", 400),
+        ("updated_since=yesterday", 400),
+        ("q=%00", 422),
     ] {
         for list in ["incidents", "alerts"] {
             let (got, problem) = viewer.get(&format!("/{list}?{query}")).await;
