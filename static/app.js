@@ -49,3 +49,18 @@ for (const pick of document.querySelectorAll("form.filters details.pick")) {
     else if (before !== state()) pick.closest("form").requestSubmit();
   });
 }
+
+// Copy buttons: without this script the field can be selected by hand, and the button stays hidden.
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  if (!navigator.clipboard) continue;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const field = document.getElementById(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(field.value);
+      button.textContent = "Copied";
+    } catch {
+      field.select();
+    }
+  });
+}
