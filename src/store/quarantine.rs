@@ -27,23 +27,15 @@ pub struct Bad {
 }
 
 /// Keeps a record that could not be read. The same bytes are kept once. True: they are new.
-pub async fn put(
-    tx: &mut Scoped,
-    tenant: TenantId,
-    product: Product,
-    kind: Kind,
-    body: &str,
-    reason: &str,
-    now: DateTime<Utc>,
-) -> sqlx::Result<bool> {
+pub async fn put(tx: &mut Scoped, tenant: TenantId, product: Product, kind: Kind, body: &str, reason: &str) -> sqlx::Result<bool> {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body.as_bytes());
     // Seen again in each overlap: once an hour is often enough to note it.
     let added = sqlx::query_scalar(
-        "insert into quarantine as q (tenant_id, quarantine_id, product, kind, body_hash, body, reason, first_seen, last_seen)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+        "insert into quarantine as q (tenant_id, quarantine_id, product, kind, body_hash, body, reason)
+         values ($1, $2, $3, $4, $5, $6, $7)
          on conflict (tenant_id, product, kind, body_hash) do update set reason = excluded.reason, last_seen = excluded.last_seen
              where q.last_seen < excluded.last_seen - interval '1 hour'
-         returning first_seen = $8",
+         returning first_seen = now()",
     )
     .bind(tenant)
     .bind(Uuid::now_v7())
@@ -52,7 +44,6 @@ pub async fn put(
     .bind(hash.as_ref())
     .bind(body)
     .bind(reason)
-    .bind(now)
     .fetch_optional(&mut **tx)
     .await?;
     Ok(added.unwrap_or(false))

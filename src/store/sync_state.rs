@@ -76,6 +76,19 @@ pub async fn claim(tx: &mut Scoped, tenant: TenantId, product: Product, now: Dat
     .await
 }
 
+/// When a product that nobody reads is due, if it is to be read at all.
+pub async fn next_due(tx: &mut Scoped, tenant: TenantId, product: Product) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar(
+        "select s.next_due from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
+         where s.tenant_id = $1 and s.product = $2 and s.enabled and (s.lease_until is null or s.lease_until < now())
+           and t.state in ('active', 'degraded', 'blind') and not t.needs_approval and t.directory_id is not null",
+    )
+    .bind(tenant)
+    .bind(product)
+    .fetch_optional(&mut **tx)
+    .await
+}
+
 /// How far a reading has come.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {

@@ -93,11 +93,11 @@ fn spec(key: String, at: Option<DateTime<Utc>>, mode: JobKeyMode) -> JobSpec {
     }
 }
 
-/// Works the queue off until `stop`; then readings end at their next page and give their leases back, within 25 s. Runs in any number
-/// of processes at once. `db` works as the worker role.
+/// Works the queue off until `stop`; then readings give their leases back at the next page, within 25 s. Any number of processes may
+/// do so at once. `db` works as the worker role.
 ///
 /// # Errors
-/// When the engine's schema is missing or the database cannot be reached at the start, or stays away later.
+/// When the engine's schema is missing or the database goes away; then call it again after a while.
 pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: CancellationToken) -> anyhow::Result<()> {
     let reader = Reader { queue: Queue::new(&db), db: db.clone(), microsoft, settings, stop: stop.clone() };
     let worker = graphile_worker::WorkerOptions::default()

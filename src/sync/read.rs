@@ -84,7 +84,14 @@ impl Reading<'_> {
 /// When the database fails, or the lease was lost to another worker. What Microsoft does wrong is a result, not an error.
 pub async fn read(reader: &Reader, tenant: TenantId, product: Product, now: DateTime<Utc>) -> anyhow::Result<Option<Run>> {
     let mut tx = reader.db.tenant(tenant).await?;
-    let Some(claim) = sync_state::claim(&mut tx, tenant, product, now).await? else { return Ok(None) };
+    let Some(claim) = sync_state::claim(&mut tx, tenant, product, now).await? else {
+        // Two wishes may have met: the reading that was done for the one made this one early.
+        if let Some(at) = sync_state::next_due(&mut tx, tenant, product).await? {
+            reader.queue.read_at(&mut tx, tenant, product, at).await?;
+            tx.commit().await?;
+        }
+        return Ok(None);
+    };
     if let Some(started_at) = claim.died {
         let error = Some("The process that read ended in the middle.".to_owned());
         let run = Run { started_at, outcome: Some("interrupted".to_owned()), error, ..new_run(product, started_at) };

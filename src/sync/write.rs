@@ -8,7 +8,6 @@ use crate::store::ingest::{self, Written};
 use crate::store::runs::Run;
 use crate::store::sync_state::{self, Progress, Standing};
 use crate::store::{Scoped, quarantine, runs};
-use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 const TRIES: u32 = 3;
@@ -45,10 +44,10 @@ pub(super) async fn take(reading: &mut Reading<'_>, step: &Step<'_>) -> Result<(
 }
 
 async fn once(reading: &Reading<'_>, step: &Step<'_>) -> Result<Run, Stop> {
-    let (tenant, product, fence, now) = (reading.tenant, reading.product, reading.claim.fence, reading.now());
+    let (tenant, product, fence) = (reading.tenant, reading.product, reading.claim.fence);
     let mut tx = reading.reader.db.tenant(tenant).await?;
     let mut run = reading.run.clone();
-    add(&mut run, store(&mut tx, reading, step.rows, now).await?);
+    add(&mut run, store(&mut tx, reading, step.rows).await?);
     let mut held = sync_state::hold(&mut tx, tenant, product, fence).await?;
     if let Some(progress) = &step.progress {
         held = held && sync_state::advance(&mut tx, tenant, product, fence, progress).await?;
@@ -79,7 +78,7 @@ fn add(run: &mut Run, stored: Stored) {
     run.quarantined += number(stored.quarantined);
 }
 
-async fn store(tx: &mut Scoped, reading: &Reading<'_>, rows: &Rows, now: DateTime<Utc>) -> Result<Stored, Stop> {
+async fn store(tx: &mut Scoped, reading: &Reading<'_>, rows: &Rows) -> Result<Stored, Stop> {
     let (tenant, product) = (reading.tenant, reading.product);
     let mut stored = Stored::default();
     // Incidents first, whole; their alerts in statements of a bounded size.
@@ -88,7 +87,7 @@ async fn store(tx: &mut Scoped, reading: &Reading<'_>, rows: &Rows, now: DateTim
         stored.written += ingest::store(tx, tenant, product, &[], alerts).await?;
     }
     for bad in &rows.bad {
-        let added = quarantine::put(tx, tenant, product, bad.kind, &bad.body, &bad.reason, now).await?;
+        let added = quarantine::put(tx, tenant, product, bad.kind, &bad.body, &bad.reason).await?;
         stored.quarantined += usize::from(added);
     }
     Ok(stored)
@@ -115,7 +114,7 @@ pub(super) async fn try_quarantined(reading: &mut Reading<'_>) -> Result<(), Sto
     }
     read.bad.clear();
     if !done.is_empty() {
-        let stored = store(&mut tx, reading, &read, reading.now()).await?;
+        let stored = store(&mut tx, reading, &read).await?;
         quarantine::remove(&mut tx, tenant, &done).await?;
         if !sync_state::hold(&mut tx, tenant, product, reading.claim.fence).await? {
             return Err(Stop::LeaseLost);
