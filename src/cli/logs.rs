@@ -3,13 +3,26 @@
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
-/// A service logs what it does; the other commands only what went wrong, because they answer on standard output.
-/// `RUST_LOG` overrides, in the usual form: `watchfloor=debug,sqlx=warn`.
-pub fn start(service: bool) {
-    let usual = if service { "info,sqlx=warn,graphile_worker=warn" } else { "warn" };
+/// Who reads the log.
+pub enum Reader {
+    /// An operator's log collection: what happens.
+    Service,
+    /// Somebody at a terminal who wants an answer on standard output: what went wrong.
+    Person,
+    /// Somebody who looks at the demo, where customers are in trouble on purpose: what is wrong with Watchfloor itself.
+    Visitor,
+}
+
+/// `RUST_LOG` overrides what is told, in the usual form: `watchfloor=debug,sqlx=warn`.
+pub fn start(reader: &Reader) {
+    let usual = match reader {
+        Reader::Service => "info,sqlx=warn,graphile_worker=warn",
+        Reader::Person => "warn,sqlx=error",
+        Reader::Visitor => "error",
+    };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if service && !std::io::stderr().is_terminal() {
+    if matches!(reader, Reader::Service) && !std::io::stderr().is_terminal() {
         log.json().flatten_event(true).init();
     } else {
         log.with_ansi(std::io::stderr().is_terminal()).init();

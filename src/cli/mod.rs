@@ -1,6 +1,7 @@
 //! The command line: a file per command, with its help and an example. Wiring, exit codes and the log's form.
 
 mod api_token;
+mod check;
 mod database;
 mod demo;
 mod listen;
@@ -8,6 +9,7 @@ mod logs;
 mod metrics;
 mod migrate;
 mod serve;
+mod sync;
 mod tenant;
 mod user;
 
@@ -39,6 +41,8 @@ enum Command {
     Serve(serve::Args),
     Demo(demo::Args),
     Migrate(migrate::Args),
+    Check(check::Args),
+    Sync(sync::Args),
     #[command(subcommand)]
     User(user::Args),
     #[command(subcommand)]
@@ -66,12 +70,18 @@ pub async fn run() -> ExitCode {
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
-    logs::start(matches!(cli.command, Command::Serve(_)));
+    logs::start(&match cli.command {
+        Command::Serve(_) => logs::Reader::Service,
+        Command::Demo(_) => logs::Reader::Visitor,
+        _ => logs::Reader::Person,
+    });
     let config = || Config::load(&cli.config).map_err(Usage);
     match cli.command {
         Command::Serve(args) => serve::run(config()?, args).await,
         Command::Demo(args) => demo::run(args).await, // needs no configuration
         Command::Migrate(args) => migrate::run(&config()?, args).await,
+        Command::Check(args) => check::run(&config()?, args).await,
+        Command::Sync(args) => sync::run(&config()?, args).await,
         Command::User(args) => user::run(&config()?, args).await,
         Command::ApiToken(args) => api_token::run(&config()?, args).await,
         Command::Tenant(args) => tenant::run(&config()?, args).await,

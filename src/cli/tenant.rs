@@ -3,12 +3,14 @@
 use super::{Usage, database, say};
 use crate::config::Config;
 use crate::model::clock::now;
+use crate::model::import::{self, Verdict};
 use crate::model::registration::{Raw, Registration};
 use crate::model::{Cloud, TenantId};
 use crate::store::audit::{Actor, By};
-use crate::store::{Db, invites, tenants, tickets};
+use crate::store::{Db, invites, tenant_lists, tenants, tickets};
 use anyhow::{Context, Result, anyhow};
 use clap::Subcommand;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use url::Url;
 
@@ -38,6 +40,16 @@ pub enum Args {
         #[arg(long, default_value = "")]
         group: String,
     },
+    /// List the customers by name: id, state, name.
+    List,
+    /// Register every row of a CSV file whose first line names the columns: name, directory_id, domain, cloud, apps, tags, group, contacts,
+    /// notes. Rows that cannot be registered are told and left out; exit code 1 then.
+    Import {
+        file: PathBuf,
+        /// Tell what would happen, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Print a new link to the customer's consent page; older links end. Good for 72 hours.
     Invite { id: TenantId },
 }
@@ -46,16 +58,19 @@ const OPERATOR: By = By { actor: Actor::Operator, ip: None };
 
 pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
     let (_database, db) = database::open(config).await?;
+    let mut code = ExitCode::SUCCESS;
     match args {
         Args::Add { name, directory, domain, cloud, app, tag, group } => {
             let apps = (!app.is_empty()).then_some(app);
             let raw = Raw { name, directory, domain, cloud, apps, tags: tag.join(","), group, ..Raw::default() };
             add(&db, &check(config, &raw)?).await?;
         }
+        Args::List => list(&db).await?,
+        Args::Import { file, dry_run } => code = import(&db, config, &file, dry_run).await?,
         Args::Invite { id } => invite(&db, &config.public_url, id).await?,
     }
     db.close().await;
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 fn apps(config: &Config) -> Vec<(&str, Cloud)> {
@@ -91,4 +106,41 @@ async fn invite(db: &Db, public_url: &Url, tenant: TenantId) -> Result<()> {
     tx.commit().await?;
     say(public_url.join(&format!("/onboard/{}", ticket.text))?)?;
     Ok(())
+}
+
+async fn list(db: &Db) -> Result<()> {
+    let mut tx = db.all_tenants().await?;
+    for tenant in tenant_lists::full(&mut tx).await? {
+        say(format_args!("{} {:<16} {}", tenant.tenant_id, tenant.state.as_str(), tenant.name))?;
+    }
+    Ok(())
+}
+
+async fn import(db: &Db, config: &Config, file: &Path, dry_run: bool) -> Result<ExitCode> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display())).map_err(Usage)?;
+    let mut tx = db.all_tenants().await?;
+    let (names, directories) = tenant_lists::registered(&mut tx).await?;
+    let rows = import::read(&text, &apps(config), &names, &directories).map_err(|why| Usage(anyhow!("{}: {why}", file.display())))?;
+    let mut left_out = 0;
+    for row in rows {
+        let name = row.name.escape_debug(); // a file may hold anything, and this is a terminal
+        let told = match row.verdict {
+            Verdict::Good(new) => {
+                tenants::create(&mut tx, &OPERATOR, TenantId::new(), &new, now()).await?;
+                say(format_args!("line {}: registered {name}", row.line))?;
+                continue;
+            }
+            Verdict::Twice => "stands further up in the file".to_owned(),
+            Verdict::Registered => "is registered already".to_owned(),
+            Verdict::Wrong(wrong) => wrong.iter().map(|wrong| format!("{}: {}", wrong.field, wrong.why)).collect::<Vec<_>>().join(" "),
+        };
+        left_out += 1;
+        say(format_args!("line {}: left out {name}: {told}", row.line))?;
+    }
+    if dry_run {
+        say("Nothing was changed.")?;
+    } else {
+        tx.commit().await?;
+    }
+    Ok(ExitCode::from(u8::from(left_out > 0)))
 }

@@ -8,6 +8,7 @@ mod browser;
 mod cancelled;
 mod catalogue;
 mod cloud;
+mod commands;
 mod configuration;
 mod consent;
 mod counters;

@@ -1,0 +1,109 @@
+//! `watchfloor check`
+
+use super::database::Database;
+use super::{Usage, say};
+use crate::config::Config;
+use crate::microsoft::{CallError, Client, Target};
+use crate::model::TenantId;
+use crate::model::clock::now;
+use crate::store::tenants::Tenant;
+use crate::store::{Db, DbRole, tenant_lists, tenants};
+use anyhow::{Context, Result};
+use chrono::TimeDelta;
+use std::process::ExitCode;
+
+/// A credential that ends within this is worth a word.
+const SOON: TimeDelta = TimeDelta::days(30);
+
+/// Check the configuration, the database, and the customers' apps, tokens, permissions and APIs by real calls.
+///
+/// Prints a table; exit code 1 if anything in it is bad. Without --tenant or --all no call to Microsoft is made. Nothing is changed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  watchfloor check --all")]
+pub struct Args {
+    /// Check this customer.
+    #[arg(long, conflicts_with = "all")]
+    tenant: Option<TenantId>,
+    /// Check every customer with a connected directory.
+    #[arg(long)]
+    all: bool,
+}
+
+pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
+    let microsoft = Client::new(&config.outbound, &config.app, now()).map_err(Usage)?;
+    let mut table = Table::default();
+    table.row("configuration", true, "every key is valid")?;
+    for app in microsoft.apps() {
+        let (good, note) = match app.credential_expires_at() {
+            Some(at) if at <= now() + SOON => (at > now(), format!("the credential ends on {}", at.date_naive())),
+            Some(at) => (true, format!("the credential is good until {}", at.date_naive())),
+            None => (true, "the credential can be used".to_owned()),
+        };
+        table.row(&format!("app {}", app.name), good, &note)?;
+    }
+    match database(config).await {
+        Ok((_database, db)) => {
+            table.row("database", true, "reachable, and its schema fits")?;
+            for tenant in chosen(&db, &args).await? {
+                customer(&microsoft, &tenant, &mut table).await?;
+            }
+            db.close().await;
+        }
+        Err(error) => table.row("database", false, &format!("{error:#}"))?,
+    }
+    Ok(ExitCode::from(u8::from(table.bad)))
+}
+
+/// Works as the worker does, so that its rights are checked too.
+async fn database(config: &Config) -> Result<(Database, Db)> {
+    let database = Database::ready(config).await?;
+    let db = database.connect(DbRole::Worker, 1).await?;
+    Ok((database, db))
+}
+
+async fn chosen(db: &Db, args: &Args) -> Result<Vec<Tenant>> {
+    let mut tx = db.all_tenants().await?;
+    if let Some(id) = args.tenant {
+        return Ok(vec![tenants::get(&mut tx, id).await?.with_context(|| format!("there is no tenant {id}"))?]);
+    }
+    let all = if args.all { tenant_lists::full(&mut tx).await? } else { Vec::new() };
+    Ok(all.into_iter().filter(|tenant| tenant.directory_id.is_some()).collect())
+}
+
+/// A token and a call for each product of each app.
+async fn customer(microsoft: &Client, tenant: &Tenant, table: &mut Table) -> Result<()> {
+    let Some(directory) = tenant.directory_id else {
+        return table.row(&tenant.name, false, "no directory is connected: the customer has not consented yet");
+    };
+    let target = Target { tenant: tenant.tenant_id, directory, cloud: tenant.cloud };
+    for app in microsoft.apps().filter(|app| tenant.apps.contains(&app.name)) {
+        for (&product, expected) in &app.permissions {
+            let subject = format!("{} · {} · {}", tenant.name, app.name, product.label());
+            let found = async {
+                let roles = microsoft.roles(&target, &app.name, product, now()).await?;
+                microsoft.probe(&target, &app.name, product, now()).await?;
+                Ok::<_, CallError>(expected.iter().filter(|name| !roles.contains(name)).cloned().collect::<Vec<_>>())
+            };
+            match found.await {
+                Ok(missing) if missing.is_empty() => table.row(&subject, true, "token, permissions and API work")?,
+                Ok(missing) => table.row(&subject, false, &format!("not granted: {}", missing.join(", ")))?,
+                Err(error) => table.row(&subject, false, &error.reason())?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What was found, a line each.
+#[derive(Default)]
+struct Table {
+    bad: bool,
+}
+
+impl Table {
+    fn row(&mut self, subject: &str, good: bool, note: &str) -> Result<()> {
+        self.bad |= !good;
+        say(format_args!("{} {subject:<60} {note}", if good { "ok " } else { "BAD" }))?;
+        Ok(())
+    }
+}
