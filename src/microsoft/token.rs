@@ -18,21 +18,16 @@ use std::sync::{Arc, Mutex};
 use url::{Url, form_urlencoded};
 use uuid::Uuid;
 
-/// What a token says of itself. Read, not verified: the token came from Entra over TLS, and the API is the one to verify it.
+/// What counts of a token's claims. Read, not verified: the token came from Entra over TLS, and the API is the one to verify it. Its `aud`
+/// is not compared, for Entra writes it as an address or as a GUID; an API refuses a token that is not its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Granted {
+pub(super) struct Granted {
     /// The directory it was issued in.
     #[serde(default, deserialize_with = "wire::text")]
-    pub tid: Option<String>,
+    tid: Option<String>,
     /// The permissions it carries. Empty when none was granted: Entra issues a token all the same.
     #[serde(default, deserialize_with = "wire::texts")]
-    pub roles: Vec<String>,
-    /// The resource, as an address or a GUID.
-    #[serde(default, deserialize_with = "wire::text")]
-    pub aud: Option<String>,
-    /// Seconds since 1970.
-    #[serde(default, deserialize_with = "wire::integer")]
-    pub exp: Option<i64>,
+    roles: Vec<String>,
 }
 
 /// A token in memory.
@@ -246,10 +241,7 @@ mod tests {
         let encode = |json: &str| format!("x.{}.y", BASE64_URL_SAFE_NO_PAD.encode(json));
         let full = r#"{"tid":"t","roles":["Incident.Read.All"],"aud":"https://api.security.microsoft.com","exp":5,"idtyp":"app"}"#;
         let granted = claims(&encode(full)).unwrap();
-        assert_eq!(
-            (granted.tid.as_deref(), granted.roles.as_slice(), granted.exp),
-            (Some("t"), &["Incident.Read.All".to_owned()][..], Some(5))
-        );
+        assert_eq!((granted.tid.as_deref(), granted.roles.as_slice()), (Some("t"), &["Incident.Read.All".to_owned()][..]));
         assert_eq!(claims(&encode("{}")), Some(Granted::default()));
         for opaque in ["", "abc", "a.b", "a.!!!.c", &encode("[")] {
             assert_eq!(claims(opaque), None, "{opaque}");
