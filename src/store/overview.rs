@@ -14,8 +14,10 @@ pub struct TenantLine {
     /// Open incidents, critical first: critical, high, medium, low, informational, unknown.
     pub incidents: Vec<i64>,
     pub unassigned: i64,
-    /// Open alerts. Those of Cloud Apps are counted only where Defender XDR, which repeats them, is not read.
+    /// Open alerts, each once.
     pub alerts: i64,
+    /// Open alerts of Cloud Apps where Defender XDR, which repeats them under other ids, is read too: not among `alerts`.
+    pub beside: i64,
     /// The oldest of what its enabled products are complete to; `None` if any was never read through.
     pub complete_until: Option<DateTime<Utc>>,
 }
@@ -31,18 +33,21 @@ impl TenantLine {
 pub async fn tenants(tx: &mut Scoped) -> sqlx::Result<Vec<TenantLine>> {
     sqlx::query_as(
         "select t.tenant_id, t.name, t.state, t.state_reason, coalesce(c.incidents, '{0,0,0,0,0,0}') as incidents,
-                coalesce(c.unassigned, 0) as unassigned, coalesce(c.alerts, 0) as alerts, s.complete_until
+                coalesce(c.unassigned, 0) as unassigned, coalesce(c.alerts, 0) as alerts, coalesce(c.beside, 0) as beside, s.complete_until
          from tenants as t
          left join (
              select tenant_id,
                     array[sum(incidents_critical), sum(incidents_high), sum(incidents_medium), sum(incidents_low), sum(incidents_informational),
                           sum(incidents_unknown)] as incidents,
                     sum(incidents_unassigned) as unassigned,
-                    coalesce(sum(n.alerts) filter (where product <> 'cloud_apps'), 0)
-                      + case when not exists (select from sync_state as x where x.tenant_id = c.tenant_id and x.product = 'defender_xdr' and x.enabled)
-                             then coalesce(sum(n.alerts) filter (where product = 'cloud_apps'), 0) else 0 end as alerts
+                    sum(n.alerts) filter (where not n.beside) as alerts, sum(n.alerts) filter (where n.beside) as beside
              from tenant_counts as c
-             cross join lateral (select (alerts_critical + alerts_high + alerts_medium + alerts_low + alerts_informational + alerts_unknown) as alerts) as n
+             cross join lateral (
+                 select alerts_critical + alerts_high + alerts_medium + alerts_low + alerts_informational + alerts_unknown as alerts,
+                        c.product = 'cloud_apps' and exists (
+                            select from sync_state as x where x.tenant_id = c.tenant_id and x.product = 'defender_xdr' and x.enabled
+                        ) as beside
+             ) as n
              group by tenant_id
          ) as c on c.tenant_id = t.tenant_id
          left join (

@@ -18,12 +18,13 @@ pub struct Reading {
     interval: Duration,
 }
 
-/// One product of one tenant that is not read as it should be.
+/// What of one tenant is not read as it should be, for one reason.
 #[derive(Clone, Debug)]
 pub struct Gap {
     pub tenant: TenantId,
     pub tenant_name: String,
-    pub product: Product,
+    /// Names of the products it concerns.
+    pub products: String,
     pub label: &'static str,
     /// A sign for it: `warn` where it will pass by itself, `bad` where somebody must act.
     pub class: &'static str,
@@ -62,12 +63,21 @@ impl Reading {
 
     /// Everything that is not read as it should be, what needs somebody first.
     pub fn gaps(&self) -> Vec<Gap> {
-        let missing = |row: &&Coverage| {
-            row.enabled && (!row.state.is_reading() || row.complete_until.is_none() || row.is_late(self.now, self.interval))
-        };
-        let mut gaps: Vec<Gap> = self.rows.iter().filter(missing).map(|row| self.gap(row)).collect();
+        let mut gaps: Vec<Gap> = self.rows.iter().filter(|row| self.is_gap(row)).map(|row| self.gap(row)).collect();
+        // Of one tenant the products that fail alike are told together.
+        gaps.dedup_by(|next, first| {
+            let alike = (next.tenant, next.label, &next.reason) == (first.tenant, first.label, &first.reason);
+            if alike {
+                first.products = format!("{}, {}", first.products, next.products);
+            }
+            alike
+        });
         gaps.sort_by_key(|gap| gap.class != "bad");
         gaps
+    }
+
+    fn is_gap(&self, row: &Coverage) -> bool {
+        row.enabled && (!row.state.is_reading() || row.complete_until.is_none() || row.is_late(self.now, self.interval))
     }
 
     fn gap(&self, row: &Coverage) -> Gap {
@@ -75,7 +85,7 @@ impl Reading {
         Gap {
             tenant: row.tenant_id,
             tenant_name: row.tenant_name.clone(),
-            product: row.product,
+            products: row.product.label().to_owned(),
             label: if late { "Late" } else { row.state.label() },
             class: if matches!(row.state, SyncHealth::Waiting | SyncHealth::Backfilling | SyncHealth::Throttled) { "warn" } else { "bad" },
             since: row.failing_since.or(row.complete_until).map(|at| When::new(at, self.now)),
@@ -93,7 +103,7 @@ impl Reading {
         let mut gaps = self.gaps();
         let more_gaps = gaps.len().saturating_sub(GAPS_SHOWN);
         gaps.truncate(GAPS_SHOWN);
-        let read = self.rows.iter().filter(|row| row.enabled).count() - gaps.len() - more_gaps;
+        let read = self.rows.iter().filter(|row| row.enabled && !self.is_gap(row)).count();
         let (title, text) = if filtered && hidden > 0 {
             gaps.clear();
             let n = if hidden > 1000 { "more than 1,000 open ones".to_owned() } else { count(hidden, "open one", "open ones") };

@@ -1,4 +1,5 @@
 //! Filters of the templates.
+#![expect(clippy::inline_always, reason = "askama's macro writes it")]
 
 /// Somebody else's text with its invisible characters made visible.
 #[askama::filter_fn]
@@ -37,6 +38,12 @@ pub fn product(word: &str, _: &dyn askama::Values) -> askama::Result<String> {
 #[askama::filter_fn]
 pub fn words(word: &str, _: &dyn askama::Values) -> askama::Result<String> {
     Ok(super::show::words(word))
+}
+
+/// "WindowsDefenderAtp" is "Windows Defender Atp".
+#[askama::filter_fn]
+pub fn spaced(name: &str, _: &dyn askama::Values) -> askama::Result<String> {
+    Ok(super::show::spaced(name))
 }
 
 /// "1,204".

@@ -88,6 +88,8 @@ fn tiles(tenants: &[TenantLine], mine: i64, days: &[store::overview::Day]) -> Ve
     let worst: i64 = tenants.iter().map(|line| line.incidents.iter().take(2).sum::<i64>()).sum();
     let unassigned: i64 = tenants.iter().map(|line| line.unassigned).sum();
     let alerts: i64 = tenants.iter().map(|line| line.alerts).sum();
+    let beside: i64 = tenants.iter().map(|line| line.beside).sum();
+    let beside = if beside == 0 { "each counted once".to_owned() } else { format!("and {} of Cloud Apps beside", thousands(beside)) };
     let today = days.last().copied();
     let (opened, resolved) = today.map_or((0, 0), |day| (day.opened, day.resolved));
     let tile = |label, value, note: &str, link| Tile { label, value: thousands(value), note: note.to_owned(), link };
@@ -96,7 +98,7 @@ fn tiles(tenants: &[TenantLine], mine: i64, days: &[store::overview::Day]) -> Ve
         tile("Critical and high", worst, "of the open ones", "/incidents?severity=critical&severity=high"),
         tile("Unassigned", unassigned, "nobody has taken them", "/incidents?owner=none"),
         tile("Mine", mine, "assigned to you", "/incidents?owner=me"),
-        tile("Open alerts", alerts, "each counted once", "/alerts"),
+        tile("Open alerts", alerts, &beside, "/alerts"),
         tile("Opened today", opened, "since 00:00 UTC", "/incidents?status=all&sort=updated"),
         tile("Resolved today", resolved, "since 00:00 UTC", "/incidents?status=resolved&sort=updated"),
     ]

@@ -86,6 +86,18 @@ pub fn words(word: &str) -> String {
     text
 }
 
+/// "WindowsDefenderAtp" is "Windows Defender Atp": names keep their capitals.
+pub fn spaced(name: &str) -> String {
+    let mut text = String::new();
+    for c in visible(name).chars() {
+        if c.is_uppercase() && text.ends_with(char::is_lowercase) {
+            text.push(' ');
+        }
+        text.push(c);
+    }
+    text
+}
+
 /// Somebody else's text with its invisible characters made visible: controls and those that turn the direction of writing.
 pub fn visible(text: &str) -> String {
     let odd = |c: char| {

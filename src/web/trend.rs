@@ -4,9 +4,10 @@ use crate::store::overview::Day;
 use std::fmt::Write as _;
 
 /// The drawing's size in its own units.
-pub const WIDTH: u32 = 720;
-pub const HEIGHT: u32 = 170;
-const LEFT: f64 = 34.0;
+pub const WIDTH: u32 = 360;
+pub const HEIGHT: u32 = 150;
+/// Room for the numbers beside it.
+pub const LEFT: u32 = 30;
 const RIGHT: f64 = 8.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 24.0;
@@ -32,7 +33,7 @@ impl Trend {
         let most = days.iter().map(|day| day.opened.max(day.resolved)).max().unwrap_or(0);
         let step = step(most);
         let top = (most.max(1) + step - 1) / step * step;
-        let x = |n: usize| LEFT + at(n) / at(days.len().max(2) - 1) * (f64::from(WIDTH) - LEFT - RIGHT);
+        let x = |n: usize| f64::from(LEFT) + at(n) / at(days.len().max(2) - 1) * (f64::from(WIDTH - LEFT) - RIGHT);
         let y = |value: i64| TOP + (1.0 - number(value) / number(top)) * (f64::from(HEIGHT) - TOP - BOTTOM);
         let line = |of: fn(&Day) -> i64| {
             days.iter().enumerate().fold(String::new(), |mut points, (n, day)| {
@@ -91,7 +92,7 @@ mod tests {
         assert_eq!(trend.grid.iter().map(|(_, label)| *label).collect::<Vec<_>>(), [0, 50, 100]);
         let points = trend.opened.split_whitespace().map(|point| point.split_once(',').unwrap());
         for (x, y) in points {
-            assert!((0.0..=720.0).contains(&x.parse::<f64>().unwrap()) && (0.0..=170.0).contains(&y.parse::<f64>().unwrap()));
+            assert!((0.0..=360.0).contains(&x.parse::<f64>().unwrap()) && (0.0..=150.0).contains(&y.parse::<f64>().unwrap()));
         }
         assert!(Trend::new(Vec::new()).is_flat());
     }
