@@ -1,6 +1,6 @@
 //! Where PostgreSQL's programs are: installed, or downloaded once.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -87,7 +87,12 @@ async fn download(cluster: Option<u32>) -> Result<PathBuf> {
         fetch.await.with_context(|| format!("{} is not installed and could not be downloaded: {}", wanted(cluster), way_out(cluster)))?;
     }
     let bin = dir.join("bin");
-    ensure!(major_version(&bin) == Some(version), "the downloaded PostgreSQL in {} does not run: {}", bin.display(), way_out(cluster));
+    anyhow::ensure!(
+        major_version(&bin) == Some(version),
+        "the downloaded PostgreSQL in {} does not run: {}",
+        bin.display(),
+        way_out(cluster)
+    );
     Ok(bin)
 }
 

@@ -1,7 +1,7 @@
 //! The JSON API, version 1: the same store functions as the pages, behind bearer tokens, described by OpenAPI 3.1.
 //!
 //! To add a call: a handler with `#[utoipa::path]` in the file of its group, and its name in that file's `routes()`. Its first
-//! argument is [`Bearer`], so that it cannot be reached without a token; `tests/it/api.rs` visits every described call without one.
+//! argument is `Bearer`, so that it cannot be reached without a token; `tests/it/api.rs` visits every described call without one.
 
 mod alerts;
 mod audit;
