@@ -50,12 +50,13 @@ impl Mark {
         }
     }
 
-    pub const fn sign(self) -> &'static str {
+    /// For readers who do not see the colours.
+    pub const fn word(self) -> &'static str {
         match self {
-            Self::Done => "✓",
-            Self::Now => "●",
-            Self::Failed => "▲",
-            Self::Next => "○",
+            Self::Done => "done",
+            Self::Now => "under way",
+            Self::Failed => "needs attention",
+            Self::Next => "to come",
         }
     }
 }
