@@ -30,6 +30,8 @@ pub struct Demo {
     pub logins: Vec<DemoLogin>,
     /// The stand-in's own page.
     pub stand_in: Url,
+    /// Name and domain of somebody who could become a customer.
+    pub newcomer: (String, String),
 }
 
 /// An example account; its password is public.

@@ -70,10 +70,10 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let microsoft = microsoft::Client::stand_in(cloud.address(), &config.app, now())?;
     let stand_in = Url::parse(&cloud.base())?;
     let (web, worker) = (database.connect(DbRole::Web, POOL).await?, database.connect(DbRole::Worker, POOL).await?);
-    customers::register(&web, &Queue::new(&web), &config, &cloud, usize::from(args.tenants)).await?;
+    let newcomer = customers::register(&web, &Queue::new(&web), &config, &cloud, usize::from(args.tenants)).await?;
     let logins = people::add(&web).await?;
     announce(&public_url, &stand_in, &logins)?;
-    let portal = Portal { config: Arc::new(config), microsoft, demo: Some(Arc::new(Demo { logins, stand_in })) };
+    let portal = Portal { config: Arc::new(config), microsoft, demo: Some(Arc::new(Demo { logins, stand_in, newcomer })) };
     tokio::join!(portal.web(listener, web, &stop), portal.worker(worker, &stop), trickle(&cloud, &stop));
     Ok(ExitCode::SUCCESS)
 }

@@ -52,12 +52,17 @@ impl Browser {
 
     /// Waits until a reader sees `text` somewhere on the page; a click may still be loading the next one.
     pub async fn sees(&self, text: &str) {
+        self.sees_within(text, Duration::from_secs(10)).await;
+    }
+
+    /// The same, for what takes longer.
+    pub async fn sees_within(&self, text: &str, time: Duration) {
         let there = async {
             while !self.text().await.contains(text) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        let seen = tokio::time::timeout(Duration::from_secs(10), there).await;
+        let seen = tokio::time::timeout(time, there).await;
         if seen.is_err() {
             panic!("{text:?} is not on the page: {}", self.text().await);
         }

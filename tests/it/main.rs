@@ -23,6 +23,7 @@ mod fixtures;
 mod floors;
 mod interrupted;
 mod isolation;
+mod journey;
 mod lists;
 mod microsoft;
 mod microsoft_faults;

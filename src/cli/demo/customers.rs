@@ -14,10 +14,14 @@ use anyhow::{Context, Result, anyhow};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+/// Examples of every kind, and a few more; what follows in the list are healthy customers.
+const KINDS: usize = 14;
+
 const DEMO: By = By { actor: Actor::System("demo"), ip: None };
 
-/// Sets up `count` customers on both sides and asks the worker to check those that have consented.
-pub async fn register(db: &Db, queue: &Queue, config: &Config, cloud: &StandIn, count: usize) -> Result<()> {
+/// Sets up `count` customers on both sides and asks the worker to check those that have consented. One more has a directory at the
+/// stand-in and is not a customer yet: its name and domain are the answer.
+pub async fn register(db: &Db, queue: &Queue, config: &Config, cloud: &StandIn, count: usize) -> Result<(String, String)> {
     let now = now();
     let known: Vec<(&str, Cloud)> = config.app.iter().map(|app| (app.name.as_str(), app.cloud)).collect();
     let mut tx = db.all_tenants().await?;
@@ -28,7 +32,9 @@ pub async fn register(db: &Db, queue: &Queue, config: &Config, cloud: &StandIn, 
         bring_into_its_state(&mut tx, queue, &example, &tenant, now).await.with_context(|| example.name.clone())?;
     }
     tx.commit().await?;
-    Ok(())
+    let newcomer = examples(count.max(KINDS) + 1).pop().context("there is always one more example")?;
+    prepare(&mut cloud.world(), &newcomer, &[], now);
+    Ok((newcomer.name, newcomer.domain))
 }
 
 /// The smallest app that covers what is to be read there.

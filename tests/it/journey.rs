@@ -1,0 +1,97 @@
+//! The whole way in the demo, with two people in two browsers: a lead adds a customer and makes its link; the customer's
+//! administrator declines, thinks again and accepts; its incidents and alerts are there within a minute.
+
+use crate::browser::Browser;
+use crate::program::Program;
+use rustix::process::Signal;
+use std::time::{Duration, Instant};
+use thirtyfour::prelude::*;
+
+/// Name and domain of the demo's newcomer, from the notice on the overview.
+async fn newcomer(browser: &Browser) -> (String, String) {
+    let notice = browser.driver.find(By::Css(".notice")).await.unwrap().text().await.unwrap();
+    let domain = browser.driver.find(By::Css(".notice code")).await.unwrap().text().await.unwrap();
+    let (_, rest) = notice.split_once("add a customer: ").unwrap();
+    (rest.split_once(", domain").unwrap().0.to_owned(), domain)
+}
+
+async fn sign_in(browser: &Browser, address: &str, login: &str) {
+    browser.open(&format!("{address}/login")).await;
+    browser.fill("Name or e-mail address", login).await;
+    browser.fill("Password", &format!("{login}-of-the-demo")).await;
+    browser.click("Sign in").await;
+    browser.sees("This is a demo").await;
+}
+
+/// The customer goes to Microsoft for one app and decides.
+async fn decide(customer: &Browser, approve: &str, decision: &str) {
+    customer.click(approve).await;
+    customer.sees("Stand-in for Microsoft").await;
+    customer.click(decision).await;
+}
+
+#[tokio::test]
+async fn a_customer_declines_then_consents_and_its_incidents_and_alerts_are_on_the_dashboard() {
+    let dir = std::env::temp_dir().join(format!("watchfloor-journey-{}", uuid::Uuid::new_v4().simple()));
+    std::fs::create_dir(&dir).unwrap();
+    let mut program = Program::start(&dir, &["demo", "--listen", "127.0.0.1:0"]);
+    let said = program.line("demo runs at http://");
+    let address = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().trim_end_matches('/').to_owned();
+    let (Some(staff), Some(customer)) = (Browser::start().await, Browser::start().await) else { return };
+
+    sign_in(&staff, &address, "lead").await;
+    let (name, domain) = newcomer(&staff).await;
+    staff.click("add a customer").await;
+    staff.fill("Name", &name).await;
+    staff.fill("or a domain", &domain).await;
+    staff.click("Add the tenant").await;
+    staff.sees(&name).await;
+    let registry = staff.driver.current_url().await.unwrap();
+    staff.click("Make the link").await;
+    staff.sees("The link is shown here once").await;
+    let link = staff.driver.find(By::Id("link")).await.unwrap().value().await.unwrap().unwrap();
+    staff.screenshots("link").await;
+
+    customer.open(&link).await;
+    customer.screenshots("onboard").await;
+    decide(&customer, "Review and approve at Microsoft", "Cancel").await;
+    customer.sees("You declined").await;
+    customer.screenshots("declined").await;
+    staff.open(registry.as_str()).await;
+    staff.sees("declined").await;
+    staff.screenshots("tenant-declined").await;
+
+    customer.click("Back to the link").await;
+    let accepted = Instant::now();
+    decide(&customer, "Try again at Microsoft", "Accept").await;
+    customer.sees("1 of 2 approved").await;
+    decide(&customer, "Review and approve at Microsoft", "Accept").await;
+    customer.sees("proved which directory").await;
+    customer.screenshots("progress").await;
+    customer.sees_within("Everything is set up", Duration::from_secs(60)).await;
+
+    let tenant = registry.path_segments().unwrap().next_back().unwrap();
+    staff.open(&format!("{address}/tenants/{tenant}")).await;
+    for product in ["Defender XDR", "Defender for Endpoint", "Defender for Cloud Apps"] {
+        staff.sees(product).await;
+    }
+    assert_eq!(staff.driver.find_all(By::XPath("//section[h2='Coverage']//*[contains(@class, 'chip')][contains(., 'Up to date')]")).await.unwrap().len(), 3);
+    staff.screenshots("tenant").await;
+    for product in ["defender_xdr", "defender_endpoint", "cloud_apps"] {
+        staff.open(&format!("{address}/alerts?tenant={tenant}&product={product}&status=new&status=in_progress&status=resolved")).await;
+        let rows = staff.driver.find_all(By::Css("tbody tr a[href^='/alerts/']")).await.unwrap();
+        assert!(!rows.is_empty(), "no alert of {product}");
+    }
+    staff.screenshots("alerts").await;
+    staff.open(&format!("{address}/incidents?tenant={tenant}")).await;
+    staff.screenshots("incidents").await;
+    staff.driver.find(By::Css("tbody tr a[href^='/incidents/']")).await.unwrap().click().await.unwrap();
+    staff.sees("Alerts and evidence").await;
+    staff.sees(&name).await;
+    assert!(accepted.elapsed() < Duration::from_secs(60), "it took {:?}", accepted.elapsed());
+    staff.screenshots("incident").await;
+
+    customer.open(&link).await; // it has served its purpose
+    assert!(program.stop(Signal::INT).success());
+    std::fs::remove_dir_all(dir).unwrap();
+}
