@@ -19,6 +19,7 @@ mod engine;
 mod fake;
 mod faults;
 mod first_start;
+mod fixture_pages;
 mod fixtures;
 mod floors;
 mod interrupted;
