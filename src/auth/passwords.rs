@@ -95,7 +95,7 @@ pub fn check_new(password: &SecretString, context: &[&str]) -> Result<(), &'stat
         return Err("The password may have at most 128 characters.");
     }
     let mut rest = text.to_lowercase();
-    let own = context.iter().flat_map(|words| words.split(|c: char| !c.is_alphanumeric())).filter(|word| word.chars().count() >= 4);
+    let own = context.iter().flat_map(|words| words.split(|c: char| !c.is_alphanumeric())).filter(|word| word.chars().count() >= 3);
     for word in COMMON.into_iter().map(str::to_owned).chain(own.map(str::to_lowercase)) {
         rest = rest.replace(&word, "");
     }

@@ -253,10 +253,11 @@ mod tests {
 
     #[test]
     fn a_kind_we_do_not_know_is_shown_whole() {
-        let proofs = of_alert(
-            &json!({"evidence": [{"@odata.type": "#microsoft.graph.security.quantumEvidence", "spin": "up", "nothing": null}, 7]}),
+        let proofs = of_alert(&json!({"evidence": [{"type": "quantum", "spin": "up", "nothing": null}, 7]}));
+        assert_eq!(
+            (proofs[0].kind.as_str(), proofs[0].json.as_deref()),
+            ("Quantum", Some("{\n  \"spin\": \"up\",\n  \"type\": \"quantum\"\n}"))
         );
-        assert_eq!((proofs[0].kind.as_str(), proofs[0].json.as_deref()), ("Quantum", Some("{\n  \"spin\": \"up\"\n}")));
         assert_eq!(proofs[1].json.as_deref(), Some("7"));
         assert!(of_alert(&json!("not an alert")).is_empty());
     }
