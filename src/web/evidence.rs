@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_kind_we_do_not_know_is_shown_whole() {
-        let proofs = of_alert(&json!({"evidence": [{"type": "quantum", "spin": "up", "nothing": null}, 7]}));
+        let proofs = of_alert(&json!({"evidence": [{"nothing": null, "spin": "up", "type": "quantum"}, 7]}));
         assert_eq!(
             (proofs[0].kind.as_str(), proofs[0].json.as_deref()),
             ("Quantum", Some("{\n  \"spin\": \"up\",\n  \"type\": \"quantum\"\n}"))
