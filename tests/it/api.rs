@@ -108,6 +108,8 @@ async fn every_described_call_needs_a_token_and_hides_other_tenants() {
             assert_eq!(of_foreign, of_nonsense, "{method} {path}");
         }
     }
+    assert_eq!(stranger.get("/nothing/here").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(stranger.call(Method::PUT, "/me", None).await.0, StatusCode::METHOD_NOT_ALLOWED);
     let (_, coverage) = lead.get("/coverage").await;
     let (_, tenants) = lead.get("/tenants").await;
     assert!(!format!("{coverage}{tenants}").contains("Birch"), "{coverage} {tenants}");

@@ -16,6 +16,7 @@ mod tenants;
 use crate::app::AppState;
 use axum::Json;
 use axum::Router;
+use axum::routing::any;
 use bearer::Bearer;
 use problem::Problem;
 use serde::Serialize;
@@ -56,6 +57,9 @@ impl utoipa::Modify for BearerScheme {
 /// The calls, their description, and the description as a page.
 pub fn routes() -> Router<AppState> {
     let (calls, description) = described().split_for_parts();
+    let calls = calls
+        .method_not_allowed_fallback(|| async { Problem::MethodNotAllowed })
+        .route("/api/v1/{*rest}", any(|| async { Problem::NotFound }));
     let docs =
         SwaggerUi::new("/api/docs").url("/api/v1/openapi.json", description).config(Config::from("/api/v1/openapi.json").use_base_layout());
     Router::new().merge(calls).merge(docs)

@@ -13,6 +13,7 @@ pub enum Problem {
     /// The token's user may not do this.
     Forbidden,
     NotFound,
+    MethodNotAllowed,
     /// The request contradicts what stands in the registry.
     Conflict(String),
     /// Fields are wrong.
@@ -76,6 +77,9 @@ impl IntoResponse for Problem {
             ),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not allowed", "The token's user may not do this.".to_owned()),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found", "There is no such object in the token's scope.".to_owned()),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Not possible", "This address does not take that method.".to_owned())
+            }
             Self::Conflict(detail) => (StatusCode::CONFLICT, "conflict", "Conflict", detail),
             Self::BadRequest(detail) => (StatusCode::BAD_REQUEST, "bad-request", "The request cannot be read", detail),
             Self::Invalid(fields) => {
