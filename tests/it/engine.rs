@@ -29,7 +29,7 @@ impl Worker {
 }
 
 /// Waits for what a worker does elsewhere; a test that waits for more than 30 s has failed.
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+pub async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !done().await {
         assert!(start.elapsed() < Duration::from_secs(30), "{what} does not happen");

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -26,6 +26,8 @@ pub struct Rig {
     pub db: TestDb,
     pub cloud: StandIn,
     pub reader: Reader,
+    /// Where the app's secret lies.
+    pub secret: PathBuf,
 }
 
 /// A tenant of ours and its directory.
@@ -35,17 +37,22 @@ pub struct Customer {
     pub directory: DirectoryId,
 }
 
-/// The app of every rig; its secret lies in a file of its own.
-pub fn app() -> (config::App, PathBuf) {
+/// A file with the app's secret.
+fn secret_file() -> PathBuf {
     let path = std::env::temp_dir().join(format!("watchfloor-rig-secret-{}", Uuid::new_v4()));
     std::fs::write(&path, SECRET).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    path
+}
+
+/// The app of every rig.
+pub fn app(secret: &Path) -> config::App {
     let list = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-    let app = config::App {
+    config::App {
         name: "defender".to_owned(),
         cloud: Cloud::Commercial,
         client_id: CLIENT_ID,
-        client_secret_file: Some(path.clone()),
+        client_secret_file: Some(secret.to_owned()),
         certificate_file: None,
         private_key_file: None,
         consent: config::ConsentForm::V2,
@@ -55,14 +62,14 @@ pub fn app() -> (config::App, PathBuf) {
             (Product::CloudApps, list(&["Investigation.Read"])),
         ]
         .into(),
-    };
-    (app, path)
+    }
 }
 
 impl Rig {
     pub async fn start() -> Self {
         let db = database().await;
-        let (app, _) = app();
+        let secret = secret_file();
+        let app = app(&secret);
         let mut world = World::new(7);
         let roles = app.permissions.iter().flat_map(|(product, names)| names.iter().map(|name| (*product, name.clone()))).collect();
         world.register_app(App {
@@ -80,7 +87,7 @@ impl Rig {
         let settings = config::Sync::default();
         let stop = CancellationToken::new();
         let reader = Reader { db: db.worker.clone(), queue: Queue::new(&db.worker), microsoft, settings, stop };
-        Self { db, cloud, reader }
+        Self { db, cloud, reader, secret }
     }
 
     /// A tenant whose directory has consented and which is about to be verified.
