@@ -172,3 +172,6 @@ const NAME: usize = 300;
 fn name(text: Option<String>) -> Option<String> {
     text.map(|text| clip(text, NAME))
 }
+
+#[cfg(test)]
+mod tests;
