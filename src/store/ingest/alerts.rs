@@ -81,8 +81,10 @@ async fn changes<'a>(tx: &mut Scoped, tenant: TenantId, api: Product, rows: BTre
     let known: Vec<Known> = sqlx::query_as(
         "select a.alert_id, a.product, a.external_id, a.incident_id, a.incident_external_id, a.updated_at, r.body_hash
          from unnest($3::text[], $4::text[]) as k (product, external_id)
-         join alerts as a on a.tenant_id = $1 and a.product = k.product and a.external_id = k.external_id
-         left join alert_raw as r on r.tenant_id = $1 and r.alert_id = a.alert_id and r.api = $2",
+         cross join lateral (select * from alerts as a
+                             where a.tenant_id = $1 and a.product = k.product and a.external_id = k.external_id offset 0) as a
+         left join lateral (select r.body_hash from alert_raw as r
+                            where r.tenant_id = $1 and r.alert_id = a.alert_id and r.api = $2 offset 0) as r on true",
     )
     .bind(tenant)
     .bind(api)
@@ -104,7 +106,9 @@ async fn changes<'a>(tx: &mut Scoped, tenant: TenantId, api: Product, rows: BTre
 const UPSERT: &str = "insert into alerts as t (tenant_id, alert_id, product, external_id, incident_id, incident_external_id, title, severity,
          severity_raw, status, status_raw, classification, determination, category, service_source, detection_source, detector_id, assigned_to,
          device, account, mitre_techniques, entities, url, created_at, updated_at, resolved_at)
-     select $1, n.alert_id, n.product, n.external_id, i.incident_id, n.incident_external_id, n.title, n.severity, n.severity_raw, n.status,
+     select $1, n.alert_id, n.product, n.external_id,
+         (select i.incident_id from incidents as i
+          where i.tenant_id = $1 and i.product = 'defender_xdr' and i.external_id = n.incident_external_id), n.incident_external_id, n.title, n.severity, n.severity_raw, n.status,
          n.status_raw, n.classification, n.determination, n.category, n.service_source, n.detection_source, n.detector_id, n.assigned_to,
          n.device, n.account, string_to_array(n.mitre_techniques, $2), string_to_array(n.entities, $2), n.url, n.created_at, n.updated_at,
          case when n.status = 'resolved' then coalesce(n.resolved_at, n.updated_at) end
@@ -114,7 +118,6 @@ const UPSERT: &str = "insert into alerts as t (tenant_id, alert_id, product, ext
          as n (alert_id, product, external_id, incident_external_id, title, severity, severity_raw, status, status_raw, classification,
          determination, category, service_source, detection_source, detector_id, assigned_to, device, account, mitre_techniques, entities, url,
          created_at, updated_at, resolved_at)
-     left join incidents as i on i.tenant_id = $1 and i.product = 'defender_xdr' and i.external_id = n.incident_external_id
      on conflict (tenant_id, product, external_id) do update set
          incident_id = case when excluded.incident_external_id is null then t.incident_id else excluded.incident_id end,
          incident_external_id = coalesce(excluded.incident_external_id, t.incident_external_id),

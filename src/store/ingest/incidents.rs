@@ -72,8 +72,10 @@ async fn changes<'a>(
     let known: Vec<Known> = sqlx::query_as(
         "select i.incident_id, i.external_id, i.updated_at, i.status, i.severity, i.assigned_to, i.classification, i.redirect_to, r.body_hash
          from unnest($3::text[]) as k (external_id)
-         join incidents as i on i.tenant_id = $1 and i.product = $2 and i.external_id = k.external_id
-         left join incident_raw as r on r.tenant_id = $1 and r.incident_id = i.incident_id and r.api = $2",
+         cross join lateral (select * from incidents as i
+                             where i.tenant_id = $1 and i.product = $2 and i.external_id = k.external_id offset 0) as i
+         left join lateral (select r.body_hash from incident_raw as r
+                            where r.tenant_id = $1 and r.incident_id = i.incident_id and r.api = $2 offset 0) as r on true",
     )
     .bind(tenant)
     .bind(api)

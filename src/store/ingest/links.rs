@@ -19,10 +19,10 @@ pub(super) struct Affected {
 pub(super) async fn settle(tx: &mut Scoped, tenant: TenantId, affected: &Affected) -> sqlx::Result<()> {
     if !affected.new_incidents.is_empty() {
         sqlx::query(
-            "update alerts as a set incident_id = i.incident_id
-             from unnest($2::text[]) as k (external_id)
-             join incidents as i on i.tenant_id = $1 and i.product = 'defender_xdr' and i.external_id = k.external_id
-             where a.tenant_id = $1 and a.incident_id is null and a.incident_external_id = k.external_id",
+            "update alerts as a
+             set incident_id = (select i.incident_id from incidents as i
+                                where i.tenant_id = $1 and i.product = 'defender_xdr' and i.external_id = a.incident_external_id)
+             where a.tenant_id = $1 and a.incident_id is null and a.incident_external_id = any($2)",
         )
         .bind(tenant)
         .bind(&affected.new_incidents)
@@ -34,17 +34,18 @@ pub(super) async fn settle(tx: &mut Scoped, tenant: TenantId, affected: &Affecte
         return Ok(());
     }
     sqlx::query(
-        "with touched as (
-             select i.incident_id from unnest($2::text[]) as k (external_id)
-             join incidents as i on i.tenant_id = $1 and i.product = 'defender_xdr' and i.external_id = k.external_id
-             union
-             select k.incident_id from unnest($3::uuid[]) as k (incident_id)
-         ), counted as (
-             select incident_id, (select count(*)::int from alerts as a where a.tenant_id = $1 and a.incident_id = touched.incident_id) as n
-             from touched
+        "with counted as (
+             select touched.incident_id,
+                    (select count(*)::int from alerts as a where a.tenant_id = $1 and a.incident_id = touched.incident_id) as n
+             from (select i.incident_id from unnest($2::text[]) as k (external_id)
+                   cross join lateral (select i.incident_id from incidents as i where i.tenant_id = $1 and i.product = 'defender_xdr'
+                                       and i.external_id = k.external_id offset 0) as i
+                   union
+                   select k.incident_id from unnest($3::uuid[]) as k (incident_id)) as touched
          )
-         update incidents as i set alert_count = counted.n
-         from counted where i.tenant_id = $1 and i.incident_id = counted.incident_id and i.alert_count <> counted.n",
+         update incidents as i set alert_count = (select n from counted where counted.incident_id = i.incident_id)
+         where i.tenant_id = $1 and i.incident_id = any(array(select incident_id from counted))
+           and i.alert_count <> (select n from counted where counted.incident_id = i.incident_id)",
     )
     .bind(tenant)
     .bind(&gained)
