@@ -1,6 +1,6 @@
 //! The customer's way through Microsoft: what binds a directory, what never does, and what each side is told.
 
-use crate::app::TestApp;
+use crate::app::{Reply, TestApp};
 use crate::customer::{Answer, Customer, directory, invite};
 use axum::http::StatusCode;
 use uuid::Uuid;
@@ -54,6 +54,78 @@ async fn a_consent_and_a_sign_in_bind_the_preset_directory_and_ask_for_the_tests
     assert_eq!(Customer::new(&app).open(&link).await.status, StatusCode::GONE, "another browser may not follow");
 }
 
+const FORGERIES: [&str; 12] = [
+    "another tenant's answer again",
+    "another tenant's directory",
+    "another attempt's state",
+    "another browser",
+    "a second time",
+    "too late",
+    "a token of another directory",
+    "a foreign issuer",
+    "an unsigned token",
+    "another audience",
+    "admin_consent=False",
+    "an error with HTML",
+];
+
+/// Somebody who wants Birch's invite to bind what it should not.
+struct Forger<'a> {
+    app: &'a TestApp,
+    alder: DirectoryId,
+    birch: DirectoryId,
+    cedar: DirectoryId,
+    /// Alder's answer, taken already.
+    used: Answer,
+    /// Cedar's answer, which nobody has brought yet.
+    waiting_for_another: Answer,
+}
+
+impl Forger<'_> {
+    /// Brings a forged answer made from an honest one.
+    async fn deliver(&self, case: &str, customer: &mut Customer, honest: &Answer) -> Reply {
+        let with = |name: &str, value: &str| {
+            let mut answer = honest.clone();
+            answer.insert(name.to_owned(), value.to_owned());
+            answer
+        };
+        match case {
+            "another tenant's answer again" => customer.back(&self.used).await,
+            "another tenant's directory" => customer.back(&with("tenant", &self.alder.to_string())).await,
+            "another attempt's state" => customer.back(&with("state", &self.waiting_for_another["state"])).await,
+            "another browser" => Customer::new(self.app).back(honest).await,
+            "a second time" => {
+                customer.back(honest).await;
+                customer.back(honest).await
+            }
+            "too late" => {
+                let mut tx = self.app.db.web.all_tenants().await.unwrap();
+                sqlx::query("update consent_attempts set expires_at = now() where answered_at is null").execute(&mut *tx).await.unwrap();
+                tx.commit().await.unwrap();
+                customer.back(honest).await
+            }
+            "admin_consent=False" => customer.back(&with("admin_consent", "False")).await,
+            "an error with HTML" => {
+                let mut answer = with("error", "access_denied<script>alert(7)</script>");
+                answer.insert("error_description".to_owned(), "<script>alert(7)</script>".to_owned());
+                customer.back(&answer).await
+            }
+            "a token of another directory" => self.lie(customer, honest, IdTokenLie::Directory(self.cedar)).await,
+            "a foreign issuer" => self.lie(customer, honest, IdTokenLie::WrongIssuer).await,
+            "an unsigned token" => self.lie(customer, honest, IdTokenLie::Unsigned).await,
+            "another audience" => self.lie(customer, honest, IdTokenLie::WrongAudience).await,
+            _ => unreachable!("{case}"),
+        }
+    }
+
+    async fn lie(&self, customer: &mut Customer, honest: &Answer, lie: IdTokenLie) -> Reply {
+        let away = customer.back(honest).await;
+        let signed = customer.sign_in(&away, self.birch, "birch.example").await;
+        self.app.stand_in.world().fault(self.birch, Api::Token, Fault::IdToken(lie), Times::Calls(1));
+        customer.back(&signed).await
+    }
+}
+
 #[tokio::test]
 async fn twelve_forged_answers_bind_nothing_and_each_leaves_its_trace() {
     let app = TestApp::start().await;
@@ -72,63 +144,12 @@ async fn twelve_forged_answers_bind_nothing_and_each_leaves_its_trace() {
         let link = invite(&app, tenant).await;
         Customer::new(&app).accept(&link, cedar).await
     };
-    let with = |answer: &Answer, name: &str, value: &str| {
-        let mut answer = answer.clone();
-        answer.insert(name.to_owned(), value.to_owned());
-        answer
-    };
-    let cases = [
-        "another tenant's answer again",
-        "another tenant's directory",
-        "another attempt's state",
-        "another browser",
-        "a second time",
-        "too late",
-        "a token of another directory",
-        "a foreign issuer",
-        "an unsigned token",
-        "another audience",
-        "admin_consent=False",
-        "an error with HTML",
-    ];
-    for (n, case) in cases.into_iter().enumerate() {
+    let world = Forger { app: &app, alder, birch, cedar, used, waiting_for_another };
+    for (n, case) in FORGERIES.into_iter().enumerate() {
         let link = invite(&app, b).await;
         let mut customer = Customer::new(&app);
         let honest = customer.accept(&link, birch).await;
-        let lie = match case {
-            "a token of another directory" => Some(IdTokenLie::Directory(cedar)),
-            "a foreign issuer" => Some(IdTokenLie::WrongIssuer),
-            "an unsigned token" => Some(IdTokenLie::Unsigned),
-            "another audience" => Some(IdTokenLie::WrongAudience),
-            _ => None,
-        };
-        let reply = match case {
-            "another tenant's answer again" => customer.back(&used).await,
-            "another tenant's directory" => customer.back(&with(&honest, "tenant", &alder.to_string())).await,
-            "another attempt's state" => customer.back(&with(&honest, "state", &waiting_for_another["state"])).await,
-            "another browser" => Customer::new(&app).back(&honest).await,
-            "a second time" => {
-                customer.back(&honest).await;
-                customer.back(&honest).await
-            }
-            "too late" => {
-                let mut tx = app.db.web.all_tenants().await.unwrap();
-                sqlx::query("update consent_attempts set expires_at = now() where answered_at is null").execute(&mut *tx).await.unwrap();
-                tx.commit().await.unwrap();
-                customer.back(&honest).await
-            }
-            "admin_consent=False" => customer.back(&with(&honest, "admin_consent", "False")).await,
-            "an error with HTML" => {
-                let answer = with(&honest, "error", "access_denied<script>alert(7)</script>");
-                customer.back(&with(&answer, "error_description", "<script>alert(7)</script>")).await
-            }
-            _ => {
-                let away = customer.back(&honest).await;
-                let signed = customer.sign_in(&away, birch, "birch.example").await;
-                app.stand_in.world().fault(birch, Api::Token, Fault::IdToken(lie.unwrap()), Times::Calls(1));
-                customer.back(&signed).await
-            }
-        };
+        let reply = world.deliver(case, &mut customer, &honest).await;
         assert!(reply.status.is_client_error(), "{case}: {} {}", reply.status, reply.html);
         for text in ["alert(7)", "access_denied", "Alder", "Cedar", &alder.to_string(), &honest["state"]] {
             assert!(!reply.html.contains(text), "{case} shows {text}: {}", reply.html);

@@ -104,8 +104,10 @@ impl Known {
 
     fn link(&self) -> Step {
         let Some(invite) = &self.invite else {
-            let mark = if self.is_bound() { Mark::Done } else { Mark::Now };
-            return step("Link", mark, "No link was made yet.").remedy("Make a link and send it to an administrator of the customer.");
+            if self.is_bound() {
+                return step("Link", Mark::Done, "None is needed: the directory is bound.");
+            }
+            return step("Link", Mark::Now, "No link was made yet.").remedy("Make a link and send it to an administrator of the customer.");
         };
         if invite.used_at.is_some() {
             step("Link", Mark::Done, "The link was used.")
