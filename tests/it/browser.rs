@@ -62,10 +62,8 @@ impl Browser {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        let seen = tokio::time::timeout(time, there).await;
-        if seen.is_err() {
-            panic!("{text:?} is not on the page: {}", self.text().await);
-        }
+        let seen = tokio::time::timeout(time, there).await.is_ok();
+        assert!(seen, "{text:?} is not on the page: {}", self.text().await);
     }
 
     async fn text(&self) -> String {
