@@ -6,6 +6,7 @@ use crate::program::Program;
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 use thirtyfour::prelude::*;
+use url::Url;
 
 /// Name and domain of the demo's newcomer, from the notice on the overview.
 async fn newcomer(browser: &Browser) -> (String, String) {
@@ -21,6 +22,21 @@ async fn sign_in(browser: &Browser, address: &str, login: &str) {
     browser.fill("Password", &format!("{login}-of-the-demo")).await;
     browser.click("Sign in").await;
     browser.sees("This is a demo").await;
+}
+
+/// The lead registers a customer and makes a link: the registry's page, and the link.
+async fn register(staff: &Browser, name: &str, domain: &str) -> (Url, String) {
+    staff.click("add a customer").await;
+    staff.fill("Name", name).await;
+    staff.fill("or a domain", domain).await;
+    staff.click("Add the tenant").await;
+    staff.sees(name).await;
+    let registry = staff.driver.current_url().await.unwrap();
+    staff.click("Make the link").await;
+    staff.sees("The link is shown here once").await;
+    let link = staff.driver.find(By::Id("link")).await.unwrap().value().await.unwrap().unwrap();
+    staff.screenshots("link").await;
+    (registry, link)
 }
 
 /// The customer goes to Microsoft for one app and decides.
@@ -41,16 +57,7 @@ async fn a_customer_declines_then_consents_and_its_incidents_and_alerts_are_on_t
 
     sign_in(&staff, &address, "lead").await;
     let (name, domain) = newcomer(&staff).await;
-    staff.click("add a customer").await;
-    staff.fill("Name", &name).await;
-    staff.fill("or a domain", &domain).await;
-    staff.click("Add the tenant").await;
-    staff.sees(&name).await;
-    let registry = staff.driver.current_url().await.unwrap();
-    staff.click("Make the link").await;
-    staff.sees("The link is shown here once").await;
-    let link = staff.driver.find(By::Id("link")).await.unwrap().value().await.unwrap().unwrap();
-    staff.screenshots("link").await;
+    let (registry, link) = register(&staff, &name, &domain).await;
 
     customer.open(&link).await;
     customer.screenshots("onboard").await;

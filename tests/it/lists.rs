@@ -55,7 +55,8 @@ async fn pages_in_either_order_hold_every_row_once_for_one_tenant_and_for_all() 
         for (tenants, expected) in [(None, 2 * EACH), (Some(vec![a, b]), 2 * EACH), (Some(vec![b]), EACH), (Some(vec![]), 0)] {
             let rows = walk(&mut tx, &Filter { tenants: tenants.clone(), ..Filter::default() }, order).await;
             let ids: HashSet<_> = rows.iter().map(|row| row.incident_id).collect();
-            assert_eq!((rows.len(), ids.len()), (expected as usize, expected as usize), "{order:?} {tenants:?}");
+            let expected = usize::try_from(expected).unwrap();
+            assert_eq!((rows.len(), ids.len()), (expected, expected), "{order:?} {tenants:?}");
             let key = |row: &incidents::Incident| match order {
                 Order::Severity => (Some(row.severity), row.updated_at, row.incident_id.0),
                 Order::Updated => (None, row.updated_at, row.incident_id.0),
@@ -65,13 +66,14 @@ async fn pages_in_either_order_hold_every_row_once_for_one_tenant_and_for_all() 
     }
 }
 
+type Wanted = fn(&incidents::Incident) -> bool;
+
 #[tokio::test]
 async fn each_filter_finds_what_it_names_and_the_count_agrees() {
     let db = database().await;
     let (a, _) = two_tenants(&db.web).await;
     let mut tx = db.web.tenant(a).await.unwrap();
     let since: DateTime<Utc> = "2026-11-02T10:00:00Z".parse().unwrap();
-    type Wanted = fn(&incidents::Incident) -> bool;
     let cases: [(Filter, Wanted); 8] = [
         (Filter { severities: vec![Severity::High, Severity::Critical], ..Filter::default() }, |row| row.severity >= Severity::High),
         (Filter { statuses: vec![Status::New, Status::InProgress], ..Filter::default() }, |row| row.status == Status::New),
