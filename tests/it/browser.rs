@@ -1,5 +1,6 @@
 //! A real browser: Debian's Chromium, driven through chromedriver, without a window.
 
+use crate::program::wait_for_end;
 use rustix::process::{Pid, Signal};
 use serde_json::json;
 use std::io::{BufRead, BufReader};
@@ -125,6 +126,7 @@ impl Drop for Browser {
         if let Some(pid) = pid {
             let _ = rustix::process::kill_process(pid, Signal::KILL);
         }
+        wait_for_end(&self.profile.display().to_string()); // its helpers write into the profile until they are gone, too
         let _ = std::fs::remove_dir_all(&self.profile);
     }
 }

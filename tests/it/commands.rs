@@ -1,6 +1,6 @@
 //! The command line against an embedded database of its own: what it prints, what it changes, and how it ends.
 
-use crate::program::{Program, portal};
+use crate::program::{Program, is_running, portal, wait_for_end};
 use rustix::process::Signal;
 use std::io::Write as _;
 use std::path::Path;
@@ -103,12 +103,6 @@ fn customers_are_registered_imported_invited_and_checked_from_the_shell() {
     std::fs::remove_dir_all(dir).unwrap();
 }
 
-/// Whether any process has `text` in its arguments.
-fn is_running(text: &str) -> bool {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok()).any(|line| String::from_utf8_lossy(&line).contains(text))
-}
-
 #[test]
 fn a_killed_portal_leaves_no_database_server_behind_and_starts_again() {
     let (dir, _) = portal();
@@ -117,12 +111,7 @@ fn a_killed_portal_leaves_no_database_server_behind_and_starts_again() {
     program.line("/setup/");
     assert!(is_running(&data));
     program.stop(Signal::KILL);
-    for _ in 0..1_000 {
-        if !is_running(&data) {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    wait_for_end(&data);
     assert!(!is_running(&data), "the server ends with the portal");
     let mut program = Program::start(&dir, &["serve"]);
     program.line("/setup/");

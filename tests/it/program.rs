@@ -60,3 +60,19 @@ pub fn portal() -> (PathBuf, String) {
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
+
+/// Whether any process has `text` in its arguments.
+pub fn is_running(text: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok()).any(|line| String::from_utf8_lossy(&line).contains(text))
+}
+
+/// Waits, up to 10 s, until no process has `text` in its arguments.
+pub fn wait_for_end(text: &str) {
+    for _ in 0..1_000 {
+        if !is_running(text) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
