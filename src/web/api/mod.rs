@@ -16,10 +16,12 @@ mod tenants;
 use crate::app::AppState;
 use axum::Json;
 use axum::Router;
+use axum::http::{HeaderValue, header};
 use axum::routing::any;
 use bearer::Bearer;
 use problem::Problem;
 use serde::Serialize;
+use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{OpenApi as _, ToSchema};
@@ -62,6 +64,12 @@ pub fn routes() -> Router<AppState> {
         .route("/api/v1/{*rest}", any(|| async { Problem::NotFound }));
     let docs =
         SwaggerUi::new("/api/docs").url("/api/v1/openapi.json", description).config(Config::from("/api/v1/openapi.json").use_base_layout());
+    // Swagger UI writes its page with innerHTML and brings its pictures along.
+    let policy = HeaderValue::from_static(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'none'; \
+         base-uri 'none'; frame-ancestors 'none'; object-src 'none'",
+    );
+    let docs = Router::from(docs).layer(SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, policy));
     Router::new().merge(calls).merge(docs)
 }
 
