@@ -30,7 +30,7 @@ use uuid::Uuid;
 
 /// Between two small things happening at the customers.
 const TRICKLE: Duration = Duration::from_secs(15);
-const POOL: u32 = 12;
+const POOL: u32 = 20;
 
 /// Try Watchfloor: invented customers, Microsoft played by a stand-in, nothing to configure.
 ///

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 
 /// Connections of one web process and of one worker.
 const WEB_POOL: u32 = 20;
-const WORKER_POOL: u32 = 16;
+const WORKER_POOL: u32 = 20;
 /// A worker whose database went away begins again after this long.
 const WORKER_PAUSE: Duration = Duration::from_secs(5);
 

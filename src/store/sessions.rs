@@ -99,3 +99,10 @@ pub async fn use_link(tx: &mut Scoped, hash: &[u8]) -> sqlx::Result<Option<Optio
     .fetch_optional(&mut **tx)
     .await
 }
+
+/// Throws away sessions and one-time links that have ended.
+pub async fn forget(tx: &mut Scoped) -> sqlx::Result<()> {
+    sqlx::query("delete from sessions where expires_at < now()").execute(&mut **tx).await?;
+    sqlx::query("delete from setup_tokens where expires_at < now() - interval '1 day'").execute(&mut **tx).await?;
+    Ok(())
+}

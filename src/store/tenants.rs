@@ -225,6 +225,20 @@ pub async fn offboard(tx: &mut Scoped, by: &By, tenant: &Tenant, now: DateTime<U
     Ok(())
 }
 
+/// Deletes the offboarded tenants whose time has come, with everything of theirs; the audit log keeps what was done. Needs every tenant
+/// in scope. Returns how many.
+pub async fn purge(tx: &mut Scoped, by: &By, now: DateTime<Utc>) -> sqlx::Result<usize> {
+    let gone: Vec<(TenantId, String)> =
+        sqlx::query_as("delete from tenants where state = 'offboarded' and purge_after <= $1 returning tenant_id, name")
+            .bind(now)
+            .fetch_all(&mut **tx)
+            .await?;
+    for (tenant, name) in &gone {
+        audit::record(tx, by.event("tenant.purge").tenant(*tenant).object(name)).await?;
+    }
+    Ok(gone.len())
+}
+
 impl Tenant {
     /// What of it staff may edit.
     pub fn registration(&self) -> Registration {

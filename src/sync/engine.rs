@@ -11,7 +11,8 @@ use super::{plan, verify};
 use crate::config;
 use crate::microsoft::Client;
 use crate::model::{Product, TenantId, clock};
-use crate::store::{Db, Scoped, runs, sync_state};
+use crate::store::audit::{Actor, By};
+use crate::store::{Db, Scoped, runs, sessions, sync_state, tenants};
 use chrono::{DateTime, TimeDelta, Utc};
 use graphile_worker::{
     Cron, IntoTaskHandlerResult, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, TaskHandler, WorkerContext, WorkerUtils,
@@ -199,6 +200,8 @@ pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()>
     tx.commit().await?;
     let mut tx = reader.db.all_tenants().await?;
     runs::forget(&mut tx, now).await?;
+    sessions::forget(&mut tx).await?;
+    tenants::purge(&mut tx, &By { actor: Actor::System("purge"), ip: None }, now).await?;
     tx.commit().await?;
     Ok(())
 }

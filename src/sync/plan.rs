@@ -11,6 +11,8 @@ use std::time::Duration;
 pub const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(15);
 /// Between two tries at a product the directory does not have.
 const NO_LICENCE_PAUSE: TimeDelta = TimeDelta::hours(1);
+/// Microsoft's limits count by the minute: a pause this long is the usual pace of a long reading.
+const USUAL_PAUSE: TimeDelta = TimeDelta::minutes(1);
 /// The first pass of a first reading: the newest records come first. Also wider than any difference of clocks.
 const NEWEST: TimeDelta = TimeDelta::hours(24);
 /// Records dated further ahead of our clock than this say nothing about how far we have read.
@@ -90,15 +92,18 @@ pub fn succeeded(
 
 /// After a run that failed. What only people can mend shows at once; what may pass by itself shows from the second failure in a row,
 /// and is tried again after 1, 2, 4, 8 … intervals, at most 15 minutes, plus up to a tenth. A wait that Microsoft asks for is kept,
-/// also at most 15 minutes. Without consent or permission the pause is 15 minutes, without a licence an hour.
-pub fn failed(claim: &Claim, error: &CallError, now: DateTime<Utc>, interval: Duration, dice: f64) -> Standing {
-    let failures = claim.failures.saturating_add(1);
-    let ladder = ladder(failures, interval);
+/// also at most 15 minutes; a first reading that came further before it was made to wait has not failed. Without consent or permission the
+/// pause is 15 minutes, without a licence an hour.
+pub fn failed(claim: &Claim, error: &CallError, came_further: bool, now: DateTime<Utc>, interval: Duration, dice: f64) -> Standing {
+    let paced = came_further && claim.backfill_done < 1.0 && matches!(error, CallError::Throttled { .. });
+    let failures = if paced { 0 } else { claim.failures.saturating_add(1) };
+    let ladder = ladder(failures.max(1), interval);
     let repeated = |state| if failures > 1 { state } else { claim.state };
     let (state, pause) = match error {
         CallError::Throttled { retry_after } => {
             let asked = retry_after.map_or(ladder, |wait| TimeDelta::from_std(wait).map_or(LONGEST_PAUSE, |wait| wait.min(LONGEST_PAUSE)));
-            (if asked > delta(interval) { SyncHealth::Throttled } else { repeated(SyncHealth::Throttled) }, asked)
+            let usual = delta(interval).max(USUAL_PAUSE);
+            (if asked > usual { SyncHealth::Throttled } else { repeated(SyncHealth::Throttled) }, asked)
         }
         CallError::ConsentLost { .. } => (SyncHealth::ConsentLost, LONGEST_PAUSE),
         CallError::Forbidden { .. } => (SyncHealth::NoPermission, LONGEST_PAUSE),
@@ -113,10 +118,10 @@ pub fn failed(claim: &Claim, error: &CallError, now: DateTime<Utc>, interval: Du
         state,
         complete_until: claim.complete_until,
         last_success: claim.last_success,
-        failing_since: claim.failing_since.or(Some(now)),
+        failing_since: if paced { None } else { claim.failing_since.or(Some(now)) },
         failures,
-        reason: Some(error.reason()),
-        remedy: Some(error.remedy().staff.to_owned()),
+        reason: (!paced).then(|| error.reason()),
+        remedy: (!paced).then(|| error.remedy().staff.to_owned()),
         next_due: now + pause + delta(Duration::from_secs_f64(jitter)),
         reconciled_day: claim.reconciled_day,
         reconciled_week: claim.reconciled_week,
@@ -223,12 +228,13 @@ mod tests {
         let broken = CallError::Network(NetworkFault::Broken);
         let pauses: Vec<i64> = (0..7)
             .map(|failures| {
-                (failed(&Claim { failures, ..claim() }, &broken, at("12:00:00"), INTERVAL, 0.0).next_due - at("12:00:00")).num_seconds()
+                (failed(&Claim { failures, ..claim() }, &broken, false, at("12:00:00"), INTERVAL, 0.0).next_due - at("12:00:00"))
+                    .num_seconds()
             })
             .collect();
         assert_eq!(pauses, [60, 120, 240, 480, 900, 900, 900]);
-        assert_eq!(failed(&claim(), &broken, at("12:00:00"), INTERVAL, 0.0).state, SyncHealth::Ok, "once is not yet failing");
-        let again = failed(&Claim { failures: 1, ..claim() }, &broken, at("12:00:00"), INTERVAL, 0.0);
+        assert_eq!(failed(&claim(), &broken, false, at("12:00:00"), INTERVAL, 0.0).state, SyncHealth::Ok, "once is not yet failing");
+        let again = failed(&Claim { failures: 1, ..claim() }, &broken, false, at("12:00:00"), INTERVAL, 0.0);
         assert_eq!(again.state, SyncHealth::Failing);
         assert!(again.reason.is_some() && again.remedy.is_some() && again.failing_since.is_some());
     }
@@ -237,7 +243,7 @@ mod tests {
     fn what_microsoft_asks_is_kept_and_what_only_people_can_mend_shows_at_once() {
         let now = at("12:00:00");
         let pause = |error: CallError| {
-            let end = failed(&claim(), &error, now, INTERVAL, 0.0);
+            let end = failed(&claim(), &error, false, now, INTERVAL, 0.0);
             (end.state, (end.next_due - now).num_seconds())
         };
         let throttled = |seconds: Option<u64>| CallError::Throttled { retry_after: seconds.map(Duration::from_secs) };
@@ -249,6 +255,18 @@ mod tests {
         assert_eq!(pause(CallError::Forbidden { code: None }), (SyncHealth::NoPermission, 900));
         assert_eq!(pause(CallError::NoLicence { aadsts: None }), (SyncHealth::NoLicence, 3600));
         assert_eq!(pause(CallError::WrongTenantToken), (SyncHealth::Failing, 60));
+    }
+
+    #[test]
+    fn a_first_reading_that_comes_further_between_pauses_has_not_failed() {
+        let first = Claim { backfill_done: 0.4, state: SyncHealth::Backfilling, failures: 3, failing_since: None, ..claim() };
+        let throttled = CallError::Throttled { retry_after: Some(Duration::from_secs(40)) };
+        let paced = failed(&first, &throttled, true, at("12:00:00"), INTERVAL, 0.0);
+        assert_eq!((paced.state, paced.failures, paced.reason, paced.next_due), (SyncHealth::Backfilling, 0, None, at("12:00:40")));
+        let stuck = failed(&first, &throttled, false, at("12:00:00"), INTERVAL, 0.0);
+        assert_eq!((stuck.state, stuck.failures), (SyncHealth::Throttled, 4));
+        let whole = Claim { backfill_done: 1.0, failures: 3, ..claim() };
+        assert_eq!(failed(&whole, &throttled, true, at("12:00:00"), INTERVAL, 0.0).state, SyncHealth::Throttled);
     }
 
     #[test]

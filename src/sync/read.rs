@@ -191,7 +191,7 @@ async fn finish(reading: &mut Reading<'_>, result: Result<Read, Stop>) -> Result
             let done = reading.progress.backfill_done;
             (plan::succeeded(claim, &window, done, reading.run.started_at, now, interval, dice), None, Some(rest))
         }
-        Err(Stop::Microsoft(error)) => (plan::failed(claim, &error, now, interval, dice), Some(error), None),
+        Err(Stop::Microsoft(error)) => (plan::failed(claim, &error, reading.run.added > 0, now, interval, dice), Some(error), None),
         Err(Stop::Asked) => return write::release(reading).await,
         Err(stop) => return Err(stop),
     };

@@ -32,6 +32,7 @@ mod migrations;
 mod outbound;
 mod pages;
 mod program;
+mod purge;
 mod registry;
 mod rig;
 mod signing_in;

@@ -4,9 +4,10 @@ use crate::config::Config;
 use crate::demo::{Example, ExampleKind, StandIn, examples, prepare};
 use crate::model::clock::now;
 use crate::model::registration::{Raw, Registration};
-use crate::model::{Cloud, ConsentOutcome, DirectoryId, Product, TenantId, TenantState};
+use crate::model::{Cloud, ConsentOutcome, DirectoryId, PermissionState, Product, TenantId, TenantState};
 use crate::store::audit::{Actor, By};
 use crate::store::consents::{Ending, LIFETIME, Start};
+use crate::store::permissions::{self, Permission};
 use crate::store::tenants::{self, Tenant};
 use crate::store::{Db, Scoped, bindings, consents, invites, tickets};
 use crate::sync::engine::Queue;
@@ -93,10 +94,37 @@ async fn bring_into_its_state(tx: &mut Scoped, queue: &Queue, example: &Example,
             )
             .await?;
         }
+        ExampleKind::Revoked => {
+            bindings::bind(tx, &DEMO, tenant, example.directory_id, false, now).await?;
+            once_granted(tx, example, tenant, now).await?;
+            queue.verify(tx, id).await?;
+        }
         _ => {
             bindings::bind(tx, &DEMO, tenant, example.directory_id, false, now).await?;
             queue.verify(tx, id).await?;
         }
+    }
+    Ok(())
+}
+
+/// A customer who was read until its administrator took the consent back: the next check finds out.
+async fn once_granted(tx: &mut Scoped, example: &Example, tenant: &Tenant, now: DateTime<Utc>) -> Result<()> {
+    let id = tenant.tenant_id;
+    tenants::set_state(tx, &DEMO, id, &[TenantState::Verifying], TenantState::Active, "Every product is read.", now).await?;
+    for &product in example.products {
+        let row = Permission {
+            app: tenant.apps.first().context("an example asks for an app")?.clone(),
+            product,
+            permission: super::permission(product).to_owned(),
+            expected: true,
+            granted: Some(true),
+            licensed: Some(true),
+            working: Some(true),
+            state: PermissionState::Granted,
+            reason: None,
+            checked_at: Some(now),
+        };
+        permissions::record(tx, id, &row).await?;
     }
     Ok(())
 }
