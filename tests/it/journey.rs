@@ -106,7 +106,8 @@ async fn a_customer_declines_then_consents_and_its_incidents_and_alerts_are_on_t
     assert!(accepted.elapsed() < Duration::from_secs(60), "it took {:?}", accepted.elapsed());
     staff.screenshots("incident").await;
 
-    customer.open(&link).await; // it has served its purpose
+    customer.open(&link).await; // used up, but this browser used it
+    customer.sees("Everything is set up").await;
     assert!(program.stop(Signal::INT).success());
     std::fs::remove_dir_all(dir).unwrap();
 }
