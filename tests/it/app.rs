@@ -167,7 +167,7 @@ impl TestApp {
 
 /// The app registration of the configuration, with its secret in a file of its own.
 fn app(client_id: Uuid) -> config::App {
-    let file = std::env::temp_dir().join(format!("watchfloor-test-{client_id}.secret"));
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("watchfloor-test-{client_id}.secret"));
     std::fs::write(&file, APP_SECRET).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let permissions = [

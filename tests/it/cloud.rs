@@ -234,5 +234,5 @@ impl Drop for Cloud {
 }
 
 fn secret_file(app: Uuid) -> std::path::PathBuf {
-    std::env::temp_dir().join(format!("stand-in-secret-{app}"))
+    std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stand-in-secret-{app}"))
 }

@@ -112,3 +112,24 @@ async fn a_paused_tenant_is_not_read_and_another_one_waiting_for_approval_is_ver
     assert_eq!((rig.state(waiting).await, rig.count(waiting, "sync_state").await), (TenantState::Verifying, 0));
     assert_eq!(rig.count(waiting, "tenant_permissions where state = 'granted'").await, 3);
 }
+
+#[tokio::test]
+async fn who_is_throttled_for_good_is_shown_so_within_two_intervals_and_delays_nobody() {
+    let rig = Rig::start().await;
+    for (seconds, name) in [("7", "Contoso"), ("600", "Northwind")] {
+        let (sick, well) = (rig.read_customer(name).await, rig.read_customer(&format!("{name} Neighbour")).await);
+        rig.fault(sick, Api::DefenderXdr, Fault::Throttle(Some(seconds.to_owned())), Times::Forever);
+        rig.interval(&[sick, well]).await;
+        rig.interval(&[sick, well]).await;
+        let row = rig.product(sick, XDR).await;
+        assert_eq!((row.state, rig.state(sick).await), (SyncHealth::Throttled, TenantState::Degraded), "{seconds}");
+        assert!(row.reason.is_some() && row.remedy.is_some() && row.failing_since.is_some(), "{seconds}");
+        for _ in 0..5 {
+            rig.interval(&[sick, well]).await;
+        }
+        assert_eq!(rig.health(sick, Product::DefenderEndpoint).await, SyncHealth::Ok, "{seconds}");
+        let lag = rig.product(well, XDR).await.lag(rig.now()).unwrap();
+        assert!(lag.num_seconds() < 60 && rig.state(well).await == TenantState::Active, "{seconds}: {lag}");
+    }
+    assert!(rig.cloud.world().ledger.early().is_empty(), "nobody was asked again too soon");
+}

@@ -138,7 +138,7 @@ pub fn now() -> DateTime<Utc> {
 }
 
 pub fn app() -> config::App {
-    let path = std::env::temp_dir().join(format!("watchfloor-secret-{}", Uuid::new_v4()));
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("watchfloor-secret-{}", Uuid::new_v4()));
     std::fs::write(&path, SECRET).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     config::App {

@@ -24,7 +24,7 @@ const ROLES: [(Product, &str); 3] = [
 ];
 
 fn file(content: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("watchfloor-test-{}", Uuid::new_v4()));
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("watchfloor-test-{}", Uuid::new_v4()));
     std::fs::write(&path, content).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     path

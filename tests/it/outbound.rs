@@ -58,7 +58,7 @@ impl Outside {
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-        let ca_file = std::env::temp_dir().join(format!("watchfloor-ca-{}.pem", Uuid::new_v4()));
+        let ca_file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("watchfloor-ca-{}.pem", Uuid::new_v4()));
         std::fs::write(&ca_file, authority.pem()).unwrap();
 
         let key = KeyPair::generate().unwrap();
@@ -201,7 +201,7 @@ async fn an_unreadable_ca_file_is_named() {
     let missing = Outbound { proxy: None, ca_file: Some(PathBuf::from("/nowhere/ca.pem")) };
     let error = format!("{:#}", Client::new(&missing, &[], now()).unwrap_err());
     assert!(error.contains("outbound.ca_file = /nowhere/ca.pem"), "{error}");
-    let empty = std::env::temp_dir().join(format!("watchfloor-ca-{}.pem", Uuid::new_v4()));
+    let empty = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("watchfloor-ca-{}.pem", Uuid::new_v4()));
     std::fs::write(&empty, "no certificate").unwrap();
     let error = format!("{:#}", Client::new(&Outbound { proxy: None, ca_file: Some(empty) }, &[], now()).unwrap_err());
     assert!(error.contains("outbound.ca_file"), "{error}");

@@ -39,7 +39,7 @@ pub struct Customer {
 
 /// A file with the app's secret.
 fn secret_file() -> PathBuf {
-    let path = std::env::temp_dir().join(format!("watchfloor-rig-secret-{}", Uuid::new_v4()));
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("watchfloor-rig-secret-{}", Uuid::new_v4()));
     std::fs::write(&path, SECRET).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     path
