@@ -166,3 +166,52 @@ async fn metadata_without_a_directory_is_no_directory() {
     let found = client.find_directory(Cloud::Commercial, "contoso.com", now()).await;
     assert!(matches!(found, Err(FindError::Call(CallError::Unexpected(_)))), "{found:?}");
 }
+
+/// Lists and objects of operations that are not used yet arrive whole as well: what reads an answer does not depend on what it is about.
+#[tokio::test]
+async fn every_other_documented_answer_arrives_letter_by_letter() {
+    let lists = ["indicators-list", "investigations-list", "machine-logonusers-list", "machineactions-list", "machines-list"];
+    for name in lists.into_iter().chain(["machineactions-filter-requestor"]) {
+        let name = format!("mde-{name}.json");
+        let (_fake, client, target) = serving(200, &name).await;
+        let page = client.endpoint_alerts(&target, APP, now(), 0, now()).await.unwrap();
+        assert_original(&page, &name);
+        let file: Value = serde_json::from_str(&fixture(&name)).unwrap();
+        assert_eq!(page.records.len(), file["value"].as_array().unwrap().len(), "{name}");
+    }
+    let name = "mdca-subnets-list.json";
+    let (_fake, client, target) = serving(200, name).await;
+    let page = client.cloud_apps_alerts(&target, APP, CloudAppsQuery::CreatedSince(now()), 0, now()).await.unwrap();
+    assert_original(&page, name);
+    assert!(!page.records.is_empty());
+    for name in [
+        "mde-alert-get",
+        "mde-machine-get",
+        "mde-machineaction-get",
+        "mde-live-response-action",
+        "mde-live-response-result-link",
+        "mde-advanced-query-response",
+        "xdr-advanced-hunting-response",
+        "mdca-alert-fetch",
+        "mdca-discovery-stream",
+        "mdca-discovery-upload-url",
+        "mdca-close-benign-ok",
+        "mdca-close-false-positive-notfound",
+    ] {
+        let name = format!("{name}.json");
+        let (_fake, client, target) = serving(200, &name).await;
+        let whole = client.xdr_incident(&target, APP, "1", now()).await.unwrap().unwrap();
+        assert_eq!(whole.get(), fixture(&name).trim(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_bare_number_or_array_is_no_incident_and_no_list() {
+    for name in ["mde-alerts-count.json", "mdca-discovery-categories.json"] {
+        let (_fake, client, target) = serving(200, name).await;
+        let one = client.xdr_incident(&target, APP, "1", now()).await;
+        let list = client.endpoint_alerts(&target, APP, now(), 0, now()).await;
+        assert!(matches!(one, Err(CallError::Unexpected(_))), "{name}: {one:?}");
+        assert!(matches!(list, Err(CallError::Unexpected(_))), "{name}");
+    }
+}
