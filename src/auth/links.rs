@@ -1,6 +1,7 @@
 //! One-time links under `/setup/`: the first administrator, and new passwords. Good for 30 minutes and one use.
 
-use super::passwords::{self, HashError, Hasher};
+use super::AuthError;
+use super::passwords::{self, Hasher};
 use super::secret;
 use crate::model::{Role, UserId};
 use crate::store::audit::{self, Actor, Event};
@@ -10,36 +11,6 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 const MINUTES: i32 = 30;
-
-/// Why a link did not do its work.
-#[derive(Debug, thiserror::Error)]
-pub enum LinkError {
-    /// Unknown, used, expired, or there is an administrator already.
-    #[error("the link is not valid any more")]
-    Gone,
-    /// A sentence about the form for the person who filled it in.
-    #[error("{0}")]
-    Form(&'static str),
-    #[error("busy")]
-    Busy,
-    #[error(transparent)]
-    Other(#[from] anyhow::Error),
-}
-
-impl From<HashError> for LinkError {
-    fn from(error: HashError) -> Self {
-        match error {
-            HashError::Busy => Self::Busy,
-            HashError::Other(cause) => Self::Other(cause),
-        }
-    }
-}
-
-impl From<sqlx::Error> for LinkError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Other(error.into())
-    }
-}
 
 /// The link with which the first administrator is made, or `None` if there is an administrator.
 pub async fn first_admin(db: &Db, public_url: &Url) -> anyhow::Result<Option<Url>> {
@@ -77,38 +48,38 @@ pub async fn create_first_admin(
     login: &str,
     name: &str,
     password: &SecretString,
-) -> Result<(), LinkError> {
+) -> Result<(), AuthError> {
     let login = login.trim().to_lowercase();
     let name = name.trim();
     if login.is_empty() || login.len() > 254 || login.chars().any(char::is_whitespace) || name.is_empty() || name.len() > 120 {
-        return Err(LinkError::Form("Fill in a sign-in name without spaces (an e-mail address is fine) and your name."));
+        return Err(AuthError::Form("Fill in a sign-in name without spaces (an e-mail address is fine) and your name."));
     }
-    passwords::check_new(password, &[&login, name]).map_err(LinkError::Form)?;
+    passwords::check_new(password, &[&login, name]).map_err(AuthError::Form)?;
     let password_hash = hasher.hash(password).await?;
     let mut tx = db.no_tenant().await?;
     match store::sessions::use_link(&mut tx, &secret::hash(token)).await? {
         Some(None) if !store::users::any_admin(&mut tx).await? => {}
-        _ => return Err(LinkError::Gone),
+        _ => return Err(AuthError::Refused),
     }
     let user = NewUser { login: &login, display_name: name, role: Role::Admin, all_tenants: true, password_hash: &password_hash };
     if store::users::insert(&mut tx, &user).await?.is_none() {
-        return Err(LinkError::Form("That sign-in name is taken."));
+        return Err(AuthError::Form("That sign-in name is taken."));
     }
     audit::record(&mut tx, Event::new(Actor::Operator, "user.create").object(login)).await?;
     Ok(tx.commit().await?)
 }
 
 /// Sets the password of the user the link is for and uses the link up.
-pub async fn reset_password(db: &Db, hasher: &Hasher, token: &SecretString, password: &SecretString) -> Result<(), LinkError> {
-    let Some(Some(user)) = peek(db, token).await? else { return Err(LinkError::Gone) };
+pub async fn reset_password(db: &Db, hasher: &Hasher, token: &SecretString, password: &SecretString) -> Result<(), AuthError> {
+    let Some(Some(user)) = peek(db, token).await? else { return Err(AuthError::Refused) };
     let mut tx = db.no_tenant().await?;
-    let account = store::users::find(&mut tx, user).await?.ok_or(LinkError::Gone)?;
+    let account = store::users::find(&mut tx, user).await?.ok_or(AuthError::Refused)?;
     tx.commit().await?;
-    passwords::check_new(password, &[&account.login, &account.display_name]).map_err(LinkError::Form)?;
+    passwords::check_new(password, &[&account.login, &account.display_name]).map_err(AuthError::Form)?;
     let password_hash = hasher.hash(password).await?;
     let mut tx = db.no_tenant().await?;
     if store::sessions::use_link(&mut tx, &secret::hash(token)).await? != Some(Some(user)) {
-        return Err(LinkError::Gone);
+        return Err(AuthError::Refused);
     }
     store::users::set_password(&mut tx, user, &password_hash).await?;
     audit::record(&mut tx, Event::new(Actor::User(user, account.login.clone()), "user.password_reset").object(account.login)).await?;

@@ -11,8 +11,39 @@ pub mod sessions;
 pub mod sign_in;
 
 use crate::model::{Role, Scope, UserId};
-use crate::store::users::Theme;
-use crate::store::users::{Density, Identity};
+use crate::store::users::{Density, Identity, Theme};
+use passwords::HashError;
+
+/// Why somebody was not let in, or an account was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// What was shown proves nothing: a login, a password or a link that is unknown, wrong, used up or locked; never said which.
+    #[error("refused")]
+    Refused,
+    /// A sentence about the form for the person who filled it in.
+    #[error("{0}")]
+    Form(&'static str),
+    /// Too many passwords are being checked.
+    #[error("busy")]
+    Busy,
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+impl From<HashError> for AuthError {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Busy => Self::Busy,
+            HashError::Other(cause) => Self::Other(cause),
+        }
+    }
+}
+
+impl From<sqlx::Error> for AuthError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Other(error.into())
+    }
+}
 
 /// Somebody whose session or API token was accepted.
 #[derive(Clone, Debug)]

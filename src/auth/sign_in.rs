@@ -1,47 +1,15 @@
 //! Signing in with login and password, and changing the password.
 
-use super::passwords::{self, HashError, Hasher};
+use super::AuthError;
+use super::passwords::{self, Hasher};
 use super::sessions;
 use crate::model::UserId;
 use crate::store::audit::{self, Actor, Event};
 use crate::store::{self, Db};
 use secrecy::SecretString;
 
-/// Why nobody was signed in.
-#[derive(Debug, thiserror::Error)]
-pub enum SignInError {
-    /// Unknown, wrong, disabled or locked: never said which.
-    #[error("refused")]
-    Refused,
-    #[error("busy")]
-    Busy,
-    #[error(transparent)]
-    Other(#[from] anyhow::Error),
-}
-
-impl From<HashError> for SignInError {
-    fn from(error: HashError) -> Self {
-        match error {
-            HashError::Busy => Self::Busy,
-            HashError::Other(cause) => Self::Other(cause),
-        }
-    }
-}
-
-impl From<sqlx::Error> for SignInError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Other(error.into())
-    }
-}
-
 /// Checks login and password and starts a session; gives its secret. Unknown logins take the same path and time as known ones.
-pub async fn sign_in(
-    db: &Db,
-    hasher: &Hasher,
-    login: &str,
-    password: &SecretString,
-    ip: Option<&str>,
-) -> Result<SecretString, SignInError> {
+pub async fn sign_in(db: &Db, hasher: &Hasher, login: &str, password: &SecretString, ip: Option<&str>) -> Result<SecretString, AuthError> {
     let login = login.trim().to_lowercase();
     let mut tx = db.no_tenant().await?;
     let (user, hash) = store::users::charge_attempt(&mut tx, &login).await?.unzip();
@@ -58,40 +26,13 @@ pub async fn sign_in(
         let event = Event::new(Actor::Stranger, "login").ip(ip_text).refused();
         audit::record(&mut tx, if user.is_some() { event.object(login) } else { event }).await?;
         tx.commit().await?;
-        return Err(SignInError::Refused);
+        return Err(AuthError::Refused);
     };
     store::users::forgive_attempts(&mut tx, account.user_id).await?;
     let session = sessions::start(&mut tx, account.user_id, account.role, ip).await?;
     audit::record(&mut tx, Event::new(Actor::User(account.user_id, account.login), "login").ip(ip_text)).await?;
     tx.commit().await?;
     Ok(session)
-}
-
-/// Why a password was not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// A sentence for the user.
-    #[error("{0}")]
-    Form(&'static str),
-    #[error("busy")]
-    Busy,
-    #[error(transparent)]
-    Other(#[from] anyhow::Error),
-}
-
-impl From<HashError> for ChangeError {
-    fn from(error: HashError) -> Self {
-        match error {
-            HashError::Busy => Self::Busy,
-            HashError::Other(cause) => Self::Other(cause),
-        }
-    }
-}
-
-impl From<sqlx::Error> for ChangeError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Other(error.into())
-    }
 }
 
 /// Changes a user's own password; every session and API token of the user ends. The attempt counts like a sign-in.
@@ -102,15 +43,15 @@ pub async fn change_password(
     old: &SecretString,
     new: &SecretString,
     ip: Option<String>,
-) -> Result<(), ChangeError> {
+) -> Result<(), AuthError> {
     let mut tx = db.no_tenant().await?;
     let account = store::users::find(&mut tx, user).await?.ok_or_else(|| anyhow::anyhow!("the user is gone"))?;
     let (_, hash) = store::users::charge_attempt(&mut tx, &account.login).await?.unzip();
     tx.commit().await?;
     if !hasher.verify(old, hash).await? {
-        return Err(ChangeError::Form("The current password is not right, or was tried too often: wait a moment."));
+        return Err(AuthError::Refused);
     }
-    passwords::check_new(new, &[&account.login, &account.display_name]).map_err(ChangeError::Form)?;
+    passwords::check_new(new, &[&account.login, &account.display_name]).map_err(AuthError::Form)?;
     let password_hash = hasher.hash(new).await?;
     let mut tx = db.no_tenant().await?;
     store::users::set_password(&mut tx, user, &password_hash).await?;

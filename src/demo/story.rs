@@ -1,6 +1,6 @@
 //! Making things happen in a directory: incidents that come, change, merge and close.
 
-use super::content::{self, Scenario, Source, scenario, scenarios, stamp, to_ticks};
+use super::content::{self, scenario, stamp, to_ticks};
 use super::hosts::Api;
 use super::records::{Comment, Incident};
 use super::world::World;
@@ -41,40 +41,6 @@ impl World {
             let story = dir.records.any_story();
             dir.records.invent(story, None, now);
         }
-    }
-
-    /// An Endpoint alert under this title, inside an incident or belonging to none; returns its id.
-    pub fn add_alert(&mut self, directory: DirectoryId, incident: Option<i64>, title: &str) -> Option<String> {
-        let now = to_ticks(self.now());
-        let records = &mut self.directories.get_mut(&directory)?.records;
-        let story: &'static Scenario = scenario(1);
-        let plan = story.alerts.iter().find(|plan| plan.source == Source::Endpoint)?;
-        let seed = incident.and_then(|id| records.incidents.get(&id)).map_or(7, |incident| incident.seed);
-        let mut alert = records.alert(story, plan, seed, now);
-        alert.title = Some(title.to_owned());
-        let id = alert.id.clone();
-        if let Some(incident) = incident {
-            records.change(incident, |incident| {
-                incident.alerts.push(alert);
-                incident.updated = now;
-            });
-        } else {
-            let mut holder = records.blank(story, now);
-            holder.hidden = true;
-            holder.alerts.push(alert);
-            records.insert(holder);
-        }
-        Some(id)
-    }
-
-    /// A Cloud Apps alert that Defender XDR does not have; returns its id.
-    pub fn add_cloud_alert(&mut self, directory: DirectoryId, title: &str) -> Option<String> {
-        let now = self.now();
-        let records = &mut self.directories.get_mut(&directory)?.records;
-        let told = scenarios().find_map(|story| Some((story, story.alerts.iter().find(|plan| plan.source == Source::CloudApps)?)));
-        let (story, plan) = told?;
-        let seed = records.rng.next();
-        Some(records.add_cloud(story, plan, Some(title.to_owned()), 0, seed, now))
     }
 
     /// Shows this JSON as a record of the API, exactly as it is: poison, unknown values, another schema. It lies at the record's
@@ -122,17 +88,6 @@ impl World {
             incident.raw = Some(body);
             incident.updated = updated;
         });
-    }
-
-    /// Removes an incident, as if it had been deleted at Microsoft.
-    pub fn remove_incident(&mut self, directory: DirectoryId, id: i64) {
-        if let Some(dir) = self.directories.get_mut(&directory) {
-            dir.records.change(id, |incident| {
-                incident.hidden = true;
-                incident.alerts.clear();
-            });
-            dir.records.incidents.remove(&id);
-        }
     }
 
     /// An analyst at the customer's closes an incident and its alerts, in every product.

@@ -76,13 +76,6 @@ impl Directory {
         }
     }
 
-    /// No device has reported lately: the list of machines answers 404.
-    #[must_use]
-    pub fn without_devices(mut self) -> Self {
-        self.devices.clear();
-        self
-    }
-
     /// The main domain.
     pub fn domain(&self) -> &str {
         self.domains.first().map_or("", String::as_str)
@@ -170,10 +163,6 @@ impl World {
 
     pub fn directory(&self, id: DirectoryId) -> Option<&Directory> {
         self.directories.get(&id)
-    }
-
-    pub fn directory_mut(&mut self, id: DirectoryId) -> Option<&mut Directory> {
-        self.directories.get_mut(&id)
     }
 
     /// By GUID or by one of its domains.

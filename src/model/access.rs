@@ -41,6 +41,15 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// The tenants asked for, as far as they are in the scope; without any, the scope's own. `None`: every tenant.
+    pub fn narrowed(&self, asked: &[TenantId]) -> Option<Vec<TenantId>> {
+        match self {
+            Self::All => (!asked.is_empty()).then(|| asked.to_vec()),
+            Self::Tenants(own) if asked.is_empty() => Some(own.clone()),
+            Self::Tenants(own) => Some(asked.iter().copied().filter(|tenant| own.contains(tenant)).collect()),
+        }
+    }
+
     /// Exactly one tenant.
     pub fn one(tenant: TenantId) -> Self {
         Self::Tenants(vec![tenant])

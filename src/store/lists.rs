@@ -53,22 +53,24 @@ pub struct Position {
 }
 
 impl std::fmt::Display for Position {
-    /// Severity, microseconds and id: the cursor in a list's address.
+    /// Severity, microseconds and id: the place in a list's address, and the cursor of the API.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}.{}", self.severity as i16, self.updated_at.timestamp_micros(), self.id.simple())
+        write!(f, "{}.{}.{}", self.severity.as_str(), self.updated_at.timestamp_micros(), self.id.simple())
     }
 }
 
 impl std::str::FromStr for Position {
     type Err = BadPosition;
     fn from_str(text: &str) -> Result<Self, BadPosition> {
-        let mut parts = text.splitn(3, '.');
-        let mut part = || parts.next().ok_or(BadPosition);
-        let severity: i16 = part()?.parse().map_err(|_| BadPosition)?;
-        let severity = Severity::ALL.into_iter().find(|known| *known as i16 == severity).ok_or(BadPosition)?;
-        let updated_at = part()?.parse().ok().and_then(DateTime::from_timestamp_micros).ok_or(BadPosition)?;
-        let id = Uuid::try_parse(part()?).map_err(|_| BadPosition)?;
-        Ok(Self { severity, updated_at, id })
+        let parts: Vec<&str> = text.split('.').collect();
+        let [severity, micros, id] = parts[..] else { return Err(BadPosition) };
+        // Beyond these years the database's times and ours do not agree.
+        let micros = micros.parse().ok().filter(|micros| (0..=4_102_444_800_000_000_i64).contains(micros)).ok_or(BadPosition)?;
+        Ok(Self {
+            severity: severity.parse().map_err(|_| BadPosition)?,
+            updated_at: DateTime::from_timestamp_micros(micros).ok_or(BadPosition)?,
+            id: Uuid::try_parse(id).map_err(|_| BadPosition)?,
+        })
     }
 }
 
@@ -80,8 +82,8 @@ pub struct BadPosition;
 /// A list limited to this many tenants is merged from one short index walk a tenant; a longer one walks the index of all tenants.
 const MERGED: usize = 100;
 
-/// What the column `is_open` says.
-const OPEN: [Status; 3] = [Status::New, Status::InProgress, Status::Unknown];
+/// What is open, as the column `is_open` says it.
+pub const OPEN: [Status; 3] = [Status::New, Status::InProgress, Status::Unknown];
 
 /// A count stops here and is shown as "1,000+".
 pub const COUNT_CAP: i64 = 1_000;
@@ -210,6 +212,13 @@ mod tests {
             "4.x.7",
             "4.99999999999999999999.00000000000000000000000000000007",
             "4.1.7;--",
+            "x",
+            "high.1.2",
+            "high..",
+            "odd.1.00000000000000000000000000000000",
+            "high.9999999999999999.00000000000000000000000000000000",
+            "high.-8000000000000000000.00000000000000000000000000000000",
+            "high.1.00000000000000000000000000000000.x",
         ] {
             assert!(bad.parse::<Position>().is_err(), "{bad}");
         }

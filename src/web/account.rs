@@ -6,7 +6,8 @@ use super::login::internal;
 use super::page::Page;
 use super::show::When;
 use crate::app::AppState;
-use crate::auth::sign_in::{ChangeError, change_password};
+use crate::auth::AuthError;
+use crate::auth::sign_in::change_password;
 use crate::model::{Scope, clock};
 use crate::store;
 use crate::store::audit::{self, Event};
@@ -81,15 +82,19 @@ async fn password(State(state): State<AppState>, Posted(user, form): Posted<NewP
     let done = if form.password.expose_secret() == form.again.expose_secret() {
         change_password(&state.db, &state.hasher, user.id, &form.current, &form.password, user.ip.clone()).await
     } else {
-        Err(ChangeError::Form("The two new passwords are not the same."))
+        Err(AuthError::Form("The two new passwords are not the same."))
     };
     match done {
         Ok(()) => Ok(Redirect::to("/login").into_response()), // every session has ended, this one too
-        Err(ChangeError::Form(problem)) => {
+        Err(refused @ (AuthError::Refused | AuthError::Form(_))) => {
+            let problem = match refused {
+                AuthError::Form(problem) => problem,
+                _ => "The current password is not right, or was tried too often: wait a moment.",
+            };
             Ok((StatusCode::UNPROCESSABLE_ENTITY, account_page(&state, user, Some(problem)).await?).into_response())
         }
-        Err(ChangeError::Busy) => Err(PageError::Busy),
-        Err(ChangeError::Other(cause)) => Err(PageError::Internal(cause)),
+        Err(AuthError::Busy) => Err(PageError::Busy),
+        Err(AuthError::Other(cause)) => Err(PageError::Internal(cause)),
     }
 }
 

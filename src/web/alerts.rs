@@ -4,7 +4,7 @@ use super::coverage::{Empty, Reading};
 use super::error::PageError;
 use super::extract::User;
 use super::filters;
-use super::list::{Asked, RawQuery, SIZES, owner_label, position_text};
+use super::list::{Asked, RawQuery, SIZES, owner_label};
 use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::{When, thousands};
@@ -88,7 +88,7 @@ async fn list(
     if more {
         alerts.pop();
     }
-    let next = alerts.last().filter(|_| more).map(|last| asked.address.page(&position_text(last.position())));
+    let next = alerts.last().filter(|_| more).map(|last| asked.address.page(&last.position().to_string()));
     let empty = alerts.is_empty().then(|| reading.empty("alerts", tenants.len(), asked.is_filtered(), hidden));
     Ok(Page(AlertList { user, asked, alerts, total, next, tenants, reading, empty, now }))
 }

@@ -4,7 +4,7 @@ use super::coverage::{Empty, Reading};
 use super::error::PageError;
 use super::extract::User;
 use super::filters;
-use super::list::{Asked, RawQuery, SIZES, owner_label, position_text};
+use super::list::{Asked, RawQuery, SIZES, owner_label};
 use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::{When, thousands};
@@ -93,7 +93,7 @@ async fn list(
     if more {
         incidents.pop();
     }
-    let next = incidents.last().filter(|_| more).map(|last| asked.address.page(&position_text(last.position())));
+    let next = incidents.last().filter(|_| more).map(|last| asked.address.page(&last.position().to_string()));
     let empty = incidents.is_empty().then(|| reading.empty("incidents", tenants.len(), asked.is_filtered(), hidden));
     Ok(Page(IncidentList { user, asked, incidents, total, next, tenants, reading, empty, now }))
 }

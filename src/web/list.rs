@@ -3,17 +3,12 @@
 use super::error::PageError;
 use super::extract::User;
 use crate::auth::Person;
-use crate::model::{Product, Scope, Severity, Status, TenantId};
-use crate::store::lists::{Filter, Order, Owner, Position};
+use crate::model::{Product, Severity, Status, TenantId};
+use crate::store::lists::{Filter, OPEN, Order, Owner, Position};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use chrono::DateTime;
 use std::str::FromStr;
 use url::form_urlencoded;
-use uuid::Uuid;
-
-/// What is open, and what a list shows when nothing else is asked for.
-pub const OPEN: [Status; 3] = [Status::New, Status::InProgress, Status::Unknown];
 
 /// Rows of a page.
 pub const SIZES: [i64; 3] = [50, 100, 200];
@@ -102,7 +97,7 @@ impl Asked {
         let all_statuses = address.one("status") == Some("all");
         Ok(Self {
             order: address.one("sort").map(order).transpose()?.unwrap_or_default(),
-            after: address.one("after").map(position).transpose()?,
+            after: address.one("after").map(|text| text.parse().map_err(|_| unreadable())).transpose()?,
             size: parsed::<i64>(&address, "size")?.into_iter().find(|size| SIZES.contains(size)).unwrap_or(SIZES[0]),
             text: address.one("q").unwrap_or_default().trim().chars().take(200).collect(),
             tenants: parsed(&address, "tenant")?,
@@ -127,7 +122,7 @@ impl Asked {
     pub fn filter(&self, person: &Person) -> Filter {
         let statuses = if self.statuses.is_empty() && !self.all_statuses { OPEN.to_vec() } else { self.statuses.clone() };
         Filter {
-            tenants: within(&person.scope, &self.tenants),
+            tenants: person.scope.narrowed(&self.tenants),
             severities: self.severities.clone(),
             statuses,
             owner: match self.owner.as_str() {
@@ -148,16 +143,7 @@ impl Asked {
 
     /// What the list would show without filters: everything open.
     pub fn everything(person: &Person) -> Filter {
-        Filter { tenants: within(&person.scope, &[]), statuses: OPEN.to_vec(), ..Filter::default() }
-    }
-}
-
-/// The tenants asked for, as far as they are in the scope; without any, the scope's own list.
-fn within(scope: &Scope, asked: &[TenantId]) -> Option<Vec<TenantId>> {
-    match scope {
-        Scope::All => (!asked.is_empty()).then(|| asked.to_vec()),
-        Scope::Tenants(own) if asked.is_empty() => Some(own.clone()),
-        Scope::Tenants(own) => Some(asked.iter().copied().filter(|tenant| own.contains(tenant)).collect()),
+        Filter { tenants: person.scope.narrowed(&[]), statuses: OPEN.to_vec(), ..Filter::default() }
     }
 }
 
@@ -175,23 +161,6 @@ fn order(text: &str) -> Result<Order, PageError> {
         "updated" => Ok(Order::Updated),
         _ => Err(unreadable()),
     }
-}
-
-/// The text of a position, for addresses.
-pub fn position_text(position: Position) -> String {
-    format!("{}.{}.{}", position.severity.as_str(), position.updated_at.timestamp_micros(), position.id.simple())
-}
-
-fn position(text: &str) -> Result<Position, PageError> {
-    let parts: Vec<&str> = text.split('.').collect();
-    let [severity, micros, id] = parts[..] else { return Err(unreadable()) };
-    // Beyond these years the database's times and ours do not agree.
-    let micros = micros.parse().ok().filter(|micros| (0..=4_102_444_800_000_000_i64).contains(micros)).ok_or_else(unreadable)?;
-    Ok(Position {
-        severity: severity.parse().map_err(|_| unreadable())?,
-        updated_at: DateTime::from_timestamp_micros(micros).ok_or_else(unreadable)?,
-        id: Uuid::try_parse(id).map_err(|_| unreadable())?,
-    })
 }
 
 /// The query string as it was sent.
@@ -219,26 +188,6 @@ pub fn owner_label<'a>(asked: &'a Asked, user: &User) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_position_survives_its_text_and_a_forged_one_is_refused() {
-        let at = Position {
-            severity: Severity::High,
-            updated_at: DateTime::from_timestamp_micros(1_800_000_000_123_456).unwrap(),
-            id: Uuid::now_v7(),
-        };
-        assert_eq!(position(&position_text(at)).unwrap(), at);
-        for bad in [
-            "",
-            "x",
-            "high.1.2",
-            "high..",
-            "odd.1.00000000000000000000000000000000",
-            "high.9999999999999999.00000000000000000000000000000000",
-        ] {
-            assert!(position(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn an_address_keeps_what_is_not_changed_and_begins_again_at_the_first_page() {

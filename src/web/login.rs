@@ -4,7 +4,8 @@ use super::error::PageError;
 use super::extract::{self, ClientIp, Posted, Query, User};
 use super::page::Page;
 use crate::app::{AppState, Demo};
-use crate::auth::sign_in::{SignInError, sign_in};
+use crate::auth::AuthError;
+use crate::auth::sign_in::sign_in;
 use crate::config::Config;
 use crate::store;
 use crate::store::audit::{self, Event};
@@ -76,13 +77,13 @@ async fn enter(
             let cookie = cookie(&state.config, session.expose_secret().to_owned());
             Ok((jar.add(cookie), Redirect::to(internal(&form.next))).into_response())
         }
-        Err(SignInError::Refused) => {
+        Err(AuthError::Refused | AuthError::Form(_)) => {
             let problem = Some("That name and password do not match, or there were too many attempts: wait a moment and try again.");
             let page = Page(LoginPage { next: form.next, login: form.login, problem, demo: state.demo });
             Ok((StatusCode::UNAUTHORIZED, page).into_response())
         }
-        Err(SignInError::Busy) => Err(PageError::Busy),
-        Err(SignInError::Other(cause)) => Err(PageError::Internal(cause)),
+        Err(AuthError::Busy) => Err(PageError::Busy),
+        Err(AuthError::Other(cause)) => Err(PageError::Internal(cause)),
     }
 }
 

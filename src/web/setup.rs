@@ -4,7 +4,7 @@ use super::error::PageError;
 use super::extract::Id;
 use super::page::Page;
 use crate::app::AppState;
-use crate::auth::links::{self, LinkError};
+use crate::auth::{AuthError, links};
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
@@ -53,7 +53,7 @@ async fn submit(
     let token = SecretString::from(token);
     let first_admin = links::peek(&state.db, &token).await?.ok_or(PageError::NotFound)?.is_none();
     let done = if form.password.expose_secret() != form.again.expose_secret() {
-        Err(LinkError::Form("The two passwords are not the same."))
+        Err(AuthError::Form("The two passwords are not the same."))
     } else if first_admin {
         links::create_first_admin(&state.db, &state.hasher, &token, &form.login, &form.name, &form.password).await
     } else {
@@ -61,12 +61,12 @@ async fn submit(
     };
     match done {
         Ok(()) => Ok(Redirect::to("/login").into_response()),
-        Err(LinkError::Form(problem)) => {
+        Err(AuthError::Form(problem)) => {
             let page = SetupPage { first_admin, login: form.login, name: form.name, problem: Some(problem) };
             Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response())
         }
-        Err(LinkError::Gone) => Err(PageError::NotFound),
-        Err(LinkError::Busy) => Err(PageError::Busy),
-        Err(LinkError::Other(cause)) => Err(PageError::Internal(cause)),
+        Err(AuthError::Refused) => Err(PageError::NotFound),
+        Err(AuthError::Busy) => Err(PageError::Busy),
+        Err(AuthError::Other(cause)) => Err(PageError::Internal(cause)),
     }
 }

@@ -253,6 +253,7 @@ async fn lists_are_walked_by_cursor_and_bad_questions_are_told() {
         ("limit=x", 400),
         ("sort=tenant_id;--", 422),
         ("cursor=forged", 422),
+        ("cursor=high.-8000000000000000000.00000000000000000000000000000000", 422),
         ("severity=worst", 422),
         ("status=new,old", 422),
         ("tenant=1", 422),

@@ -83,11 +83,6 @@ impl Scenario {
     }
 }
 
-/// Every story.
-pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
-    scenarios_endpoint::SCENARIOS.iter().chain(scenarios_identity::SCENARIOS)
-}
-
 /// The story that a number stands for.
 pub fn scenario(number: u64) -> &'static Scenario {
     let count = scenarios_endpoint::SCENARIOS.len() + scenarios_identity::SCENARIOS.len();

@@ -61,12 +61,7 @@ impl ListQuery {
     /// Checks every parameter; tenants outside the token's scope are silently no tenants.
     pub fn check(self, user: &Bearer) -> Result<Listing, Problem> {
         let asked: Vec<TenantId> = words("tenant", &self.tenant, "a tenant's id")?;
-        let scope = user.tenants();
-        let tenants = match (asked.is_empty(), scope) {
-            (true, scope) => scope,
-            (false, None) => Some(asked),
-            (false, Some(scope)) => Some(asked.into_iter().filter(|tenant| scope.contains(tenant)).collect()),
-        };
+        let tenants = user.scope.narrowed(&asked);
         let order = match self.sort.as_deref() {
             None | Some("severity") => Order::Severity,
             Some("updated_at") => Order::Updated,
