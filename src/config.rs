@@ -2,11 +2,17 @@
 //!
 //! Read from `watchfloor.toml`; each key can be overridden by an environment variable `WATCHFLOOR__SECTION__KEY`.
 
-use crate::model::{Cloud, Product};
-use anyhow::{Context, Result, bail, ensure};
+mod api;
+mod app;
+mod cidr;
+
+pub use api::{Api, TokenVersion};
+pub use app::{App, ConsentForm};
+pub use cidr::Cidr;
+
+use anyhow::{Context, Result, ensure};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,6 +46,8 @@ pub struct Config {
     #[serde(default)]
     pub app: Vec<App>,
     #[serde(default)]
+    pub api: Vec<Api>,
+    #[serde(default)]
     pub sync: Sync,
 }
 
@@ -60,36 +68,6 @@ pub struct Outbound {
 #[serde(deny_unknown_fields)]
 pub struct Login {}
 
-/// A multi-tenant Entra app registration that customers consent to.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct App {
-    /// Our name for it: lower-case letters, digits, `-` and `_`.
-    pub name: String,
-    #[serde(default = "default_cloud")]
-    pub cloud: Cloud,
-    /// The registration's Application (client) ID.
-    pub client_id: uuid::Uuid,
-    #[serde(default)]
-    pub client_secret_file: Option<PathBuf>,
-    #[serde(default)]
-    pub certificate_file: Option<PathBuf>,
-    #[serde(default)]
-    pub private_key_file: Option<PathBuf>,
-    #[serde(default)]
-    pub consent: ConsentForm,
-    /// What the registration asks for: what consent is compared with.
-    pub permissions: BTreeMap<Product, Vec<String>>,
-}
-
-/// Which form of Microsoft's consent link the customer is sent to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ConsentForm {
-    #[default]
-    V2,
-}
-
 /// When and how far back Microsoft is read.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -103,49 +81,18 @@ pub struct Sync {
     /// How much of the past each reading repeats.
     #[serde(with = "humantime_serde")]
     pub overlap: Duration,
+    /// Calls in flight to one API over all tenants, and readings at the same time.
+    pub concurrency: usize,
 }
 
 impl Default for Sync {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(60), backfill: Duration::from_secs(30 * 86_400), overlap: Duration::from_secs(15 * 60) }
-    }
-}
-
-/// An address range, `10.0.0.0/8` or `::1/128`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Cidr {
-    address: std::net::IpAddr,
-    prefix: u8,
-}
-
-impl Cidr {
-    /// Whether the address lies in the range. An IPv4 address never lies in an IPv6 range.
-    pub fn contains(&self, address: std::net::IpAddr) -> bool {
-        use std::net::IpAddr::{V4, V6};
-        match (self.address, address.to_canonical()) {
-            (V4(range), V4(ip)) => {
-                u32::from(range).checked_shr(32 - u32::from(self.prefix)) == u32::from(ip).checked_shr(32 - u32::from(self.prefix))
-            }
-            (V6(range), V6(ip)) => {
-                u128::from(range).checked_shr(128 - u32::from(self.prefix)) == u128::from(ip).checked_shr(128 - u32::from(self.prefix))
-            }
-            _ => false,
+        Self {
+            interval: Duration::from_secs(60),
+            backfill: Duration::from_secs(30 * 86_400),
+            overlap: Duration::from_secs(15 * 60),
+            concurrency: 64,
         }
-    }
-}
-
-impl TryFrom<String> for Cidr {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not an address range such as 10.0.0.0/8");
-        let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
-        let address: std::net::IpAddr = address.parse().map_err(|_| wrong())?;
-        let prefix: u8 = prefix.parse().map_err(|_| wrong())?;
-        if prefix > if address.is_ipv4() { 32 } else { 128 } {
-            return Err(wrong());
-        }
-        Ok(Self { address, prefix })
     }
 }
 
@@ -158,10 +105,6 @@ fn default_metrics_listen() -> SocketAddr {
 fn default_data_dir() -> PathBuf {
     PathBuf::from("data")
 }
-fn default_cloud() -> Cloud {
-    Cloud::Commercial
-}
-
 impl Config {
     /// Reads and validates the file and the environment.
     ///
@@ -207,6 +150,7 @@ impl Config {
         ensure!(self.sync.interval >= Duration::from_secs(5), "sync.interval must be at least 5s");
         ensure!(self.sync.overlap >= Duration::from_secs(60), "sync.overlap must be at least 1m");
         ensure!(self.sync.backfill <= Duration::from_secs(180 * 86_400), "sync.backfill must be at most 180d");
+        ensure!((1..=1000).contains(&self.sync.concurrency), "sync.concurrency must be between 1 and 1000");
         if let Some(proxy) = &self.outbound.proxy {
             ensure!(
                 matches!(proxy.scheme(), "http" | "https") && proxy.host().is_some(),
@@ -223,23 +167,6 @@ impl Config {
     /// Where Microsoft sends a customer's administrator back to. Registered on every app.
     pub fn consent_callback(&self) -> Url {
         self.public_url.join("/consent/callback").unwrap_or_else(|_| self.public_url.clone())
-    }
-}
-
-impl App {
-    fn validate(&self) -> Result<()> {
-        let name = &self.name;
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-        ensure!(
-            !name.is_empty() && name.len() <= 40 && name.chars().all(plain),
-            "app.name `{name}` may hold lower-case letters, digits, - and _ only"
-        );
-        ensure!(self.permissions.values().any(|list| !list.is_empty()), "app `{name}` asks for no permission: fill [app.permissions]");
-        match (&self.client_secret_file, &self.certificate_file, &self.private_key_file) {
-            (Some(_), None, None) | (None, Some(_), Some(_)) => Ok(()),
-            (Some(_), _, _) => bail!("app `{name}` has both a client_secret_file and a certificate: keep one"),
-            _ => bail!("app `{name}` needs certificate_file and private_key_file, or client_secret_file"),
-        }
     }
 }
 

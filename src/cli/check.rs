@@ -3,11 +3,12 @@
 use super::database::Database;
 use super::{Usage, say};
 use crate::config::Config;
-use crate::microsoft::{CallError, Client, Target};
+use crate::microsoft::{CallError, Client};
 use crate::model::TenantId;
 use crate::model::clock::now;
 use crate::store::tenants::Tenant;
 use crate::store::{Db, DbRole, tenant_lists, tenants};
+use crate::sync;
 use anyhow::{Context, Result};
 use chrono::TimeDelta;
 use std::process::ExitCode;
@@ -30,7 +31,7 @@ pub struct Args {
 }
 
 pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
-    let microsoft = Client::new(&config.outbound, &config.app, now()).map_err(Usage)?;
+    let microsoft = Client::configured(config, now()).map_err(Usage)?;
     let mut table = Table::default();
     table.row("configuration", true, "every key is valid")?;
     for app in microsoft.apps() {
@@ -72,10 +73,9 @@ async fn chosen(db: &Db, args: &Args) -> Result<Vec<Tenant>> {
 
 /// A token and a call for each product of each app.
 async fn customer(microsoft: &Client, tenant: &Tenant, table: &mut Table) -> Result<()> {
-    let Some(directory) = tenant.directory_id else {
+    let Some(target) = sync::target(tenant) else {
         return table.row(&tenant.name, false, "no directory is connected: the customer has not consented yet");
     };
-    let target = Target { tenant: tenant.tenant_id, directory, cloud: tenant.cloud };
     for app in microsoft.apps().filter(|app| tenant.apps.contains(&app.name)) {
         for (&product, expected) in &app.permissions {
             let subject = format!("{} · {} · {}", tenant.name, app.name, product.label());

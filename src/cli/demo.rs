@@ -121,6 +121,7 @@ fn config(public_url: &Url, address: SocketAddr, secret: &Path) -> Config {
         outbound: Outbound::default(),
         login: Login::default(),
         app: APPS.iter().map(|(name, cloud, products)| app(name, *cloud, products, secret)).collect(),
+        api: Vec::new(),
         sync: Sync { interval: Duration::from_secs(15), ..Sync::default() },
     }
 }

@@ -49,7 +49,7 @@ enum Part {
 
 pub async fn run(config: Config, args: Args) -> Result<ExitCode> {
     let stop = Stop::on_signals()?;
-    let microsoft = microsoft::Client::new(&config.outbound, &config.app, now()).map_err(Usage)?;
+    let microsoft = microsoft::Client::configured(&config, now()).map_err(Usage)?;
     let database = Database::ready(&config).await?;
     let metrics = metrics::serve(config.metrics_listen, stop.clone()).await?;
     let portal = Portal { config: Arc::new(config), microsoft, demo: None };

@@ -26,7 +26,7 @@ pub struct Args {
 }
 
 pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
-    let microsoft = Client::new(&config.outbound, &config.app, now()).map_err(Usage)?;
+    let microsoft = Client::configured(config, now()).map_err(Usage)?;
     let database = Database::ready(config).await?;
     let db = database.connect(DbRole::Worker, 4).await?;
     hurry(&db, args.tenant).await?;

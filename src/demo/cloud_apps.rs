@@ -25,11 +25,13 @@ pub(super) fn answer(world: &mut World, call: &Call) -> Answer {
         // The documented addresses end with a slash; without it a POST would lose its body.
         return Answer::redirect(&format!("https://{}{}/", call.host, call.path)).header(header::VARY, "Cookie".to_owned());
     }
-    match (&call.method, call.segments().as_slice()) {
-        (&Method::GET | &Method::POST, ["cas", "api", "v1", "alerts", ""]) => {
+    let segments = call.segments();
+    // A tenant's own portal has no "cas" before its paths; the general host has.
+    match (&call.method, segments.strip_prefix(&["cas"]).unwrap_or(&segments)) {
+        (&Method::GET | &Method::POST, ["api", "v1", "alerts", ""]) => {
             gate::serve(world, call, Api::CloudApps, &ANY, |world, directory| list(world, call, directory))
         }
-        (&Method::GET, ["cas", "api", "v1", "alerts", id, ""]) => {
+        (&Method::GET, ["api", "v1", "alerts", id, ""]) => {
             gate::serve(world, call, Api::CloudApps, &ANY, |world, directory| get(world, id, directory))
         }
         _ => refusal(Api::CloudApps, 404, "", "Not found."),

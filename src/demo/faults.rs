@@ -188,6 +188,6 @@ impl World {
     /// Heals an API of a directory at once; a `Retry-After` given before is forgotten.
     pub fn heal(&mut self, directory: DirectoryId, api: Api) {
         self.faults.0.remove(&(directory, api));
-        self.limits.forget(directory, api);
+        self.limits.forget(directory);
     }
 }

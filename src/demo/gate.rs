@@ -23,12 +23,13 @@ pub(super) struct Operation {
 #[derive(Default)]
 pub(super) struct Limits {
     calls: HashMap<(DirectoryId, &'static str), VecDeque<DateTime<Utc>>>,
-    blocked: HashMap<(DirectoryId, Api), DateTime<Utc>>,
+    /// By the name of the operation, or of the API when a whole API was told to be left alone.
+    blocked: HashMap<(DirectoryId, &'static str), DateTime<Utc>>,
 }
 
 impl Limits {
-    pub fn forget(&mut self, directory: DirectoryId, api: Api) {
-        self.blocked.remove(&(directory, api));
+    pub fn forget(&mut self, directory: DirectoryId) {
+        self.blocked.retain(|(dir, _), _| *dir != directory);
         self.calls.retain(|(dir, _), _| *dir != directory);
     }
 
@@ -49,19 +50,19 @@ impl Limits {
     }
 
     /// Remembers what the caller has been told: seconds, with or without a fraction, or an HTTP date.
-    pub fn told(&mut self, directory: DirectoryId, api: Api, retry_after: &str, now: DateTime<Utc>) {
+    pub fn told(&mut self, directory: DirectoryId, operation: &'static str, retry_after: &str, now: DateTime<Utc>) {
         let milliseconds = retry_after.parse::<f64>().ok().filter(|seconds| *seconds > 0.0 && *seconds < 1e9).map(|s| s * 1000.0);
         let date = || DateTime::parse_from_rfc2822(retry_after).ok().map(|date| date.with_timezone(&Utc));
         #[expect(clippy::cast_possible_truncation, reason = "below 10^12")]
         let until = milliseconds.map(|ms| now + TimeDelta::milliseconds(ms as i64)).or_else(date);
         if let Some(until) = until.filter(|until| *until > now) {
-            self.blocked.insert((directory, api), until);
+            self.blocked.insert((directory, operation), until);
         }
     }
 
     /// How many seconds the caller has still to wait.
-    pub fn remaining(&self, directory: DirectoryId, api: Api, now: DateTime<Utc>) -> Option<i64> {
-        let until = self.blocked.get(&(directory, api)).filter(|until| **until > now)?;
+    pub fn remaining(&self, directory: DirectoryId, operation: &'static str, now: DateTime<Utc>) -> Option<i64> {
+        let until = self.blocked.get(&(directory, operation)).filter(|until| **until > now)?;
         Some((*until - now).num_seconds() + 1)
     }
 }
@@ -88,18 +89,18 @@ pub(super) fn serve(
         Err(reason) => return unauthorized(api, reason),
     };
     let now = world.now();
-    if let Some(seconds) = world.limits.remaining(directory, api, now) {
+    if let Some(seconds) = world.limits.remaining(directory, operation.name, now) {
         let mut answer = too_many(api, seconds);
         answer.early = true;
         return answer.of(api, directory);
     }
     if let Some(seconds) = world.limits.count(directory, operation, now) {
-        world.limits.told(directory, api, &seconds.to_string(), now);
+        world.limits.told(directory, operation.name, &seconds.to_string(), now);
         return too_many(api, seconds).of(api, directory);
     }
     let fault = world.faults.take(directory, api);
     if let Some(Fault::Throttle(Some(retry_after))) = &fault {
-        world.limits.told(directory, api, retry_after, now);
+        world.limits.told(directory, operation.name, retry_after, now);
     }
     if let Some(instead) = fault.as_ref().and_then(|fault| fault.instead(api)) {
         return instead.of(api, directory);

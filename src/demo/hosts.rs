@@ -34,6 +34,7 @@ enum Service {
     Defender,
     Endpoint,
     CloudApps,
+    Graph,
 }
 
 fn service(host: &str) -> Option<Service> {
@@ -51,8 +52,23 @@ fn service(host: &str) -> Option<Service> {
         | "api-gcc.securitycenter.microsoft.us"
         | "api-gov.securitycenter.microsoft.us" => Service::Endpoint,
         "portal.cloudappsecurity.com" | "portal.cloudappsecuritygov.com" | "portal.cloudappsecurity.us" => Service::CloudApps,
-        _ => return None,
+        "graph.microsoft.com" | "graph.microsoft.us" | "dod-graph.microsoft.us" => Service::Graph,
+        _ => return region(host).or_else(|| own_portal(host)),
     })
+}
+
+/// A region of Defender for Endpoint with a host of its own.
+fn region(host: &str) -> Option<Service> {
+    let name = host.strip_suffix(".api.security.microsoft.com")?;
+    ["us", "eu", "uk", "au", "swa", "ina", "aea"].contains(&name).then_some(Service::Endpoint)
+}
+
+/// A tenant's own portal of Defender for Cloud Apps: `{tenant}.{region}.portal…`.
+fn own_portal(host: &str) -> Option<Service> {
+    let ends = [".portal.cloudappsecurity.com", ".portal.cloudappsecuritygov.com", ".portal.cloudappsecurity.us"];
+    let name = ends.iter().find_map(|end| host.strip_suffix(end))?;
+    let (tenant, region) = name.split_once('.')?;
+    (!tenant.is_empty() && ["us", "us1", "us2", "us3", "eu", "eu2"].contains(&region)).then_some(Service::CloudApps)
 }
 
 pub(super) fn is_played(host: &str) -> bool {
@@ -66,6 +82,9 @@ pub(super) fn dispatch(world: &mut World, call: &Call) -> Answer {
         Some(Service::Defender) if call.path.starts_with("/api/incidents") => xdr::answer(world, call),
         Some(Service::Defender | Service::Endpoint) => endpoint::answer(world, call),
         Some(Service::CloudApps) => cloud_apps::answer(world, call),
+        Some(Service::Graph) => {
+            Answer::json(404, &serde_json::json!({"error": {"code": "ResourceNotFound", "message": "Not played yet."}}))
+        }
         None => front::answer(world, call),
     }
 }

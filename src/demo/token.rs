@@ -26,7 +26,7 @@ pub(super) fn answer(world: &mut World, call: &Call, tenant: &str, version: Vers
     let now = world.now();
     let directory = login::directory(world, call, tenant).map(|directory| directory.id);
     let fault = directory.and_then(|id| {
-        if let Some(seconds) = world.limits.remaining(id, Api::Token, now) {
+        if let Some(seconds) = world.limits.remaining(id, Api::Token.as_str(), now) {
             let mut early = super::gate::refusal(Api::Token, 429, "", "Wait as you were told.");
             early.early = true;
             return Some(Err(early.header(axum::http::header::RETRY_AFTER, seconds.to_string())));
@@ -47,7 +47,7 @@ pub(super) fn answer(world: &mut World, call: &Call, tenant: &str, version: Vers
 fn faulty(world: &mut World, call: &Call, tenant: &str, version: Version, directory: Option<DirectoryId>, fault: &Fault) -> Answer {
     let now = world.now();
     if let (Fault::Throttle(Some(retry_after)), Some(id)) = (fault, directory) {
-        world.limits.told(id, Api::Token, retry_after, now);
+        world.limits.told(id, Api::Token.as_str(), retry_after, now);
     }
     if let Some(answer) = fault.instead(Api::Token) {
         return answer;

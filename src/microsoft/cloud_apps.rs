@@ -5,9 +5,9 @@
 
 use super::lanes::Watch;
 use super::odata::Page;
+use super::operations::cloud_apps;
 use super::request::Ask;
 use super::{CallError, Client, Target, wire};
-use crate::model::Product;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
@@ -41,7 +41,7 @@ impl Client {
             CloudAppsQuery::ResolvedSince(time) => json!({"resolutionDate": {"gte": time.timestamp_millis()}}),
         };
         let body = json!({"filters": filters, "skip": skip, "limit": PAGE, "sortField": "date", "sortDirection": "asc"});
-        let ask = Ask::reading_post(target, app, Product::CloudApps, "alerts/", &body);
+        let ask = Ask::new(self, target, app, &cloud_apps::ALERTS_LIST, &[])?.json(&body);
         envelope(&self.ask(&ask, &Watch::start(now)).await?)
     }
 }

@@ -34,7 +34,7 @@ impl Client {
     pub async fn find_directory(&self, cloud: Cloud, domain: &str, now: DateTime<Utc>) -> Result<DirectoryId, FindError> {
         let domain = domain_name(domain).ok_or(FindError::InvalidName)?;
         let url = clouds::login_url(cloud, &domain, "v2.0/.well-known/openid-configuration");
-        let outgoing = Outgoing { method: Method::GET, url, bearer: None, body: None };
+        let outgoing = Outgoing::new(Method::GET, url);
         let places = self.lanes().places(Service::Login);
         let _place = places.acquire().await;
         let answer = self.http().send(&outgoing, now).await?;

@@ -4,9 +4,9 @@
 //! 100 calls a minute and 1500 an hour.
 
 use super::odata::{self, Page};
+use super::operations::endpoint;
 use super::request::Ask;
 use super::{CallError, Client, Target, wire};
-use crate::model::Product;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
 
@@ -25,7 +25,7 @@ impl Client {
         now: DateTime<Utc>,
     ) -> Result<Page, CallError> {
         let filter = format!("lastUpdateTime ge {}", since.to_rfc3339_opts(SecondsFormat::Millis, true));
-        let mut ask = Ask::get(target, app, Product::DefenderEndpoint, "alerts");
+        let mut ask = Ask::new(self, target, app, &endpoint::ALERTS_LIST, &[])?;
         ask.query(&[("$filter", &filter), ("$expand", "evidence"), ("$top", &PAGE.to_string()), ("$skip", &skip.to_string())]);
         odata::page(self, ask, PAGE, now).await
     }

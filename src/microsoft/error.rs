@@ -26,7 +26,8 @@ pub enum CallError {
     /// No such record.
     NotFound,
     /// The API refused the request itself (400, 405, 409 …).
-    Rejected { status: u16, code: Option<String> },
+    /// `told` is Microsoft's own sentence: for people, not for logs.
+    Rejected { status: u16, code: Option<String>, told: Option<String> },
     /// Still a server error after every try.
     Server { status: u16 },
     /// No whole answer arrived, after every try.
@@ -104,6 +105,25 @@ impl CallError {
         matches!(self, Self::WrongTenantToken | Self::RefusedLink)
     }
 
+    /// For a call that changes something: whether Microsoft may have done it although no answer says so. Then it must not be sent again
+    /// before reading shows that nothing happened.
+    pub const fn may_have_acted(&self) -> bool {
+        matches!(
+            self,
+            Self::Server { .. } | Self::Network(NetworkFault::Timeout | NetworkFault::Broken) | Self::Unexpected(_) | Self::TooLarge
+        )
+    }
+
+    /// The same failure, met before anything was sent to the API itself.
+    pub(super) fn before_sending(self) -> Self {
+        match self {
+            Self::Network(NetworkFault::Timeout | NetworkFault::Broken) => Self::Network(NetworkFault::Connect),
+            Self::Server { .. } => Self::Throttled { retry_after: None },
+            Self::Unexpected(_) | Self::TooLarge => Self::Entra { aadsts: None, error: "unreadable".to_owned() },
+            other => other,
+        }
+    }
+
     /// Whether the same call may well succeed a little later without anybody doing anything.
     pub const fn is_passing(&self) -> bool {
         matches!(self, Self::Throttled { .. } | Self::Server { .. } | Self::Network(_))
@@ -124,8 +144,11 @@ impl CallError {
             Self::Unauthorized => "The API refused a fresh token.".to_owned(),
             Self::WrongTenantToken => "Microsoft's token was for another directory and was dropped.".to_owned(),
             Self::NotFound => "Microsoft has no such record.".to_owned(),
-            Self::Rejected { status, code: Some(code) } => format!("The API refused the request ({code}, HTTP {status})."),
-            Self::Rejected { status, code: None } => format!("The API refused the request (HTTP {status})."),
+            Self::Rejected { status, code, told } => {
+                let code = code.as_ref().map(|code| format!("{code}, ")).unwrap_or_default();
+                let told = told.as_ref().map(|told| format!(" Microsoft says: {told}")).unwrap_or_default();
+                format!("The API refused the request ({code}HTTP {status}).{told}")
+            }
             Self::Server { status } => format!("Microsoft's server failed (HTTP {status})."),
             Self::Network(fault) => fault.reason().to_owned(),
             Self::Unexpected(what) => format!("Microsoft's answer could not be used: {what}."),

@@ -21,6 +21,8 @@ pub const MAX_ANSWER: usize = 32 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Http {
     client: reqwest::Client,
+    /// For answers that take minutes to come.
+    slow: reqwest::Client,
     /// Set for the stand-in cloud only.
     stand_in: Option<SocketAddr>,
 }
@@ -30,8 +32,18 @@ pub(super) struct Outgoing {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) bearer: Option<Arc<SecretString>>,
+    pub(super) headers: Vec<(&'static str, &'static str)>,
+    /// Whether the answer may take up to 200 seconds.
+    pub(super) slow: bool,
     /// Its content type, and the body.
     pub(super) body: Option<(&'static str, String)>,
+}
+
+impl Outgoing {
+    /// A bare request, to be filled.
+    pub(super) const fn new(method: Method, url: Url) -> Self {
+        Self { method, url, bearer: None, headers: Vec::new(), slow: false, body: None }
+    }
 }
 
 /// A whole answer, of any status.
@@ -43,7 +55,11 @@ pub(super) struct Answer {
 
 impl Http {
     pub(super) fn new(outbound: &Outbound) -> Result<Self> {
-        let mut builder = base().https_only(true);
+        Ok(Self { client: Self::real(outbound, TIME, SILENCE)?, slow: Self::real(outbound, SLOW, SLOW)?, stand_in: None })
+    }
+
+    fn real(outbound: &Outbound, time: Duration, silence: Duration) -> Result<reqwest::Client> {
+        let mut builder = base(time, silence).https_only(true);
         if let Some(proxy) = &outbound.proxy {
             builder = builder.proxy(Proxy::https(proxy.clone()).context("outbound.proxy is not usable")?);
         }
@@ -54,12 +70,13 @@ impl Http {
             ensure!(!certificates.is_empty(), "{}: there is no certificate in it", wrong());
             builder = builder.tls_certs_merge(certificates);
         }
-        Ok(Self { client: builder.build().context("the HTTP client could not be made")?, stand_in: None })
+        builder.build().context(UNMADE)
     }
 
     pub(super) fn stand_in(address: SocketAddr) -> Result<Self> {
         ensure!(address.ip().is_loopback(), "the stand-in cloud must be on a loopback address");
-        Ok(Self { client: base().build().context("the HTTP client could not be made")?, stand_in: Some(address) })
+        let client = |time, silence| base(time, silence).build().context(UNMADE);
+        Ok(Self { client: client(TIME, SILENCE)?, slow: client(SLOW, SLOW)?, stand_in: Some(address) })
     }
 
     /// Where an address of Microsoft's is found: itself, or its place in the stand-in cloud.
@@ -76,12 +93,16 @@ impl Http {
         if !clouds::is_allowed(&outgoing.url) {
             return Err(CallError::RefusedLink);
         }
-        let mut request = self.client.request(outgoing.method.clone(), self.place(&outgoing.url)).header(ACCEPT, "application/json");
+        let client = if outgoing.slow { &self.slow } else { &self.client };
+        let mut request = client.request(outgoing.method.clone(), self.place(&outgoing.url)).header(ACCEPT, "application/json");
         if let Some(token) = &outgoing.bearer {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
                 .map_err(|_| CallError::Unexpected("the token cannot be sent in a header"))?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
+        }
+        for (name, value) in &outgoing.headers {
+            request = request.header(*name, *value);
         }
         if let Some((content_type, body)) = &outgoing.body {
             request = request.header(CONTENT_TYPE, *content_type).body(body.clone());
@@ -101,15 +122,21 @@ impl Http {
     }
 }
 
-fn base() -> reqwest::ClientBuilder {
+/// The most a call may take in all, and the longest silence in it; and both for a hunting query, which Microsoft ends after 200 seconds.
+const TIME: Duration = Duration::from_secs(30);
+const SILENCE: Duration = Duration::from_secs(10);
+const SLOW: Duration = Duration::from_secs(210);
+const UNMADE: &str = "the HTTP client could not be made";
+
+fn base(time: Duration, silence: Duration) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("watchfloor/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
         .redirect(redirect::Policy::none())
         .http1_only()
         .connect_timeout(Duration::from_secs(5))
-        .read_timeout(Duration::from_secs(10))
-        .timeout(Duration::from_secs(30))
+        .read_timeout(silence)
+        .timeout(time)
         .pool_idle_timeout(Duration::from_secs(50))
         .tcp_keepalive(Duration::from_secs(30))
 }

@@ -103,7 +103,7 @@ impl Client {
         let url = clouds::login_url(cloud, "common", "discovery/v2.0/keys");
         let places = self.lanes().places(Service::Login);
         let _place = places.acquire().await;
-        let answer = self.http().send(&Outgoing { method: Method::GET, url, bearer: None, body: None }, now).await?;
+        let answer = self.http().send(&Outgoing::new(Method::GET, url), now).await?;
         match answer.status {
             200 => serde_json::from_str(odata::object(&answer.body)?).map_err(|_| CallError::Unexpected("it holds no keys")),
             429 => Err(CallError::Throttled { retry_after: answer.retry_after }),

@@ -1,23 +1,82 @@
-//! Manners: one call at a time per (tenant, API), eight per API, and none before Microsoft wants to be called again.
+//! Manners: one call at a time per (tenant, API), a bounded number per API, none before Microsoft wants to be called again, and none
+//! beyond the documented limits.
+//!
+//! A limit is kept per tenant and [`Budget`], in this process. People may use all of it, readings of what is new 80 %, and what can wait
+//! (first readings, hunting) half, so that neither a long history nor a hunt over every tenant starves what is due.
 
 use super::CallError;
+use super::operations::Budget;
 use crate::model::{Product, TenantId};
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-/// What is called, as far as limits go.
+/// What is called, as far as turns go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Service {
     /// Entra's token endpoint.
     Login,
     Api(Product),
+    /// Queries of minutes, which must hold up no reading.
+    Hunting(Product),
 }
 
-/// Calls in flight to one API over all tenants.
-const PER_SERVICE: usize = 8;
+/// Which share of Microsoft's limits a call may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// Somebody waits for it: all of it.
+    Person,
+    /// Reading what is new: four fifths.
+    #[default]
+    Sync,
+    /// It can wait: half.
+    Background,
+}
+
+impl Pace {
+    fn share(self, limit: u32) -> usize {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        match self {
+            Self::Person => limit,
+            Self::Sync => (limit * 4 / 5).max(1),
+            Self::Background => (limit / 2).max(1),
+        }
+    }
+}
+
+/// How a call is to be made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    /// `None`: the token endpoint, whose limits nobody knows.
+    pub budget: Option<&'static Budget>,
+    pub pace: Pace,
+    /// Sent once, whatever happens.
+    pub once: bool,
+}
+
+impl Manner {
+    /// Of the token endpoint.
+    pub(super) const LOGIN: Self = Self { budget: None, pace: Pace::Person, once: false };
+
+    fn name(&self) -> &'static str {
+        self.budget.map_or("token", |budget| budget.name)
+    }
+}
+
+/// Calls made since they were last taken, see [`super::Client::take_usage`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// The name of a [`Budget`].
+    pub budget: &'static str,
+    pub calls: u32,
+    /// How often Microsoft, or we for it, said "too many".
+    pub throttled: u32,
+}
+
+/// Calls in flight to one API over all tenants, unless the configuration says otherwise.
+pub(super) const PER_SERVICE: usize = 8;
 /// The longest wait Microsoft can impose.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 /// The first wait when Microsoft says "too many requests" and not for how long; it doubles each time.
@@ -28,13 +87,18 @@ const FAILURES_BEFORE_ONE_TRY: u32 = 5;
 const TRIES: u32 = 5;
 
 /// All lanes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lanes {
+    per_service: usize,
     lanes: Mutex<HashMap<(TenantId, Service), Arc<Lane>>>,
     services: Mutex<HashMap<Service, Arc<Semaphore>>>,
 }
 
 impl Lanes {
+    pub(super) fn new(per_service: usize) -> Self {
+        Self { per_service, lanes: Mutex::default(), services: Mutex::default() }
+    }
+
     pub(super) fn lane(&self, tenant: TenantId, service: Service) -> Arc<Lane> {
         let places = self.places(service);
         locked(&self.lanes).entry((tenant, service)).or_insert_with(|| Arc::new(Lane::new(places))).clone()
@@ -42,7 +106,16 @@ impl Lanes {
 
     /// The places of a service, for a call that belongs to no tenant yet.
     pub(super) fn places(&self, service: Service) -> Arc<Semaphore> {
-        locked(&self.services).entry(service).or_insert_with(|| Arc::new(Semaphore::new(PER_SERVICE))).clone()
+        locked(&self.services).entry(service).or_insert_with(|| Arc::new(Semaphore::new(self.per_service))).clone()
+    }
+
+    /// The calls of a tenant since this was last asked.
+    pub(super) fn take_usage(&self, tenant: TenantId) -> Vec<Usage> {
+        let services = [Service::Login].into_iter();
+        let services = services.chain(Product::ALL.iter().flat_map(|&product| [Service::Api(product), Service::Hunting(product)]));
+        let lanes = locked(&self.lanes);
+        let mine = services.filter_map(|service| lanes.get(&(tenant, service)));
+        mine.flat_map(|lane| std::mem::take(&mut locked(&lane.state).usage)).collect()
     }
 }
 
@@ -56,11 +129,31 @@ pub(super) struct Lane {
 
 #[derive(Debug, Default)]
 struct State {
+    /// By budget.
+    limits: HashMap<&'static str, Limit>,
+    /// Calls in a row that failed in all their tries.
+    failures: u32,
+    usage: Vec<Usage>,
+}
+
+/// What is known of one limit.
+#[derive(Debug, Default)]
+struct Limit {
     closed_until: Option<DateTime<Utc>>,
     /// "Too many requests" in a row without a time.
     strikes: u32,
-    /// Calls in a row that failed in all their tries.
-    failures: u32,
+    /// When calls were made within the last hour.
+    calls: VecDeque<DateTime<Utc>>,
+}
+
+impl State {
+    fn note(&mut self, budget: &'static str, note: impl FnOnce(&mut Usage)) {
+        let at = self.usage.iter().position(|usage| usage.budget == budget).unwrap_or_else(|| {
+            self.usage.push(Usage { budget, calls: 0, throttled: 0 });
+            self.usage.len() - 1
+        });
+        note(&mut self.usage[at]);
+    }
 }
 
 impl Lane {
@@ -74,11 +167,30 @@ impl Lane {
     }
 
     /// `Throttled` while Microsoft does not want to be called.
-    pub(super) fn open(&self, now: DateTime<Utc>) -> Result<(), CallError> {
-        match locked(&self.state).closed_until.and_then(|until| (until - now).to_std().ok()).filter(|left| !left.is_zero()) {
+    pub(super) fn open(&self, manner: &Manner, now: DateTime<Utc>) -> Result<(), CallError> {
+        let state = locked(&self.state);
+        let until = state.limits.get(manner.name()).and_then(|limit| limit.closed_until);
+        match until.and_then(|until| (until - now).to_std().ok()).filter(|left| !left.is_zero()) {
             Some(left) => Err(CallError::Throttled { retry_after: Some(left) }),
             None => Ok(()),
         }
+    }
+
+    /// Counts a call that is about to be made. `Throttled`: it would pass the share of the limit that its pace may use, or the lane is
+    /// closed.
+    pub(super) fn spend(&self, manner: &Manner, now: DateTime<Utc>) -> Result<(), CallError> {
+        self.open(manner, now)?;
+        let mut state = locked(&self.state);
+        if let Some(budget) = manner.budget {
+            let limit = state.limits.entry(budget.name).or_default();
+            if let Some(wait) = limit.wait(budget, manner.pace, now) {
+                state.note(budget.name, |usage| usage.throttled += 1);
+                return Err(CallError::Throttled { retry_after: Some(wait) });
+            }
+            limit.calls.push_back(now);
+        }
+        state.note(manner.name(), |usage| usage.calls += 1);
+        Ok(())
     }
 
     /// How often the next call may be tried.
@@ -86,26 +198,46 @@ impl Lane {
         if locked(&self.state).failures < FAILURES_BEFORE_ONE_TRY { TRIES } else { 1 }
     }
 
-    /// Closes the lane for as long as Microsoft asks, or for a growing while when it does not say.
-    pub(super) fn throttled(&self, retry_after: Option<Duration>, now: DateTime<Utc>) -> CallError {
+    /// Closes the lane for this limit for as long as Microsoft asks, or for a growing while when it does not say.
+    pub(super) fn throttled(&self, manner: &Manner, retry_after: Option<Duration>, now: DateTime<Utc>) -> CallError {
         let mut state = locked(&self.state);
+        state.note(manner.name(), |usage| usage.throttled += 1);
+        let limit = state.limits.entry(manner.name()).or_default();
         let wait = retry_after.unwrap_or_else(|| {
-            state.strikes = (state.strikes + 1).min(10);
-            FIRST_WAIT * 2_u32.pow(state.strikes - 1)
+            limit.strikes = (limit.strikes + 1).min(10);
+            FIRST_WAIT * 2_u32.pow(limit.strikes - 1)
         });
-        state.closed_until = Some(now + wait.min(LONGEST_WAIT));
+        limit.closed_until = Some(now + wait.min(LONGEST_WAIT));
         CallError::Throttled { retry_after }
     }
 
     /// Microsoft answered.
-    pub(super) fn answered(&self) {
-        *locked(&self.state) = State::default();
+    pub(super) fn answered(&self, manner: &Manner) {
+        let mut state = locked(&self.state);
+        state.failures = 0;
+        if let Some(limit) = state.limits.get_mut(manner.name()) {
+            (limit.closed_until, limit.strikes) = (None, 0);
+        }
     }
 
     /// Every try failed.
     pub(super) fn failed(&self) {
         let mut state = locked(&self.state);
         state.failures = state.failures.saturating_add(1);
+    }
+}
+
+impl Limit {
+    /// How long to wait until one more call is within the share.
+    fn wait(&mut self, budget: &Budget, pace: Pace, now: DateTime<Utc>) -> Option<Duration> {
+        while self.calls.front().is_some_and(|at| *at <= now - TimeDelta::hours(1)) {
+            self.calls.pop_front();
+        }
+        let of = |limit: u32, window: TimeDelta| {
+            let oldest = self.calls.iter().rev().nth(pace.share(limit) - 1)?;
+            (*oldest + window - now).to_std().ok().filter(|left| !left.is_zero())
+        };
+        of(budget.per_hour, TimeDelta::hours(1)).or_else(|| of(budget.per_minute, TimeDelta::minutes(1)))
     }
 }
 
@@ -131,46 +263,4 @@ impl Watch {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lane() -> Lane {
-        Lane::new(Arc::new(Semaphore::new(1)))
-    }
-
-    #[test]
-    fn nothing_is_called_before_the_time_microsoft_named() {
-        let (lane, now) = (lane(), DateTime::UNIX_EPOCH);
-        assert_eq!(lane.open(now), Ok(()));
-        lane.throttled(Some(Duration::from_secs(7)), now);
-        let left = lane.open(now + TimeDelta::seconds(6));
-        assert_eq!(left, Err(CallError::Throttled { retry_after: Some(Duration::from_secs(1)) }));
-        assert_eq!(lane.open(now + TimeDelta::seconds(7)), Ok(()));
-    }
-
-    #[test]
-    fn without_a_time_the_wait_doubles_up_to_fifteen_minutes_and_an_answer_ends_it() {
-        let (lane, now) = (lane(), DateTime::UNIX_EPOCH);
-        let mut waits = Vec::new();
-        for _ in 0..8 {
-            lane.throttled(None, now);
-            let Err(CallError::Throttled { retry_after: Some(wait) }) = lane.open(now) else { panic!() };
-            waits.push(wait.as_secs());
-        }
-        assert_eq!(waits, [30, 60, 120, 240, 480, 900, 900, 900]);
-        lane.answered();
-        assert_eq!(lane.open(now), Ok(()));
-    }
-
-    #[test]
-    fn after_five_failed_calls_there_is_one_try_until_one_succeeds() {
-        let lane = lane();
-        for _ in 0..5 {
-            assert_eq!(lane.tries(), 5);
-            lane.failed();
-        }
-        assert_eq!(lane.tries(), 1);
-        lane.answered();
-        assert_eq!(lane.tries(), 5);
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 //! [`Client`] is the door: it holds the configured apps, their tokens and the manners kept towards each API. Every call names a
 //! [`Target`], whose tenant comes first in each cache key, and the app to call as.
 
+mod change;
 pub mod cloud_apps;
 pub mod clouds;
 pub mod consent;
@@ -14,6 +15,7 @@ mod http;
 mod id_token;
 mod lanes;
 mod odata;
+pub mod operations;
 mod probe;
 mod request;
 mod sign_in;
@@ -21,15 +23,17 @@ mod token;
 mod wire;
 pub mod xdr;
 
+pub use change::Granted;
 pub use cloud_apps::CloudAppsQuery;
 pub use directory::FindError;
 pub use error::{CallError, NetworkFault};
 pub use http::MAX_ANSWER;
+pub use lanes::{Pace, Usage};
 pub use odata::Page;
 pub use sign_in::{SignInError, SignInTrip, SignedIn};
 
 use crate::config;
-use crate::model::{Cloud, DirectoryId, Product, TenantId};
+use crate::model::{Cloud, DirectoryId, Places, Product, TenantId};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use credential::Credential;
@@ -45,6 +49,8 @@ use uuid::Uuid;
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: Arc<Inner>,
+    apis: Arc<clouds::Apis>,
+    lanes: Arc<lanes::Lanes>,
     retry_delay: Duration,
 }
 
@@ -53,7 +59,6 @@ struct Inner {
     http: Http,
     apps: Vec<App>,
     tokens: token::Tokens,
-    lanes: lanes::Lanes,
     keys: id_token::Keys,
 }
 
@@ -76,14 +81,39 @@ impl App {
 }
 
 /// Whom a call is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub tenant: TenantId,
     pub directory: DirectoryId,
     pub cloud: Cloud,
+    /// Where its data lives, if that is known better than "in the cloud".
+    pub places: Places,
+    /// Which share of Microsoft's limits the call may use.
+    pub pace: Pace,
+}
+
+impl Target {
+    /// A tenant at the general addresses, at the pace of reading.
+    pub fn new(tenant: TenantId, directory: DirectoryId, cloud: Cloud) -> Self {
+        Self { tenant, directory, cloud, places: Places::default(), pace: Pace::default() }
+    }
+
+    /// The same at another pace.
+    #[must_use]
+    pub fn at(&self, pace: Pace) -> Self {
+        Self { pace, ..self.clone() }
+    }
 }
 
 impl Client {
+    /// The real Microsoft as the configuration describes it.
+    ///
+    /// # Errors
+    /// As [`Client::new`] and [`Client::with_apis`].
+    pub fn configured(config: &config::Config, now: DateTime<Utc>) -> anyhow::Result<Self> {
+        Ok(Self::new(&config.outbound, &config.app, now)?.with_apis(&config.api)?.with_concurrency(config.sync.concurrency))
+    }
+
     /// The real Microsoft: the compiled hosts only, by https on port 443, with the system's roots and those of `ca_file`, through `proxy`
     /// if there is one. The environment's proxy variables are ignored and redirects are not followed.
     ///
@@ -108,14 +138,29 @@ impl Client {
             Ok(App { name, cloud: app.cloud, client_id: app.client_id, permissions, credential })
         };
         let apps = apps.iter().map(load).collect::<anyhow::Result<_>>()?;
-        let inner = Inner { http, apps, tokens: token::Tokens::default(), lanes: lanes::Lanes::default(), keys: id_token::Keys::default() };
-        Ok(Self { inner: Arc::new(inner), retry_delay: Duration::from_secs(1) })
+        let inner = Inner { http, apps, tokens: token::Tokens::default(), keys: id_token::Keys::default() };
+        let lanes = Arc::new(lanes::Lanes::new(lanes::PER_SERVICE));
+        Ok(Self { inner: Arc::new(inner), apis: Arc::default(), lanes, retry_delay: Duration::from_secs(1) })
     }
 
     /// The same client with another first pause between tries (one second by default), for tests that make Microsoft fail.
     #[must_use]
     pub fn with_retry_delay(self, retry_delay: Duration) -> Self {
         Self { retry_delay, ..self }
+    }
+
+    /// The same client with what the configuration says of where APIs are.
+    ///
+    /// # Errors
+    /// One sentence, when an `[[api]]` names an address outside Microsoft's domains.
+    pub fn with_apis(self, apis: &[config::Api]) -> anyhow::Result<Self> {
+        Ok(Self { apis: Arc::new(clouds::Apis::new(apis)?), ..self })
+    }
+
+    /// The same client with so many calls in flight to one API over all tenants; it starts with its limits unused.
+    #[must_use]
+    pub fn with_concurrency(self, calls: usize) -> Self {
+        Self { lanes: Arc::new(lanes::Lanes::new(calls.max(1))), ..self }
     }
 
     /// The app of this name.
@@ -145,6 +190,16 @@ impl Client {
         }
     }
 
+    /// The API of a product for this target.
+    fn api(&self, target: &Target, product: Product) -> clouds::Api {
+        self.apis.of(target.cloud, product, &target.places)
+    }
+
+    /// The calls made for a tenant by this process since this was last asked, for [`crate::store`] to add up.
+    pub fn take_usage(&self, tenant: TenantId) -> Vec<Usage> {
+        self.lanes().take_usage(tenant)
+    }
+
     const fn retry_delay(&self) -> Duration {
         self.retry_delay
     }
@@ -154,7 +209,7 @@ impl Client {
     }
 
     fn lanes(&self) -> &lanes::Lanes {
-        &self.inner.lanes
+        &self.lanes
     }
 
     fn tokens(&self) -> &token::Tokens {
@@ -179,7 +234,7 @@ mod tests {
         let now = DateTime::UNIX_EPOCH;
         let client = Client::stand_in("127.0.0.1:1".parse().unwrap(), &[], now).unwrap();
         let directory = DirectoryId::parse("aaaabbbb-0000-cccc-1111-dddd2222eeee").unwrap();
-        let target = Target { tenant: TenantId::new(), directory, cloud: Cloud::Commercial };
+        let target = Target::new(TenantId::new(), directory, Cloud::Commercial);
         let (url, secret) = (clouds::compiled("https://portal.example.com/"), secrecy::SecretString::from(""));
         may_be_spawned(client.xdr_incidents(&target, "", now, 0, now));
         may_be_spawned(client.xdr_incident(&target, "", "1", now));

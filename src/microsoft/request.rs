@@ -1,10 +1,12 @@
 //! One call to an API: token, manners, tries, and what the answer means.
 
+use super::clouds::{self, Api};
 use super::consent::word;
 use super::error::{CallError, NetworkFault};
 use super::http::{Answer, Outgoing};
-use super::lanes::{Lane, Service, Watch};
-use super::{Client, Target, clouds};
+use super::lanes::{Lane, Manner, Service, Watch};
+use super::operations::{Operation, Way};
+use super::{Client, Target};
 use crate::model::Product;
 use reqwest::Method;
 use std::time::Duration;
@@ -15,32 +17,78 @@ use uuid::Uuid;
 pub(super) struct Ask<'a> {
     target: Target,
     app: &'a str,
-    product: Product,
-    method: Method,
+    operation: &'static Operation,
+    api: Api,
     pub(super) url: Url,
     body: Option<String>,
 }
 
 impl<'a> Ask<'a> {
-    /// A GET of `path` below the product's base.
-    pub(super) fn get(target: &Target, app: &'a str, product: Product, path: &str) -> Self {
-        let url = clouds::compiled(&format!("{}/{path}", clouds::api(target.cloud, product).base));
-        Self { target: *target, app, product, method: Method::GET, url, body: None }
+    /// The operation's call for one tenant as one app. `args` take the places in its path, in their order, encoded.
+    ///
+    /// # Errors
+    /// [`CallError::NotFound`] for an argument that could not be the id of anything; nothing is sent then.
+    pub(super) fn new(
+        client: &Client,
+        target: &Target,
+        app: &'a str,
+        operation: &'static Operation,
+        args: &[&str],
+    ) -> Result<Self, CallError> {
+        if args.iter().any(|arg| arg.is_empty() || arg.len() > 1024 || arg.bytes().all(|byte| byte == b'.')) {
+            return Err(CallError::NotFound);
+        }
+        let api = client.api(target, operation.product);
+        let mut url = clouds::compiled(&api.base);
+        let mut args = args.iter();
+        if let Ok(mut path) = url.path_segments_mut() {
+            for part in operation.path().split('/') {
+                match part.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?.1))) {
+                    Some((before, after)) => path.push(&format!("{before}{}{after}", args.next().unwrap_or(&""))),
+                    None => path.push(part),
+                };
+            }
+        }
+        Ok(Self { target: target.clone(), app, operation, api, url, body: None })
     }
 
-    /// A POST that only reads, and so may be tried again.
-    pub(super) fn reading_post(target: &Target, app: &'a str, product: Product, path: &str, body: &serde_json::Value) -> Self {
-        Self { method: Method::POST, body: Some(body.to_string()), ..Self::get(target, app, product, path) }
+    /// With a JSON body.
+    #[must_use]
+    pub(super) fn json(self, body: &serde_json::Value) -> Self {
+        Self { body: Some(body.to_string()), ..self }
     }
 
+    /// With more of a query.
     pub(super) fn query(&mut self, pairs: &[(&str, &str)]) {
         self.url.query_pairs_mut().extend_pairs(pairs);
     }
 
-    /// Adds one segment to the path, encoded.
-    pub(super) fn segment(&mut self, segment: &str) {
-        if let Ok(mut path) = self.url.path_segments_mut() {
-            path.push(segment);
+    fn method(&self) -> Method {
+        match self.operation.method() {
+            "POST" => Method::POST,
+            "PATCH" => Method::PATCH,
+            "DELETE" => Method::DELETE,
+            _ => Method::GET,
+        }
+    }
+
+    /// Graph takes a text for Latin-1 unless it is told, see Microsoft's page "security: runHuntingQuery".
+    fn content_type(&self) -> &'static str {
+        if self.operation.product == Product::Graph { "application/json; charset=utf-8" } else { "application/json" }
+    }
+
+    /// Without this header Graph hides the members it added to an enumeration, see Microsoft's page "Use the Microsoft Graph API", evolvable
+    /// enumerations.
+    fn headers(&self) -> Vec<(&'static str, &'static str)> {
+        if self.operation.product == Product::Graph { vec![("prefer", "include-unknown-enum-members")] } else { Vec::new() }
+    }
+
+    fn outgoing(&self) -> Outgoing {
+        Outgoing {
+            headers: self.headers(),
+            slow: self.operation.way == Way::Hunt,
+            body: self.body.clone().map(|body| (self.content_type(), body)),
+            ..Outgoing::new(self.method(), self.url.clone())
         }
     }
 }
@@ -49,20 +97,17 @@ impl Client {
     /// Makes the call and returns the body of a success. A 401 drops the token and is tried once with a fresh one.
     pub(super) async fn ask(&self, ask: &Ask<'_>, watch: &Watch) -> Result<String, CallError> {
         let app = self.app_for(ask.app, &ask.target)?;
-        let audience = clouds::api(ask.target.cloud, ask.product).audience;
-        let lane = self.lanes().lane(ask.target.tenant, Service::Api(ask.product));
+        let manner = Manner { budget: Some(ask.operation.budget), pace: ask.target.pace, once: ask.operation.way != Way::Read };
+        let service =
+            if ask.operation.way == Way::Hunt { Service::Hunting(ask.operation.product) } else { Service::Api(ask.operation.product) };
+        let lane = self.lanes().lane(ask.target.tenant, service);
         let _turn = lane.turn().await;
-        lane.open(watch.now())?;
+        lane.open(&manner, watch.now())?;
         let mut answer = None;
         for fresh in [false, true] {
-            let token = self.token(&ask.target, app, audience, fresh, watch).await?;
-            let outgoing = Outgoing {
-                method: ask.method.clone(),
-                url: ask.url.clone(),
-                bearer: Some(token.secret.clone()),
-                body: ask.body.clone().map(|body| ("application/json", body)),
-            };
-            let this = self.send(&lane, &outgoing, watch).await?;
+            let token = self.token(&ask.target, app, &ask.api, fresh, watch).await.map_err(CallError::before_sending)?;
+            let outgoing = Outgoing { bearer: Some(token.secret.clone()), ..ask.outgoing() };
+            let this = self.send(&lane, &outgoing, &manner, watch).await?;
             let refused = this.status == 401;
             answer = Some(this);
             if !refused {
@@ -72,31 +117,31 @@ impl Client {
         let result = answer.map_or(Err(CallError::Unauthorized), |answer| judge(ask, answer));
         if matches!(result, Err(CallError::Forbidden { .. } | CallError::Unauthorized)) {
             // The next call asks for a token that may know of a consent given meanwhile.
-            self.drop_token(&ask.target, app, audience).await;
+            self.drop_token(&ask.target, app, &ask.api).await;
         }
         result
     }
 
     /// Sends until an answer comes that says something: up to five times on server and network errors, with a random pause before each
-    /// further try that may be twice as long as the one before, 60 seconds at most.
-    pub(super) async fn send(&self, lane: &Lane, outgoing: &Outgoing, watch: &Watch) -> Result<Answer, CallError> {
-        lane.open(watch.now())?;
+    /// further try that may be twice as long as the one before, 60 seconds at most. What changes something is sent once.
+    pub(super) async fn send(&self, lane: &Lane, outgoing: &Outgoing, manner: &Manner, watch: &Watch) -> Result<Answer, CallError> {
         let mut last = CallError::Network(NetworkFault::Broken);
-        for attempt in 0..lane.tries() {
+        for attempt in 0..if manner.once { 1 } else { lane.tries() } {
             if attempt > 0 {
                 tokio::time::sleep(pause(self.retry_delay(), attempt)).await;
             }
+            lane.spend(manner, watch.now())?;
             let outcome = {
                 let _place = lane.places.acquire().await;
                 self.http().send(outgoing, watch.now()).await
             };
             last = match outcome {
                 Ok(answer) if answer.status == 429 || (answer.status == 503 && answer.retry_after.is_some()) => {
-                    return Err(lane.throttled(answer.retry_after, watch.now()));
+                    return Err(lane.throttled(manner, answer.retry_after, watch.now()));
                 }
                 Ok(answer) if answer.status >= 500 || answer.status == 408 => CallError::Server { status: answer.status },
                 Ok(answer) => {
-                    lane.answered();
+                    lane.answered(manner);
                     return Ok(answer);
                 }
                 Err(error @ CallError::Network(NetworkFault::Certificate)) => return Err(error),
@@ -116,16 +161,17 @@ fn pause(base: Duration, attempt: u32) -> Duration {
     longest.mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
-/// What an answer means. Error bodies are read for their code only; Microsoft's tracking id goes to the log.
+/// What an answer means. Of an error body the code and, for people, the sentence count; Microsoft's tracking id goes to the log.
 fn judge(ask: &Ask<'_>, answer: Answer) -> Result<String, CallError> {
     if (200..300).contains(&answer.status) {
         return Ok(answer.body);
     }
     let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
-    let code = body.pointer("/error/code").or_else(|| body.pointer("/error")).and_then(|code| code.as_str()).and_then(word);
-    let tracking = body.pointer("/error/target").and_then(|id| id.as_str()).and_then(|id| Uuid::try_parse(id).ok());
+    let text = |pointer: &str| body.pointer(pointer).and_then(|text| text.as_str());
+    let code = text("/error/code").or_else(|| text("/error")).and_then(word);
+    let tracking = text("/error/target").or_else(|| text("/error/innerError/request-id")).and_then(|id| Uuid::try_parse(id).ok());
     tracing::info!(
-        tenant = %ask.target.tenant, product = ask.product.as_str(), status = answer.status, code, tracking = tracking.map(tracing::field::display),
+        tenant = %ask.target.tenant, operation = ask.operation.name, status = answer.status, code, tracking = tracking.map(tracing::field::display),
         "Microsoft refused a call"
     );
     Err(match answer.status {
@@ -134,13 +180,27 @@ fn judge(ask: &Ask<'_>, answer: Answer) -> Result<String, CallError> {
         403 if code.as_deref() == Some("DisabledFeature") => CallError::NoLicence { aadsts: None },
         403 => CallError::Forbidden { code },
         404 => CallError::NotFound,
-        status => CallError::Rejected { status, code },
+        status => CallError::Rejected {
+            status,
+            code,
+            told: ["/error/message", "/detail", "/message"].into_iter().find_map(text).and_then(sentence),
+        },
     })
+}
+
+/// Microsoft's sentence, as far as it can stand on a page.
+fn sentence(text: &str) -> Option<String> {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect();
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::microsoft::operations::{cloud_apps, endpoint};
+    use crate::model::{Cloud, DirectoryId, TenantId};
+    use chrono::DateTime;
 
     #[test]
     fn pauses_stay_within_their_bounds() {
@@ -151,5 +211,29 @@ mod tests {
             }
         }
         assert!((0..50).any(|_| pause(Duration::from_secs(1), 6) > Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn arguments_take_their_places_in_the_path_and_cannot_leave_them() {
+        let client = Client::stand_in("127.0.0.1:1".parse().unwrap(), &[], DateTime::UNIX_EPOCH).unwrap();
+        let target = Target::new(TenantId::new(), DirectoryId(Uuid::from_u128(1)), Cloud::Commercial);
+        let path = |operation, args: &[&str]| Ask::new(&client, &target, "", operation, args).map(|ask| ask.url.path().to_owned());
+        assert_eq!(path(&endpoint::ISOLATE_MACHINE, &["ab/../c?d"]).unwrap(), "/api/machines/ab%2F..%2Fc%3Fd/isolate");
+        assert_eq!(
+            path(&endpoint::ACTIONS_RESULT, &["x", "0"]).unwrap(),
+            "/api/machineactions/x/GetLiveResponseResultDownloadLink(index=0)"
+        );
+        assert_eq!(path(&endpoint::MACHINES_ALERT_COUNT, &["x"]).unwrap(), "/api/machines/x/alerts/$count");
+        assert_eq!(path(&cloud_apps::ENTITIES_TREE, &["a+b/c="]).unwrap(), "/cas/api/v1/entities/a+b%2Fc=/retrieve_tree/");
+        for bad in ["", ".", ".."] {
+            assert_eq!(path(&endpoint::MACHINES_GET, &[bad]), Err(CallError::NotFound), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_of_microsofts_is_one_line_of_bounded_length() {
+        assert_eq!(sentence("  a\r\nb\u{0}  ").as_deref(), Some("a  b"));
+        assert_eq!(sentence(" \n "), None);
+        assert_eq!(sentence(&"x".repeat(1000)).unwrap().len(), 400);
     }
 }

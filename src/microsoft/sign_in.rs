@@ -152,7 +152,7 @@ impl Client {
         let body = Some(("application/x-www-form-urlencoded", body));
         let places = self.lanes().places(Service::Login);
         let _place = places.acquire().await;
-        let answer = self.http().send(&Outgoing { method: Method::POST, url, bearer: None, body }, now).await.map_err(Failed)?;
+        let answer = self.http().send(&Outgoing { body, ..Outgoing::new(Method::POST, url) }, now).await.map_err(Failed)?;
         let Answer { status, retry_after, body } = answer;
         match status {
             200 => {

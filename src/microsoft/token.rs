@@ -2,9 +2,10 @@
 //!
 //! Shapes: Microsoft's pages "OAuth 2.0 client credentials flow" and "Access token claims reference".
 
+use super::clouds::Api;
 use super::consent::{by_number, first_number, word};
 use super::http::Outgoing;
-use super::lanes::{Service, Watch, locked};
+use super::lanes::{Manner, Service, Watch, locked};
 use super::{App, CallError, Client, Target, clouds, odata, wire};
 use crate::model::{DirectoryId, Product, TenantId};
 use base64::Engine;
@@ -40,7 +41,7 @@ pub(super) struct Token {
     expires_at: DateTime<Utc>,
 }
 
-type Key = (TenantId, DirectoryId, Uuid, &'static str);
+type Key = (TenantId, DirectoryId, Uuid, Arc<str>);
 /// Locked while a token is fetched, so that one fetch serves all who wait.
 type Slot = Arc<tokio::sync::Mutex<Option<Arc<Token>>>>;
 
@@ -61,25 +62,18 @@ impl Client {
     /// The permissions a fresh token carries: what has really been granted, as far as Entra's replicas know. Compare ignoring case.
     pub async fn roles(&self, target: &Target, app: &str, product: Product, now: DateTime<Utc>) -> Result<Vec<String>, CallError> {
         let app = self.app_for(app, target)?;
-        let token = self.token(target, app, clouds::api(target.cloud, product).audience, true, &Watch::start(now)).await?;
+        let token = self.token(target, app, &self.api(target, product), true, &Watch::start(now)).await?;
         token.granted.as_ref().map(|granted| granted.roles.clone()).ok_or(CallError::Unexpected("the token's permissions cannot be read"))
     }
 
     /// A token that is still good, from memory unless `fresh` is asked for.
-    pub(super) async fn token(
-        &self,
-        target: &Target,
-        app: &App,
-        audience: &'static str,
-        fresh: bool,
-        watch: &Watch,
-    ) -> Result<Arc<Token>, CallError> {
-        let slot = self.tokens().slot(key(target, app, audience));
+    pub(super) async fn token(&self, target: &Target, app: &App, api: &Api, fresh: bool, watch: &Watch) -> Result<Arc<Token>, CallError> {
+        let slot = self.tokens().slot(key(target, app, api));
         let mut kept = slot.lock().await;
         if let Some(token) = kept.as_ref().filter(|token| !fresh && token.renew_at > watch.now()) {
             return Ok(token.clone());
         }
-        match self.fetch(target, app, audience, watch).await {
+        match self.fetch(target, app, api, watch).await {
             Ok(token) => Ok(kept.insert(Arc::new(token)).clone()),
             Err(error) => {
                 // While renewal fails in passing, the old token serves until its end.
@@ -89,23 +83,23 @@ impl Client {
         }
     }
 
-    pub(super) async fn drop_token(&self, target: &Target, app: &App, audience: &'static str) {
-        *self.tokens().slot(key(target, app, audience)).lock().await = None;
+    pub(super) async fn drop_token(&self, target: &Target, app: &App, api: &Api) {
+        *self.tokens().slot(key(target, app, api)).lock().await = None;
     }
 
-    async fn fetch(&self, target: &Target, app: &App, audience: &str, watch: &Watch) -> Result<Token, CallError> {
+    async fn fetch(&self, target: &Target, app: &App, api: &Api, watch: &Watch) -> Result<Token, CallError> {
         let lane = self.lanes().lane(target.tenant, Service::Login);
         let _turn = lane.turn().await;
         let url = clouds::login_url(target.cloud, &target.directory.to_string(), "oauth2/v2.0/token");
-        let form = token_form(app, audience, &url, watch.now())?;
+        let form = token_form(app, &api.audience, &url, watch.now())?;
         let body = Some(("application/x-www-form-urlencoded", form));
-        let answer = self.send(&lane, &Outgoing { method: Method::POST, url, bearer: None, body }, watch).await?;
+        let answer = self.send(&lane, &Outgoing { body, ..Outgoing::new(Method::POST, url) }, &Manner::LOGIN, watch).await?;
         let token = match answer.status {
             200 => read_token(&answer.body, watch.now())?,
             400..500 => {
                 let refusal = read_refusal(&answer.body);
                 // A passing fault closes the lane, so that a throttled directory is not asked again and again.
-                return Err(if refusal.is_passing() { lane.throttled(None, watch.now()) } else { refusal });
+                return Err(if refusal.is_passing() { lane.throttled(&Manner::LOGIN, None, watch.now()) } else { refusal });
             }
             _ => return Err(CallError::Unexpected("it is neither a token nor an error")),
         };
@@ -130,8 +124,8 @@ fn token_form(app: &App, audience: &str, url: &Url, now: DateTime<Utc>) -> Resul
     Ok(form.finish())
 }
 
-const fn key(target: &Target, app: &App, audience: &'static str) -> Key {
-    (target.tenant, target.directory, app.client_id, audience)
+fn key(target: &Target, app: &App, api: &Api) -> Key {
+    (target.tenant, target.directory, app.client_id, api.audience.clone())
 }
 
 #[derive(Deserialize)]

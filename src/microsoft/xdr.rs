@@ -5,9 +5,9 @@
 
 use super::lanes::Watch;
 use super::odata::{self, Page};
+use super::operations::xdr;
 use super::request::Ask;
 use super::{CallError, Client, Target, wire};
-use crate::model::Product;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -27,15 +27,14 @@ impl Client {
         now: DateTime<Utc>,
     ) -> Result<Page, CallError> {
         let filter = format!("lastUpdateTime ge {}", since.to_rfc3339_opts(SecondsFormat::Millis, true));
-        let mut ask = Ask::get(target, app, Product::DefenderXdr, "incidents");
+        let mut ask = Ask::new(self, target, app, &xdr::INCIDENTS_LIST, &[])?;
         ask.query(&[("$filter", &filter), ("$top", &PAGE.to_string()), ("$skip", &skip.to_string())]);
         odata::page(self, ask, PAGE, now).await
     }
 
     /// One incident as it is now; `None` when Microsoft has no such incident.
     pub async fn xdr_incident(&self, target: &Target, app: &str, id: &str, now: DateTime<Utc>) -> Result<Option<Box<RawValue>>, CallError> {
-        let mut ask = Ask::get(target, app, Product::DefenderXdr, "incidents");
-        ask.segment(id);
+        let ask = Ask::new(self, target, app, &xdr::INCIDENTS_GET, &[id])?;
         match self.ask(&ask, &Watch::start(now)).await {
             Ok(body) => odata::record(&body).map(Some),
             Err(CallError::NotFound) => Ok(None),

@@ -53,6 +53,8 @@ id!(/// An alert in our database.
     AlertId);
 id!(/// One reading of one product of one tenant.
     RunId);
+id!(/// Something to be changed at Microsoft.
+    ChangeId);
 id!(/// An API token (not its secret).
     TokenId);
 

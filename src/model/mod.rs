@@ -1,6 +1,7 @@
 //! The words every floor shares. No input or output happens here.
 
 pub mod access;
+pub mod change;
 pub mod clock;
 pub mod cloud;
 pub mod consent;
@@ -9,6 +10,7 @@ pub mod ids;
 pub mod import;
 pub mod incident;
 pub mod permission;
+pub mod places;
 pub mod product;
 pub mod registration;
 pub mod tenant;
@@ -16,9 +18,11 @@ pub mod visible;
 pub(crate) mod words;
 
 pub use access::{Role, Scope};
+pub use change::ChangeState;
 pub use cloud::Cloud;
 pub use consent::{ConsentOutcome, ConsentStep, PermissionState};
-pub use ids::{AlertId, AttemptId, DirectoryId, IncidentId, InviteId, RunId, TenantId, TokenId, UserId};
+pub use ids::{AlertId, AttemptId, ChangeId, DirectoryId, IncidentId, InviteId, RunId, TenantId, TokenId, UserId};
 pub use incident::{Severity, Status};
+pub use places::{CloudAppsHost, Places, Region};
 pub use product::Product;
 pub use tenant::{SyncHealth, TenantState};

@@ -34,6 +34,17 @@ impl By {
         Event::new(self.actor.clone(), action).ip(self.ip.clone())
     }
 
+    /// Their login, or what they are.
+    pub fn login(&self) -> &str {
+        match &self.actor {
+            Actor::User(_, login) => login,
+            Actor::Customer => "customer",
+            Actor::System(job) => job,
+            Actor::Operator => "operator",
+            Actor::Stranger => "stranger",
+        }
+    }
+
     /// Their user id, if they are signed in.
     pub fn user(&self) -> Option<UserId> {
         match self.actor {

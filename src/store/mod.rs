@@ -17,6 +17,7 @@ pub mod alerts;
 pub mod api_tokens;
 pub mod audit;
 pub mod bindings;
+pub mod changes;
 pub mod consents;
 pub mod coverage;
 pub mod embedded;
@@ -36,6 +37,7 @@ pub mod sync_state;
 pub mod tenant_lists;
 pub mod tenants;
 pub mod tickets;
+pub mod usage;
 pub mod users;
 
 /// The schema's migrations, compiled in.

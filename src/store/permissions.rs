@@ -37,6 +37,14 @@ pub async fn list(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<Vec<Permiss
     .await
 }
 
+/// What the tenant's apps have been granted: app, product, permission.
+pub async fn granted(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<Vec<(String, Product, String)>> {
+    sqlx::query_as("select app, product, permission from tenant_permissions where tenant_id = $1 and granted")
+        .bind(tenant)
+        .fetch_all(&mut **tx)
+        .await
+}
+
 /// Stores what is known of one permission now.
 pub async fn record(tx: &mut Scoped, tenant: TenantId, row: &Permission) -> sqlx::Result<()> {
     sqlx::query(

@@ -4,7 +4,7 @@
 //! fence: a reader that slept past its lease finds the number changed, and its transaction must be rolled back.
 
 use super::Scoped;
-use crate::model::{Cloud, DirectoryId, Product, SyncHealth, TenantId, TenantState};
+use crate::model::{Cloud, CloudAppsHost, DirectoryId, Product, Region, SyncHealth, TenantId, TenantState};
 use chrono::{DateTime, Utc};
 
 /// What a reader needs to know, as it stood when the lease was taken.
@@ -13,6 +13,8 @@ pub struct Claim {
     pub fence: i64,
     pub directory_id: DirectoryId,
     pub cloud: Cloud,
+    pub endpoint_region: Option<Region>,
+    pub cloud_apps_host: Option<CloudAppsHost>,
     /// Names of the tenant's apps.
     pub apps: Vec<String>,
     pub state: SyncHealth,
@@ -28,7 +30,7 @@ pub struct Claim {
     pub reconciled_week: Option<DateTime<Utc>>,
     /// Records of this product wait in quarantine.
     pub quarantined: bool,
-    /// Names of apps that have been granted something of this product.
+    /// What the tenant's apps have been granted, each as "app product permission".
     pub granted: Vec<String>,
     /// The start of a run that never ended: its reader died.
     pub died: Option<DateTime<Utc>>,
@@ -55,7 +57,7 @@ pub async fn due(tx: &mut Scoped, now: DateTime<Utc>, limit: i64) -> sqlx::Resul
 pub async fn claim(tx: &mut Scoped, tenant: TenantId, product: Product, now: DateTime<Utc>) -> sqlx::Result<Option<Claim>> {
     sqlx::query_as(
         "with old as (
-             select s.tenant_id, s.product, t.directory_id, t.cloud, t.apps, case when s.lease_until is not null then s.last_attempt end as died
+             select s.tenant_id, s.product, t.directory_id, t.cloud, t.endpoint_region, t.cloud_apps_host, t.apps, case when s.lease_until is not null then s.last_attempt end as died
              from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
              where s.tenant_id = $1 and s.product = $2 and s.enabled and s.next_due <= greatest($3, now())
                and (s.lease_until is null or s.lease_until < clock_timestamp())
@@ -64,10 +66,10 @@ pub async fn claim(tx: &mut Scoped, tenant: TenantId, product: Product, now: Dat
          )
          update sync_state as s set lease_until = clock_timestamp() + interval '15 s', fence = s.fence + 1, last_attempt = $3
          from old where s.tenant_id = old.tenant_id and s.product = old.product
-         returning s.fence, old.directory_id, old.cloud, old.apps, s.state, s.watermark, s.complete_until, s.backfill_from, s.backfill_done,
+         returning s.fence, old.directory_id, old.cloud, old.endpoint_region, old.cloud_apps_host, old.apps, s.state, s.watermark, s.complete_until, s.backfill_from, s.backfill_done,
              s.backfill_skip, s.last_success, s.failing_since, s.failures, s.reconciled_day, s.reconciled_week, old.died,
              exists (select from quarantine as q where q.tenant_id = $1 and q.product = $2) as quarantined,
-             array(select distinct p.app from tenant_permissions as p where p.tenant_id = $1 and p.product = $2 and p.granted) as granted",
+             array(select concat_ws(' ', p.app, p.product, p.permission) from tenant_permissions as p where p.tenant_id = $1 and p.granted) as granted",
     )
     .bind(tenant)
     .bind(product)

@@ -3,7 +3,7 @@
 use super::Scoped;
 use super::audit::{self, By};
 use crate::model::registration::Registration;
-use crate::model::{Cloud, DirectoryId, TenantId, TenantState};
+use crate::model::{Cloud, CloudAppsHost, DirectoryId, Places, Region, TenantId, TenantState};
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 
@@ -21,6 +21,10 @@ pub struct Tenant {
     pub expected_directory_id: Option<DirectoryId>,
     pub domain: Option<String>,
     pub cloud: Cloud,
+    /// The region of its Defender for Endpoint; `None`: the general host is asked.
+    pub endpoint_region: Option<Region>,
+    /// Its own portal of Defender for Cloud Apps; `None`: the general host is asked.
+    pub cloud_apps_host: Option<CloudAppsHost>,
     pub state: TenantState,
     pub state_since: DateTime<Utc>,
     /// One sentence for staff.
@@ -240,6 +244,11 @@ pub async fn purge(tx: &mut Scoped, by: &By, now: DateTime<Utc>) -> sqlx::Result
 }
 
 impl Tenant {
+    /// Where its data lives.
+    pub fn places(&self) -> Places {
+        Places { endpoint: self.endpoint_region, cloud_apps: self.cloud_apps_host.clone() }
+    }
+
     /// What of it staff may edit.
     pub fn registration(&self) -> Registration {
         Registration {

@@ -7,12 +7,12 @@
 //! only, finds what is due and not queued.
 
 use super::read::{self, Reader};
-use super::{plan, verify};
+use super::{plan, push, verify};
 use crate::config;
 use crate::microsoft::Client;
-use crate::model::{Product, TenantId, clock};
+use crate::model::{ChangeId, Product, TenantId, clock};
 use crate::store::audit::{Actor, By};
-use crate::store::{Db, Scoped, runs, sessions, sync_state, tenants};
+use crate::store::{Db, Scoped, changes, runs, sessions, sync_state, tenants, usage};
 use chrono::{DateTime, TimeDelta, Utc};
 use graphile_worker::{
     Cron, IntoTaskHandlerResult, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, TaskHandler, WorkerContext, WorkerUtils,
@@ -23,13 +23,12 @@ use tokio_util::sync::CancellationToken;
 
 /// The engine's schema.
 const SCHEMA: &str = "jobs";
-/// Readings at the same time. Mostly they wait for Microsoft.
-const CONCURRENCY: usize = 16;
 /// A job that dies (not: one that finds Microsoft failing, which is a result) is tried again this often.
 const ATTEMPTS: i16 = 5;
 /// Readings and checks that one plan queues at most; the rest follows a minute later.
 const PLANNED: i64 = 5000;
 const CHECKED: i64 = 50;
+const CHANGES: i64 = 500;
 /// Permissions of tenants that are read are checked this often.
 const CHECK_EVERY: TimeDelta = TimeDelta::hours(24);
 
@@ -60,6 +59,17 @@ impl Queue {
     /// The same for a tenant that has been read before: what is missing now is missing.
     pub(super) async fn recheck(&self, tx: &mut Scoped, tenant: TenantId) -> anyhow::Result<()> {
         self.verify_at(tx, Verify { tenant, round: verify::LAST_ROUND }, None).await
+    }
+
+    /// Asks for a change to be sent, at once. Asking twice is asking once.
+    pub async fn push(&self, tx: &mut Scoped, tenant: TenantId, change: ChangeId) -> anyhow::Result<()> {
+        self.push_at(tx, Push { tenant, change }, None).await
+    }
+
+    async fn push_at(&self, tx: &mut Scoped, job: Push, at: Option<DateTime<Utc>>) -> anyhow::Result<()> {
+        let spec = spec(format!("push:{}", job.change), at, JobKeyMode::PreserveRunAt);
+        self.utils.clone().with_executor(&mut **tx).add_job(job, spec).await?;
+        Ok(())
     }
 
     pub(super) async fn verify_at(&self, tx: &mut Scoped, job: Verify, at: Option<DateTime<Utc>>) -> anyhow::Result<()> {
@@ -100,15 +110,17 @@ fn spec(key: String, at: Option<DateTime<Utc>>, mode: JobKeyMode) -> JobSpec {
 /// # Errors
 /// When the engine's schema is missing or the database goes away; then call it again after a while.
 pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: CancellationToken) -> anyhow::Result<()> {
+    let concurrency = settings.concurrency;
     let reader = Reader { queue: Queue::new(&db), db: db.clone(), microsoft, settings, stop: stop.clone() };
     let worker = graphile_worker::WorkerOptions::default()
         .pg_pool(db.engine_pool())
         .schema(SCHEMA)
-        .concurrency(CONCURRENCY)
+        .concurrency(concurrency)
         // Without it each slot takes one job per poll and a backlog drains at a crawl.
-        .local_queue(LocalQueueConfig::default().with_size(CONCURRENCY).with_ttl(Duration::from_secs(30)))
+        .local_queue(LocalQueueConfig::default().with_size(concurrency).with_ttl(Duration::from_secs(30)))
         .define_job::<Verify>()
         .define_job::<Read>()
+        .define_job::<Push>()
         .define_job::<Plan>()
         // Without a payload the job would get JSON null.
         .with_cron(Cron::every_minute::<Plan>().id("plan").job_key("plan").payload_value(serde_json::json!({})))
@@ -143,6 +155,13 @@ struct Read {
     product: Product,
 }
 
+/// Carries one change to Microsoft.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Push {
+    tenant: TenantId,
+    change: ChangeId,
+}
+
 /// Queues what is due and not queued, and throws away what is old.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Plan {}
@@ -163,6 +182,24 @@ impl TaskHandler for Read {
         let reader = reader(&context)?;
         told(Self::IDENTIFIER, read::read(&reader, self.tenant, self.product, clock::now()).await.map(drop))
     }
+}
+
+impl TaskHandler for Push {
+    const IDENTIFIER: &'static str = "push";
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let reader = reader(&context)?;
+        told(Self::IDENTIFIER, push_and_queue(&reader, self, clock::now()).await)
+    }
+}
+
+async fn push_and_queue(reader: &Reader, job: Push, now: DateTime<Utc>) -> anyhow::Result<()> {
+    if let Some(wait) = push::push(reader, job.tenant, job.change, now).await? {
+        let mut tx = reader.db.tenant(job.tenant).await?;
+        reader.queue.push_at(&mut tx, job, Some(now + wait)).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 impl TaskHandler for Plan {
@@ -194,12 +231,16 @@ pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()>
         let at = plan::start_at(next_due, now, reader.settings.interval, super::dice());
         reader.queue.read_at(&mut tx, tenant, product, at).await?;
     }
+    for (tenant, change) in changes::open(&mut tx, CHANGES).await? {
+        reader.queue.push_at(&mut tx, Push { tenant, change }, Some(now)).await?;
+    }
     for tenant in sync_state::unchecked(&mut tx, now - CHECK_EVERY, CHECKED).await? {
         reader.queue.recheck(&mut tx, tenant).await?;
     }
     tx.commit().await?;
     let mut tx = reader.db.all_tenants().await?;
     runs::forget(&mut tx, now).await?;
+    usage::forget(&mut tx, now).await?;
     sessions::forget(&mut tx).await?;
     tenants::purge(&mut tx, &By { actor: Actor::System("purge"), ip: None }, now).await?;
     tx.commit().await?;

@@ -7,10 +7,25 @@ pub mod engine;
 mod health;
 mod pages;
 pub mod plan;
+pub mod push;
 pub mod read;
 pub mod rows;
 pub mod verify;
 mod write;
+
+use crate::microsoft::{Granted, Target};
+use crate::store::tenants::Tenant;
+
+/// The tenant as Microsoft is asked about it. `None`: it has no directory yet.
+pub fn target(tenant: &Tenant) -> Option<Target> {
+    let directory = tenant.directory_id?;
+    Some(Target { places: tenant.places(), ..Target::new(tenant.tenant_id, directory, tenant.cloud) })
+}
+
+/// Permissions as the client chooses apps by them.
+pub fn grants(rows: Vec<(String, crate::model::Product, String)>) -> Vec<Granted> {
+    rows.into_iter().map(|(app, product, permission)| Granted { app, product, permission }).collect()
+}
 
 /// A number from 0 to 1 (exclusive), so that tenants do not march in step.
 fn dice() -> f64 {

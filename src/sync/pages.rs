@@ -3,8 +3,9 @@
 use super::plan;
 use super::read::{Reading, Stop};
 use super::rows::{Origin, Rows};
-use crate::microsoft::{CallError, CloudAppsQuery, Page, Target};
-use crate::model::Product;
+use crate::microsoft::operations::{cloud_apps, endpoint, graph, xdr};
+use crate::microsoft::{CallError, CloudAppsQuery, Granted, Pace, Page, Target};
+use crate::model::{Places, Product};
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 
@@ -35,20 +36,29 @@ impl Batch {
     }
 }
 
-/// The app to read as: one of the tenant's that asks for this product, first of all one that has been granted something of it.
+/// The app to read as: of the tenant's apps the one that has been granted the least that is enough.
 pub(super) fn app(reading: &Reading<'_>) -> Result<String, Stop> {
-    let asks = |name: &&String| {
-        let app = reading.reader.microsoft.app(name);
-        app.is_some_and(|app| app.permissions.get(&reading.product).is_some_and(|permissions| !permissions.is_empty()))
+    let operation = match reading.product {
+        Product::DefenderXdr => &xdr::INCIDENTS_LIST,
+        Product::DefenderEndpoint => &endpoint::ALERTS_LIST,
+        Product::CloudApps => &cloud_apps::ALERTS_LIST,
+        Product::Graph => &graph::INCIDENTS_LIST,
     };
-    let (claim, apps) = (&reading.claim, reading.claim.apps.iter().filter(asks));
-    let app = apps.clone().find(|name| claim.granted.contains(name)).or_else(|| apps.clone().next());
-    app.cloned().ok_or(Stop::Microsoft(CallError::NotConfigured("no app of this tenant asks for this product")))
+    let granted: Vec<Granted> = reading.claim.granted.iter().filter_map(|text| grant(text)).collect();
+    reading.reader.microsoft.app_to_call(operation, &reading.claim.apps, &granted).map_err(Stop::Microsoft)
+}
+
+/// "app product permission", as the claim writes it.
+fn grant(text: &str) -> Option<Granted> {
+    let mut words = text.split(' ');
+    let (app, product, permission) = (words.next()?.to_owned(), words.next()?.parse().ok()?, words.next()?.to_owned());
+    Some(Granted { app, product, permission })
 }
 
 /// Walks through the lists of one product.
 pub(super) struct Pager {
     product: Product,
+    pace: Pace,
     queries: Vec<Query>,
     pub skip: u32,
     pages: u32,
@@ -69,7 +79,7 @@ enum Query {
 impl Pager {
     /// Everything new or changed since then.
     pub fn new(product: Product, since: DateTime<Utc>) -> Self {
-        let mut pager = Self::history(product, since, 0);
+        let mut pager = Self { pace: Pace::Sync, ..Self::history(product, since, 0) };
         if product == Product::CloudApps {
             pager.queries.insert(0, Query::Resolved(since));
         }
@@ -80,7 +90,17 @@ impl Pager {
     /// passed over; what moves to its other end is new and found by the next run.
     pub fn history(product: Product, since: DateTime<Utc>, skip: u32) -> Self {
         let queries = vec![Query::Updated(since)];
-        Self { product, queries, skip, pages: 0, repeats: 0, last_page: None, batch: Batch::default(), newest: None }
+        Self {
+            product,
+            pace: Pace::Background,
+            queries,
+            skip,
+            pages: 0,
+            repeats: 0,
+            last_page: None,
+            batch: Batch::default(),
+            newest: None,
+        }
     }
 
     /// The next page. `None`: every list was read to its end.
@@ -90,7 +110,7 @@ impl Pager {
         if self.pages > MOST_PAGES {
             return Err(Stop::Microsoft(CallError::Unexpected("its pages do not end")));
         }
-        let page = fetch(reading, app, query, self.skip).await?;
+        let page = fetch(reading, app, query, self.skip, self.pace).await?;
         self.refuse_loop(&page)?;
         self.skip = self.skip.saturating_add(u32::try_from(page.records.len()).unwrap_or(u32::MAX));
         if !page.more {
@@ -127,10 +147,11 @@ impl Pager {
 }
 
 /// Asks for one page and keeps the lease meanwhile.
-async fn fetch(reading: &mut Reading<'_>, app: &str, query: Query, skip: u32) -> Result<Page, Stop> {
+async fn fetch(reading: &mut Reading<'_>, app: &str, query: Query, skip: u32, pace: Pace) -> Result<Page, Stop> {
     reading.run.calls += 1;
     let claim = &reading.claim;
-    let target = Target { tenant: reading.tenant, directory: claim.directory_id, cloud: claim.cloud };
+    let places = Places { endpoint: claim.endpoint_region, cloud_apps: claim.cloud_apps_host.clone() };
+    let target = Target { places, pace, ..Target::new(reading.tenant, claim.directory_id, claim.cloud) };
     let (client, product, now) = (&reading.reader.microsoft, reading.product, reading.now());
     let call = async {
         match (product, query) {

@@ -180,6 +180,8 @@ mod tests {
             fence: 1,
             directory_id: DirectoryId(uuid::Uuid::from_u128(1)),
             cloud: Cloud::Commercial,
+            endpoint_region: None,
+            cloud_apps_host: None,
             apps: vec![],
             state: SyncHealth::Ok,
             watermark: Some(at("11:45:00")),

@@ -42,8 +42,7 @@ pub async fn verify(reader: &Reader, tenant: TenantId, round: u8, now: DateTime<
     let tenant = tenants::get(&mut tx, tenant).await?;
     tx.commit().await?;
     let Some(tenant) = tenant.filter(is_checked) else { return Ok(()) };
-    let Some(directory) = tenant.directory_id else { return Ok(()) };
-    let target = Target { tenant: tenant.tenant_id, directory, cloud: tenant.cloud };
+    let Some(target) = super::target(&tenant) else { return Ok(()) };
     let mut findings = Vec::new();
     for name in &tenant.apps {
         let Some(app) = reader.microsoft.app(name) else { continue };
@@ -51,7 +50,9 @@ pub async fn verify(reader: &Reader, tenant: TenantId, round: u8, now: DateTime<
             findings.push(find(reader, &target, name, product, expected.clone(), now).await);
         }
     }
-    store(reader, &tenant, &findings, round, now).await
+    store(reader, &tenant, &findings, round, now).await?;
+    super::push::count(reader, tenant.tenant_id, now).await?;
+    Ok(())
 }
 
 fn is_checked(tenant: &Tenant) -> bool {

@@ -1,6 +1,7 @@
 //! The short transactions of a reading. Each names its fence; one that meets another transaction in the way is tried three times.
 
 use super::pages::Batch;
+use super::push::add_usage;
 use super::read::{Reading, Stop, consequences};
 use super::rows::{self, Origin, Rows};
 use crate::microsoft::CallError;
@@ -55,6 +56,7 @@ async fn once(reading: &Reading<'_>, step: &Step<'_>) -> Result<Run, Stop> {
     if let Some((standing, error)) = step.end {
         held = held && sync_state::finish(&mut tx, tenant, product, fence, standing).await?;
         runs::record(&mut tx, tenant, &run).await?;
+        add_usage(reading.reader, &mut tx, tenant, run.finished_at.unwrap_or(run.started_at)).await?;
         consequences(&mut tx, reading, standing, error).await?;
     }
     if !held {

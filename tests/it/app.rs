@@ -79,6 +79,7 @@ impl TestApp {
             outbound: Outbound::default(),
             login: Login::default(),
             app: vec![app],
+            api: Vec::new(),
             sync: Sync::default(),
         };
         let microsoft = Client::stand_in(stand_in.address(), &config.app, clock::now()).unwrap();

@@ -64,11 +64,11 @@ fn the_example_is_valid_and_names_every_key_and_no_other() {
     let dir = directory();
     load(&dir, EXAMPLE).unwrap();
     let example = keys_of_the_example();
-    for (header, section) in [("", ""), ("[outbound]", "outbound"), ("[[app]]", "app"), ("[sync]", "sync")] {
+    for (header, section) in [("", ""), ("[outbound]", "outbound"), ("[[app]]", "app"), ("[[api]]", "api"), ("[sync]", "sync")] {
         let mut program = keys_of_the_program(&dir, header);
         if section.is_empty() {
             // These are sections of the example.
-            for name in ["outbound", "login", "app", "sync"] {
+            for name in ["outbound", "login", "app", "api", "sync"] {
                 assert!(program.remove(name), "{name} is a section: {program:?}");
             }
         }

@@ -155,5 +155,5 @@ pub fn app() -> config::App {
 
 /// A tenant of its own with the directory of the fixtures.
 pub fn target() -> Target {
-    Target { tenant: TenantId::new(), directory: DirectoryId::parse(DIRECTORY).unwrap(), cloud: Cloud::Commercial }
+    Target::new(TenantId::new(), DirectoryId::parse(DIRECTORY).unwrap(), Cloud::Commercial)
 }

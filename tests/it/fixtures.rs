@@ -132,7 +132,14 @@ async fn the_documented_api_errors_are_told_apart() {
     assert!(client.xdr_incident(&target, APP, "123123123", now()).await.unwrap().is_none());
     let (_fake, client, target) = serving(400, "mde-error-invalidrequestbody.json").await;
     let error = client.endpoint_alerts(&target, APP, now(), 0, now()).await.unwrap_err();
-    assert_eq!(error, CallError::Rejected { status: 400, code: Some("InvalidRequestBody".to_owned()) });
+    assert_eq!(
+        error,
+        CallError::Rejected {
+            status: 400,
+            code: Some("InvalidRequestBody".to_owned()),
+            told: Some("Request body is incorrect".to_owned())
+        }
+    );
 }
 
 #[tokio::test]

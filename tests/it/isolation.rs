@@ -46,6 +46,12 @@ const ROWS: &[(&str, &str)] = &[
     ),
     ("alert_raw", "insert into alert_raw (tenant_id, alert_id, api, body, body_hash, updated_at) values ($1, $1, 'graph', '{}', '', now())"),
     ("tenant_counts", "insert into tenant_counts (tenant_id, product) values ($1, 'graph')"),
+    ("api_usage", "insert into api_usage (tenant_id, budget, hour, minute) values ($1, 'graph security', now(), now())"),
+    (
+        "changes",
+        "insert into changes (tenant_id, change_id, operation, args, subject, actor)
+         values ($1, gen_random_uuid(), 'xdr.incidents.update', array['1'], 'An incident', 'ann')",
+    ),
     ("daily_counts", "insert into daily_counts (tenant_id, day) values ($1, '2000-01-01')"),
 ];
 

@@ -76,7 +76,7 @@ impl Scene {
         };
         let cloud = StandIn::start(world, 0).await.unwrap();
         let client = Client::stand_in(cloud.address(), &[app], now).unwrap().with_retry_delay(Duration::from_millis(1));
-        Self { cloud, client, target: Target { tenant: TenantId::new(), directory, cloud: Cloud::Commercial } }
+        Self { cloud, client, target: Target::new(TenantId::new(), directory, Cloud::Commercial) }
     }
 
     fn now(&self) -> DateTime<Utc> {

@@ -26,7 +26,7 @@ async fn one_token_serves_many_calls_at_once_and_is_renewed_five_minutes_early()
     let (client, target) = (fake.client(), target());
     let tokens = || fake.seen().iter().filter(|seen| seen.is_token_request()).count();
     let calls = (0..10).map(|_| {
-        let client = client.clone();
+        let (client, target) = (client.clone(), target.clone());
         tokio::spawn(async move { client.probe(&target, APP, Product::DefenderXdr, now()).await })
     });
     for call in calls.collect::<Vec<_>>() {
@@ -89,16 +89,16 @@ async fn a_throttled_tenant_is_not_called_before_its_time_and_others_go_on() {
     let fake = Fake::start(in_turn(|n| if n == 0 { retry_after("7") } else { Reply::json(EMPTY) })).await;
     let (client, throttled, other) = (fake.client(), target(), target());
     let wait = Duration::from_secs(7);
-    let probe = |target, product, seconds| {
-        let (client, later) = (client.clone(), now() + TimeDelta::seconds(seconds));
+    let probe = |target: &Target, product, seconds| {
+        let (client, target, later) = (client.clone(), target.clone(), now() + TimeDelta::seconds(seconds));
         async move { client.probe(&target, APP, product, later).await }
     };
-    assert_eq!(probe(throttled, Product::DefenderXdr, 0).await, Err(CallError::Throttled { retry_after: Some(wait) }));
-    assert!(matches!(probe(throttled, Product::DefenderXdr, 5).await, Err(CallError::Throttled { .. })));
+    assert_eq!(probe(&throttled, Product::DefenderXdr, 0).await, Err(CallError::Throttled { retry_after: Some(wait) }));
+    assert!(matches!(probe(&throttled, Product::DefenderXdr, 5).await, Err(CallError::Throttled { .. })));
     assert_eq!(fake.calls().len(), 1, "a throttled call is not tried again by itself");
-    probe(other, Product::DefenderXdr, 5).await.unwrap();
-    probe(throttled, Product::DefenderEndpoint, 5).await.unwrap();
-    probe(throttled, Product::DefenderXdr, 8).await.unwrap();
+    probe(&other, Product::DefenderXdr, 5).await.unwrap();
+    probe(&throttled, Product::DefenderEndpoint, 5).await.unwrap();
+    probe(&throttled, Product::DefenderXdr, 8).await.unwrap();
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use watchfloor::model::{Cloud as National, Product, TenantId, clock};
 
 fn client(cloud: &Cloud) -> (Client, Target) {
     let client = Client::stand_in(cloud.stand_in.address(), &[cloud.app_config()], clock::now()).unwrap();
-    (client, Target { tenant: TenantId::new(), directory: cloud.directory, cloud: National::Commercial })
+    (client, Target::new(TenantId::new(), cloud.directory, National::Commercial))
 }
 
 #[tokio::test]

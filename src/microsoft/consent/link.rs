@@ -20,7 +20,7 @@ pub fn admin_consent_url(
     let mut url = clouds::login_url(cloud, &directory.map_or_else(|| "organizations".to_owned(), |id| id.to_string()), "v2.0/adminconsent");
     url.query_pairs_mut()
         .append_pair("client_id", &client_id.to_string())
-        .append_pair("scope", &format!("{}/.default", clouds::api(cloud, product).audience))
+        .append_pair("scope", &format!("{}/.default", clouds::general(cloud, product).audience))
         .append_pair("redirect_uri", redirect.as_str())
         .append_pair("state", state);
     url

@@ -1,0 +1,58 @@
+//! The app registrations that customers consent to.
+
+use crate::model::{Cloud, Product};
+use anyhow::{Result, bail, ensure};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A multi-tenant Entra app registration that customers consent to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct App {
+    /// Our name for it: lower-case letters, digits, `-` and `_`.
+    pub name: String,
+    #[serde(default = "default_cloud")]
+    pub cloud: Cloud,
+    /// The registration's Application (client) ID.
+    pub client_id: uuid::Uuid,
+    #[serde(default)]
+    pub client_secret_file: Option<PathBuf>,
+    #[serde(default)]
+    pub certificate_file: Option<PathBuf>,
+    #[serde(default)]
+    pub private_key_file: Option<PathBuf>,
+    #[serde(default)]
+    pub consent: ConsentForm,
+    /// What the registration asks for: what consent is compared with.
+    pub permissions: BTreeMap<Product, Vec<String>>,
+}
+
+/// Which form of Microsoft's consent link the customer is sent to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentForm {
+    #[default]
+    V2,
+}
+
+fn default_cloud() -> Cloud {
+    Cloud::Commercial
+}
+
+impl App {
+    pub(super) fn validate(&self) -> Result<()> {
+        let name = &self.name;
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+        ensure!(
+            !name.is_empty() && name.len() <= 40 && name.chars().all(plain),
+            "app.name `{name}` may hold lower-case letters, digits, - and _ only"
+        );
+        ensure!(self.permissions.values().any(|list| !list.is_empty()), "app `{name}` asks for no permission: fill [app.permissions]");
+        match (&self.client_secret_file, &self.certificate_file, &self.private_key_file) {
+            (Some(_), None, None) | (None, Some(_), Some(_)) => Ok(()),
+            (Some(_), _, _) => bail!("app `{name}` has both a client_secret_file and a certificate: keep one"),
+            _ => bail!("app `{name}` needs certificate_file and private_key_file, or client_secret_file"),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The outbox: what somebody wants changed at Microsoft, and what became of it.
+//!
+//! A change is a row with its audit event in the transaction of whoever asks; a job sends it once. Only [`claim`] leads to a sending, and it
+//! succeeds once.
+
+use super::Scoped;
+use super::audit::{self, By};
+use crate::model::{ChangeId, ChangeState, TenantId};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+/// One change.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Change {
+    pub tenant_id: TenantId,
+    pub change_id: ChangeId,
+    /// The name of an operation of Microsoft's: "endpoint.act.isolate".
+    pub operation: String,
+    /// Microsoft's ids in the operation's path.
+    pub args: Vec<String>,
+    /// For people: the device, incident or alert.
+    pub subject: String,
+    /// The body exactly as it is sent.
+    pub request: Option<Value>,
+    pub comment: Option<String>,
+    /// The login of whoever asked.
+    pub actor: String,
+    pub state: ChangeState,
+    /// One sentence, where it did not go well.
+    pub reason: Option<String>,
+    /// Microsoft's id of the machine action it became.
+    pub external_id: Option<String>,
+    /// What Microsoft said of it last.
+    pub answer: Option<Value>,
+    /// How often Microsoft was asked what became of it.
+    pub looks: i32,
+    pub created_at: DateTime<Utc>,
+    pub sent_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// What is to be changed.
+#[derive(Clone, Debug)]
+pub struct New<'a> {
+    pub operation: &'a str,
+    pub args: &'a [&'a str],
+    pub subject: &'a str,
+    pub request: Option<Value>,
+    pub comment: Option<&'a str>,
+}
+
+/// Writes a change down, with its audit row ("change.intended"). The caller queues its sending in the same transaction.
+pub async fn intend(tx: &mut Scoped, by: &By, tenant: TenantId, change: ChangeId, new: &New<'_>, now: DateTime<Utc>) -> sqlx::Result<()> {
+    let actor = by.login();
+    sqlx::query(
+        "insert into changes (tenant_id, change_id, operation, args, subject, request, comment, user_id, actor, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(tenant)
+    .bind(change)
+    .bind(new.operation)
+    .bind(new.args)
+    .bind(new.subject)
+    .bind(&new.request)
+    .bind(new.comment)
+    .bind(by.user())
+    .bind(actor)
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    let after = json!({ "change": change, "operation": new.operation, "args": new.args, "request": new.request, "comment": new.comment });
+    audit::record(tx, by.event("change.intended").tenant(tenant).object(new.subject).after(after)).await
+}
+
+/// Takes a change for sending. `None`: it has been taken before, and must not be sent again.
+pub async fn claim(tx: &mut Scoped, tenant: TenantId, change: ChangeId, now: DateTime<Utc>) -> sqlx::Result<Option<Change>> {
+    sqlx::query_as(
+        "update changes set state = 'sending', sent_at = $3 where tenant_id = $1 and change_id = $2 and state = 'intended' returning *",
+    )
+    .bind(tenant)
+    .bind(change)
+    .bind(now)
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+/// Puts a change back of which certainly nothing was sent (we were asked to wait, no connection could be made). False: it is not being
+/// sent.
+pub async fn put_back(tx: &mut Scoped, tenant: TenantId, change: ChangeId, reason: &str) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "update changes set state = 'intended', sent_at = null, reason = $3 where tenant_id = $1 and change_id = $2 and state = 'sending'",
+    )
+    .bind(tenant)
+    .bind(change)
+    .bind(reason)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// How a change stands now.
+#[derive(Clone, Debug)]
+pub struct Outcome<'a> {
+    pub state: ChangeState,
+    pub reason: Option<&'a str>,
+    /// Kept from before where `None`.
+    pub external_id: Option<&'a str>,
+    /// Kept from before where `None`.
+    pub answer: Option<Value>,
+}
+
+/// Notes how a change stands and, when it ended, writes the audit row ("change.done", "change.failed" …). A final state is kept for good.
+pub async fn settle(tx: &mut Scoped, change: &Change, outcome: &Outcome<'_>, now: DateTime<Utc>) -> sqlx::Result<()> {
+    let done = sqlx::query(
+        "update changes set state = $3, reason = $4, external_id = coalesce($5, external_id), answer = coalesce($6, answer),
+                finished_at = case when $7 then $8 end, looks = looks + 1
+         where tenant_id = $1 and change_id = $2 and state not in ('done', 'failed', 'cancelled', 'lost')",
+    )
+    .bind(change.tenant_id)
+    .bind(change.change_id)
+    .bind(outcome.state)
+    .bind(outcome.reason)
+    .bind(outcome.external_id)
+    .bind(&outcome.answer)
+    .bind(outcome.state.is_final())
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 1 && (outcome.state.is_final() || outcome.state == ChangeState::Unknown) {
+        let action = format!("change.{}", outcome.state);
+        let mut event = audit::Event::new(audit::Actor::System("push"), &action).tenant(change.tenant_id).object(&change.subject);
+        event.result = if outcome.state == ChangeState::Done { "ok" } else { "failed" };
+        let after = json!({ "change": change.change_id, "operation": change.operation, "by": change.actor, "reason": outcome.reason });
+        audit::record(tx, event.after(after)).await?;
+    }
+    Ok(())
+}
+
+/// One change of the transaction's scope.
+pub async fn get(tx: &mut Scoped, change: ChangeId) -> sqlx::Result<Option<Change>> {
+    sqlx::query_as("select * from changes where change_id = $1").bind(change).fetch_optional(&mut **tx).await
+}
+
+/// The latest changes of a tenant, newest first; of one object of Microsoft's if `of` names it.
+pub async fn recent(tx: &mut Scoped, tenant: TenantId, of: Option<&str>, limit: i64) -> sqlx::Result<Vec<Change>> {
+    sqlx::query_as(
+        "select * from changes where tenant_id = $1 and ($2::text is null or args[1] = $2) order by created_at desc, change_id desc limit $3",
+    )
+    .bind(tenant)
+    .bind(of)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// Changes that have not ended, oldest first, for the plan to queue again. Needs an all-tenants transaction.
+pub async fn open(tx: &mut Scoped, limit: i64) -> sqlx::Result<Vec<(TenantId, ChangeId)>> {
+    sqlx::query_as(
+        "select tenant_id, change_id from changes where state in ('intended', 'sending', 'running', 'unknown') order by created_at limit $1",
+    )
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}

@@ -1,0 +1,125 @@
+//! Carries a change to Microsoft: claimed in one transaction, sent once without one, its outcome noted in another.
+//!
+//! A process that dies between the first and the last leaves the change in state `sending`, from which it is never sent again: Microsoft
+//! is asked what became of it ([`look`]). The same when an answer is lost. Only what certainly was not sent (we were asked to wait, no
+//! connection, no token) goes back to `intended`.
+
+mod look;
+mod outcome;
+
+use super::read::Reader;
+use crate::microsoft::operations::{self, Operation};
+use crate::microsoft::{CallError, Pace, Target};
+use crate::model::{ChangeId, ChangeState, TenantId};
+use crate::store::changes::{self, Change, Outcome};
+use crate::store::{permissions, tenants, usage};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// After so long in vain a change that could not be sent has failed.
+const PATIENCE: TimeDelta = TimeDelta::hours(1);
+
+/// What Microsoft is to be asked, and as which app.
+struct Errand {
+    target: Target,
+    app: String,
+    operation: &'static Operation,
+}
+
+/// Does the next thing for a change: sends it if nobody has, else asks what became of it. Returns when to come again, if at all.
+///
+/// # Errors
+/// When the database fails. What Microsoft refuses is a result.
+pub async fn push(reader: &Reader, tenant: TenantId, change: ChangeId, now: DateTime<Utc>) -> anyhow::Result<Option<TimeDelta>> {
+    let mut tx = reader.db.tenant(tenant).await?;
+    let Some(found) = changes::get(&mut tx, change).await? else { return Ok(None) };
+    if found.state.is_final() {
+        return Ok(None);
+    }
+    let errand = match errand(reader, &mut tx, &found).await? {
+        Ok(errand) => errand,
+        // Of what has been sent already nothing is known any more; of the rest nothing has happened.
+        Err(reason) => return give_up(tx, &found, reason, now).await,
+    };
+    let claimed = changes::claim(&mut tx, tenant, change, now).await?;
+    tx.commit().await?;
+    let next = match claimed {
+        Some(claimed) => send(reader, &errand, &claimed, now).await,
+        None => look::look(reader, &errand, &found, now).await,
+    }?;
+    count(reader, tenant, now).await?;
+    Ok(next)
+}
+
+async fn errand(reader: &Reader, tx: &mut crate::store::Scoped, change: &Change) -> anyhow::Result<Result<Errand, &'static str>> {
+    let Some(tenant) = tenants::get(tx, change.tenant_id).await? else { return Ok(Err("The tenant is gone.")) };
+    let granted = super::grants(permissions::granted(tx, change.tenant_id).await?);
+    let Some(operation) = operations::all().find(|operation| operation.name == change.operation) else {
+        return Ok(Err("This version does not know the operation."));
+    };
+    if !tenant.state.is_read() || tenant.needs_approval {
+        return Ok(Err("The tenant is paused, offboarded or not approved."));
+    }
+    let Some(target) = super::target(&tenant).map(|target| target.at(Pace::Person)) else {
+        return Ok(Err("The tenant has no directory."));
+    };
+    let Ok(app) = reader.microsoft.app_to_call(operation, &tenant.apps, &granted) else {
+        return Ok(Err("No app of this tenant asks for the permission this needs."));
+    };
+    Ok(Ok(Errand { target, app, operation }))
+}
+
+async fn give_up(
+    mut tx: crate::store::Scoped,
+    change: &Change,
+    reason: &'static str,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Option<TimeDelta>> {
+    let state = if change.state == ChangeState::Intended { ChangeState::Failed } else { ChangeState::Lost };
+    changes::settle(&mut tx, change, &Outcome { state, reason: Some(reason), external_id: None, answer: None }, now).await?;
+    tx.commit().await?;
+    Ok(None)
+}
+
+async fn send(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<Utc>) -> anyhow::Result<Option<TimeDelta>> {
+    let args: Vec<&str> = change.args.iter().map(String::as_str).collect();
+    let answer = reader.microsoft.change(&errand.target, &errand.app, errand.operation, &args, change.request.as_ref(), now).await;
+    let mut tx = reader.db.tenant(change.tenant_id).await?;
+    let next = match answer {
+        Ok(body) => outcome::answered(reader, &mut tx, errand, change, &body, now).await?,
+        Err(error) if error.may_have_acted() => {
+            let reason = error.reason();
+            changes::settle(&mut tx, change, &outcome::plain(ChangeState::Unknown, Some(&reason)), now).await?;
+            Some(look::FIRST)
+        }
+        Err(error) if error.is_passing() && now - change.created_at < PATIENCE => {
+            let wait = match error {
+                CallError::Throttled { retry_after: Some(wait) } => TimeDelta::from_std(wait).unwrap_or(look::FIRST),
+                _ => TimeDelta::seconds(15),
+            };
+            changes::put_back(&mut tx, change.tenant_id, change.change_id, &error.reason()).await?;
+            Some(wait)
+        }
+        Err(error) => {
+            let reason = format!("{} {}", error.reason(), error.remedy().staff);
+            changes::settle(&mut tx, change, &outcome::plain(ChangeState::Failed, Some(&reason)), now).await?;
+            None
+        }
+    };
+    tx.commit().await?;
+    Ok(next)
+}
+
+/// Adds the calls made for a tenant to what it has used of Microsoft's limits.
+pub async fn count(reader: &Reader, tenant: TenantId, now: DateTime<Utc>) -> sqlx::Result<()> {
+    let mut tx = reader.db.tenant(tenant).await?;
+    add_usage(reader, &mut tx, tenant, now).await?;
+    tx.commit().await
+}
+
+/// The same in a transaction that is under way.
+pub(super) async fn add_usage(reader: &Reader, tx: &mut crate::store::Scoped, tenant: TenantId, now: DateTime<Utc>) -> sqlx::Result<()> {
+    let used = reader.microsoft.take_usage(tenant);
+    let added: Vec<_> =
+        used.iter().map(|used| usage::Added { budget: used.budget, calls: used.calls, throttled: used.throttled }).collect();
+    usage::add(tx, tenant, &added, now).await
+}
