@@ -44,11 +44,32 @@ create index changes_recent on changes (tenant_id, created_at desc, change_id de
 create index changes_of on changes (tenant_id, (args[1]), created_at desc);
 create index changes_open on changes (created_at) where state in ('intended', 'sending', 'running', 'unknown');
 
+-- What somebody wants to know of Microsoft that is not read all the time (the activities of an alert, who is signed in to a device):
+-- asked once, answered by a job, shown with its age.
+create table lookups (
+    tenant_id   uuid not null references tenants on delete cascade,
+    lookup_id   uuid not null,
+    operation   text not null,          -- "cloud_apps.activities.list": the name of an operation of Microsoft's that only reads
+    args        text[] not null,        -- Microsoft's ids in its path
+    query       jsonb not null default '{}', -- of the address: names and texts
+    request     jsonb,                  -- the body
+    user_id     uuid,
+    actor       text not null,
+    state       text not null default 'asked' check (state in ('asked', 'answered', 'failed')),
+    reason      text,                   -- one sentence, where it failed
+    answer      text,                   -- as it came
+    asked_at    timestamptz not null default now(),
+    answered_at timestamptz,
+    primary key (tenant_id, lookup_id)
+);
+create index lookups_latest on lookups (tenant_id, operation, (args[1]), asked_at desc);
+create index lookups_old on lookups (asked_at);
+
 do $$
 declare
     t text;
 begin
-    foreach t in array array['api_usage', 'changes']
+    foreach t in array array['api_usage', 'changes', 'lookups']
     loop
         execute format('alter table %I enable row level security', t);
         execute format('alter table %I force row level security', t);
@@ -61,4 +82,4 @@ begin
     end loop;
 end
 $$;
-grant delete on api_usage to watchfloor_worker;
+grant delete on api_usage, lookups to watchfloor_worker;

@@ -1,6 +1,7 @@
 //! What every handler can be given.
 
 pub mod onboarding;
+pub mod questions;
 
 use crate::auth::passwords::Hasher;
 use crate::config::Config;

@@ -14,6 +14,7 @@ mod error;
 mod http;
 mod id_token;
 mod lanes;
+mod lookup;
 mod odata;
 pub mod operations;
 mod probe;

@@ -1,4 +1,4 @@
-//! Words of what is changed at Microsoft.
+//! Words of what is changed at Microsoft, and of what is asked of it.
 
 super::words::words! {
     /// How far a change has come.
@@ -38,5 +38,14 @@ impl ChangeState {
     /// Whether nothing more will happen.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled | Self::Lost)
+    }
+}
+
+super::words::words! {
+    /// How far a question has come.
+    LookupState {
+        Asked = "asked",
+        Answered = "answered",
+        Failed = "failed",
     }
 }

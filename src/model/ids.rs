@@ -55,6 +55,8 @@ id!(/// One reading of one product of one tenant.
     RunId);
 id!(/// Something to be changed at Microsoft.
     ChangeId);
+id!(/// Something asked of Microsoft.
+    LookupId);
 id!(/// An API token (not its secret).
     TokenId);
 

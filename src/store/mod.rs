@@ -26,6 +26,7 @@ pub mod incidents;
 pub mod ingest;
 pub mod invites;
 pub mod lists;
+pub mod lookups;
 pub mod migrate;
 pub mod overview;
 pub mod permissions;

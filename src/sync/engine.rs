@@ -7,12 +7,12 @@
 //! only, finds what is due and not queued.
 
 use super::read::{self, Reader};
-use super::{plan, push, verify};
+use super::{lookup, plan, push, verify};
 use crate::config;
 use crate::microsoft::Client;
-use crate::model::{ChangeId, Product, TenantId, clock};
+use crate::model::{ChangeId, LookupId, Product, TenantId, clock};
 use crate::store::audit::{Actor, By};
-use crate::store::{Db, Scoped, changes, runs, sessions, sync_state, tenants, usage};
+use crate::store::{Db, Scoped, changes, lookups, runs, sessions, sync_state, tenants, usage};
 use chrono::{DateTime, TimeDelta, Utc};
 use graphile_worker::{
     Cron, IntoTaskHandlerResult, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, TaskHandler, WorkerContext, WorkerUtils,
@@ -64,6 +64,13 @@ impl Queue {
     /// Asks for a change to be sent, at once. Asking twice is asking once.
     pub async fn push(&self, tx: &mut Scoped, tenant: TenantId, change: ChangeId) -> anyhow::Result<()> {
         self.push_at(tx, Push { tenant, change }, None).await
+    }
+
+    /// Asks for a question to be put to Microsoft, at once. Asking twice is asking once.
+    pub async fn look_up(&self, tx: &mut Scoped, tenant: TenantId, lookup: LookupId) -> anyhow::Result<()> {
+        let spec = spec(format!("lookup:{lookup}"), None, JobKeyMode::PreserveRunAt);
+        self.utils.clone().with_executor(&mut **tx).add_job(LookUp { tenant, lookup }, spec).await?;
+        Ok(())
     }
 
     async fn push_at(&self, tx: &mut Scoped, job: Push, at: Option<DateTime<Utc>>) -> anyhow::Result<()> {
@@ -121,6 +128,7 @@ pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: Cancel
         .define_job::<Verify>()
         .define_job::<Read>()
         .define_job::<Push>()
+        .define_job::<LookUp>()
         .define_job::<Plan>()
         // Without a payload the job would get JSON null.
         .with_cron(Cron::every_minute::<Plan>().id("plan").job_key("plan").payload_value(serde_json::json!({})))
@@ -162,6 +170,13 @@ struct Push {
     change: ChangeId,
 }
 
+/// Puts one question to Microsoft.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct LookUp {
+    tenant: TenantId,
+    lookup: LookupId,
+}
+
 /// Queues what is due and not queued, and throws away what is old.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Plan {}
@@ -190,6 +205,15 @@ impl TaskHandler for Push {
     async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
         let reader = reader(&context)?;
         told(Self::IDENTIFIER, push_and_queue(&reader, self, clock::now()).await)
+    }
+}
+
+impl TaskHandler for LookUp {
+    const IDENTIFIER: &'static str = "lookup";
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let reader = reader(&context)?;
+        told(Self::IDENTIFIER, lookup::look_up(&reader, self.tenant, self.lookup, clock::now()).await)
     }
 }
 
@@ -241,6 +265,7 @@ pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()>
     let mut tx = reader.db.all_tenants().await?;
     runs::forget(&mut tx, now).await?;
     usage::forget(&mut tx, now).await?;
+    lookups::forget(&mut tx, now).await?;
     sessions::forget(&mut tx).await?;
     tenants::purge(&mut tx, &By { actor: Actor::System("purge"), ip: None }, now).await?;
     tx.commit().await?;

@@ -5,6 +5,7 @@
 
 pub mod engine;
 mod health;
+pub mod lookup;
 mod pages;
 pub mod plan;
 pub mod push;

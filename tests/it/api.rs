@@ -61,6 +61,15 @@ async fn described(app: &TestApp) -> Vec<(Method, String)> {
     calls.map(|(method, path)| (method.to_uppercase().parse().unwrap(), path.strip_prefix("/api/v1").unwrap().to_owned())).collect()
 }
 
+/// A body that a call accepts, so that it is the id that is judged.
+fn body_of(method: &Method, path: &str) -> Option<Value> {
+    match (method.as_str(), path) {
+        ("POST", "/tenants/{id}/lookups") => Some(json!({"operation": "xdr.incidents.list"})),
+        ("PATCH", _) => Some(json!({})),
+        _ => None,
+    }
+}
+
 #[tokio::test]
 async fn every_described_call_needs_a_token_and_hides_other_tenants() {
     let app = TestApp::start().await;
@@ -77,17 +86,19 @@ async fn every_described_call_needs_a_token_and_hides_other_tenants() {
         "/coverage",
         "/incidents",
         "/incidents/{id}",
+        "/lookups/{id}",
         "/me",
         "/tenants",
         "/tenants/{id}",
         "/tenants/{id}/approve",
         "/tenants/{id}/invites",
+        "/tenants/{id}/lookups",
         "/tenants/{id}/permissions",
         "/tenants/{id}/sync",
     ];
     assert_eq!(paths, BTreeSet::from(promised));
     for (method, path) in calls {
-        let body = (method == Method::PATCH).then(|| json!({}));
+        let body = body_of(&method, &path);
         for who in [&stranger, &liar] {
             let (status, problem) = who.call(method.clone(), &path.replace("{id}", &own.to_string()), body.clone()).await;
             assert_eq!(

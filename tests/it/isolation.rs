@@ -52,6 +52,10 @@ const ROWS: &[(&str, &str)] = &[
         "insert into changes (tenant_id, change_id, operation, args, subject, actor)
          values ($1, gen_random_uuid(), 'xdr.incidents.update', array['1'], 'An incident', 'ann')",
     ),
+    (
+        "lookups",
+        "insert into lookups (tenant_id, lookup_id, operation, args, actor) values ($1, gen_random_uuid(), 'xdr.incidents.get', array['1'], 'ann')",
+    ),
     ("daily_counts", "insert into daily_counts (tenant_id, day) values ($1, '2000-01-01')"),
 ];
 

@@ -26,6 +26,7 @@ mod interrupted;
 mod isolation;
 mod journey;
 mod lists;
+mod lookups;
 mod microsoft;
 mod microsoft_faults;
 mod migrations;

@@ -10,6 +10,7 @@ mod coverage;
 mod incidents;
 mod invites;
 mod listing;
+mod lookups;
 mod problem;
 mod tenants;
 
@@ -81,6 +82,7 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(coverage::routes())
         .merge(incidents::routes())
         .merge(alerts::routes())
+        .merge(lookups::routes())
         .merge(audit::routes());
     OpenApiRouter::with_openapi(Description::openapi()).nest(BASE, calls)
 }
