@@ -137,6 +137,7 @@ fn app(name: &str, cloud: Cloud, products: &[Product], secret: &Path) -> App {
         certificate_file: None,
         private_key_file: None,
         consent: ConsentForm::V2,
+        optional: false,
         permissions,
     }
 }

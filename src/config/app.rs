@@ -24,6 +24,9 @@ pub struct App {
     pub private_key_file: Option<PathBuf>,
     #[serde(default)]
     pub consent: ConsentForm,
+    /// Customers may do without it.
+    #[serde(default)]
+    pub optional: bool,
     /// What the registration asks for: what consent is compared with.
     pub permissions: BTreeMap<Product, Vec<String>>,
 }
@@ -32,8 +35,29 @@ pub struct App {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConsentForm {
+    /// The admin-consent page of the v2 endpoint, which comes back with a `tenant` and a `state`.
     #[default]
     V2,
+    /// The older admin-consent page: the same, but some of its failures come back without a `state`.
+    V1,
+    /// The sign-in link of Microsoft's partner documents, which ends at the registration's own reply URL and tells us nothing.
+    Authorize,
+}
+
+impl ConsentForm {
+    /// Whether the customer's browser comes back to us with an answer.
+    pub const fn comes_back(self) -> bool {
+        !matches!(self, Self::Authorize)
+    }
+
+    /// The word in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V2 => "v2",
+            Self::V1 => "v1",
+            Self::Authorize => "authorize",
+        }
+    }
 }
 
 fn default_cloud() -> Cloud {

@@ -185,6 +185,7 @@ mod tests {
             certificate_file: Some(file(certificate, 0o644)),
             private_key_file: Some(file(key, mode)),
             consent: config::ConsentForm::V2,
+            optional: false,
             permissions: [(Product::CloudApps, vec!["Investigation.Read".to_owned()])].into(),
         }
     }

@@ -33,7 +33,7 @@ pub use lanes::{Pace, Usage};
 pub use odata::Page;
 pub use sign_in::{SignInError, SignInTrip, SignedIn};
 
-use crate::config;
+use crate::config::{self, ConsentForm};
 use crate::model::{Cloud, DirectoryId, Places, Product, TenantId};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -69,6 +69,10 @@ pub struct App {
     pub name: String,
     pub cloud: Cloud,
     pub client_id: Uuid,
+    /// Which of Microsoft's consent links customers follow.
+    pub consent: ConsentForm,
+    /// Customers may do without it.
+    pub optional: bool,
     /// What customers are asked for.
     pub permissions: BTreeMap<Product, Vec<String>>,
     credential: Credential,
@@ -136,7 +140,8 @@ impl Client {
         let load = |app: &config::App| {
             let credential = Credential::load(app, now).with_context(|| format!("app `{}`", app.name))?;
             let (name, permissions) = (app.name.clone(), app.permissions.clone());
-            Ok(App { name, cloud: app.cloud, client_id: app.client_id, permissions, credential })
+            let (consent, optional) = (app.consent, app.optional);
+            Ok(App { name, cloud: app.cloud, client_id: app.client_id, consent, optional, permissions, credential })
         };
         let apps = apps.iter().map(load).collect::<anyhow::Result<_>>()?;
         let inner = Inner { http, apps, tokens: token::Tokens::default(), keys: id_token::Keys::default() };
@@ -174,11 +179,18 @@ impl Client {
         self.inner.apps.iter()
     }
 
-    /// The admin-consent link of an app, see [`consent::admin_consent_url`]. `None` when no such app is configured or it asks for nothing.
-    pub fn admin_consent_url(&self, app: &str, directory: Option<DirectoryId>, redirect: &Url, state: &str) -> Option<Url> {
+    /// The consent link of an app, in the form its configuration says, see [`consent::v2_url`], [`consent::v1_url`] and
+    /// [`consent::authorize_url`]; the last comes back to nobody and carries neither `redirect` nor `state`. `None` when no such app is
+    /// configured or it asks for nothing.
+    pub fn consent_url(&self, app: &str, directory: Option<DirectoryId>, redirect: &Url, state: &str) -> Option<Url> {
         let app = self.app(app)?;
         let (&product, _) = app.permissions.iter().find(|(_, permissions)| !permissions.is_empty())?;
-        Some(self.http().place(&consent::admin_consent_url(app.cloud, app.client_id, product, directory, redirect, state)))
+        let url = match app.consent {
+            ConsentForm::V2 => consent::v2_url(app.cloud, app.client_id, product, directory, redirect, state),
+            ConsentForm::V1 => consent::v1_url(app.cloud, app.client_id, directory, redirect, state),
+            ConsentForm::Authorize => consent::authorize_url(app.cloud, app.client_id),
+        };
+        Some(self.http().place(&url))
     }
 
     /// The app to call as, if it can get tokens for this target at all.

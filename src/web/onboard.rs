@@ -152,7 +152,7 @@ async fn show(State(desk): State<Desk>, ClientIp(ip): ClientIp, Id(token): Id<St
 /// The hosts the page's forms lead to.
 fn microsoft_hosts(desk: &Desk, view: &View) -> String {
     let callback = desk.config.consent_callback();
-    let link = |app: &onboarding::AppStep| desk.microsoft.admin_consent_url(&app.name, None, &callback, "");
+    let link = |app: &onboarding::AppStep| desk.microsoft.consent_url(&app.name, None, &callback, "");
     let hosts: BTreeSet<String> = view.apps.iter().filter_map(link).map(|url| url.origin().ascii_serialization()).collect();
     hosts.into_iter().collect::<Vec<_>>().join(" ")
 }

@@ -184,6 +184,7 @@ fn app(client_id: Uuid) -> config::App {
         certificate_file: None,
         private_key_file: None,
         consent: config::ConsentForm::default(),
+        optional: false,
         permissions: permissions.into(),
     }
 }

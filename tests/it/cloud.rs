@@ -217,6 +217,7 @@ impl Cloud {
             certificate_file: None,
             private_key_file: None,
             consent: watchfloor::config::ConsentForm::V2,
+            optional: false,
             permissions: BTreeMap::from([
                 (Product::DefenderXdr, vec!["Incident.Read.All".to_owned()]),
                 (Product::DefenderEndpoint, vec!["Alert.Read.All".to_owned()]),

@@ -130,6 +130,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("private_key_file = \"/etc/watchfloor/app.key\"", "", "private_key_file"),
     ("#cloud = \"commercial\"", "cloud = \"mars\"", "mars"),
     ("#consent = \"v2\"", "consent = \"v3\"", "v3"),
+    ("#optional = false", "optional = \"maybe\"", "optional"),
     ("defender_xdr = [\"Incident.Read.All\"]", "defender_xdr = \"Incident.Read.All\"", "defender_xdr"),
     ("[app.permissions]", "[app.permissions]\ndefender_x = []", "defender_x"),
     ("#interval = \"60s\"", "interval = \"1s\"", "sync.interval"),
@@ -188,5 +189,18 @@ fn a_missing_file_a_wrong_override_and_a_wrong_argument_are_told_the_same_way() 
     assert!(sentence.contains("listener"), "{sentence}");
     let output = watchfloor(&dir).args(["serve", "--role", "king"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn each_form_of_the_consent_link_has_its_word() {
+    let dir = directory();
+    for (word, comes_back) in [("v2", true), ("v1", true), ("authorize", false)] {
+        let text = EXAMPLE.replacen("#consent = \"v2\"", &format!("consent = \"{word}\"\noptional = true"), 1);
+        let config = load(&dir, &text).unwrap();
+        let app = &config.app[0];
+        assert_eq!((app.consent.as_str(), app.consent.comes_back(), app.optional), (word, comes_back, true));
+    }
+    assert!(!load(&dir, EXAMPLE).unwrap().app[0].optional);
     std::fs::remove_dir_all(dir).unwrap();
 }

@@ -149,6 +149,7 @@ pub fn app() -> config::App {
         certificate_file: None,
         private_key_file: None,
         consent: config::ConsentForm::V2,
+        optional: false,
         permissions: [(Product::DefenderXdr, vec!["Incident.Read.All".to_owned()])].into(),
     }
 }

@@ -72,6 +72,7 @@ impl Scene {
             certificate_file: certificate,
             private_key_file: key,
             consent: config::ConsentForm::V2,
+            optional: false,
             permissions: ROLES.iter().map(|(product, role)| (*product, vec![(*role).to_owned()])).collect(),
         };
         let cloud = StandIn::start(world, 0).await.unwrap();
@@ -166,7 +167,7 @@ async fn incidents_and_alerts_of_every_product_are_read_page_by_page() {
 async fn a_consent_comes_back_with_the_directory_and_a_refusal_with_its_reason() {
     let scene = Scene::start().await;
     let redirect = Url::parse(CALLBACK).unwrap();
-    let url = scene.client.admin_consent_url(NAME, None, &redirect, "the-state").unwrap();
+    let url = scene.client.consent_url(NAME, None, &redirect, "the-state").unwrap();
     let admin = ("account", format!("{DIRECTORY}/admin@contoso.com"));
     let answer = scene.browse(&url, &[admin.clone(), ("decision", "accept".to_owned())]).await;
     let Callback::Granted { tenant, state, .. } = answer else { panic!("{answer:?}") };

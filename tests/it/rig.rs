@@ -56,6 +56,7 @@ pub fn app(secret: &Path) -> config::App {
         certificate_file: None,
         private_key_file: None,
         consent: config::ConsentForm::V2,
+        optional: false,
         permissions: [
             (Product::DefenderXdr, list(&["Incident.Read.All"])),
             (Product::DefenderEndpoint, list(&["Alert.Read.All"])),

@@ -50,7 +50,7 @@ pub async fn begin(
     store::tenants::await_consent(&mut tx, tenant_id, "The customer is at Microsoft.", now).await?;
     tx.commit().await?;
     let directory = tenant.directory_id.or(tenant.expected_directory_id);
-    let url = desk.microsoft.admin_consent_url(app, directory, &desk.config.consent_callback(), &state.text);
+    let url = desk.microsoft.consent_url(app, directory, &desk.config.consent_callback(), &state.text);
     Ok(Some((url.context("the app asks for nothing")?, flow)))
 }
 
@@ -78,7 +78,7 @@ pub async fn links(
         };
         store::consents::begin(tx, by, &start, now).await?;
         let directory = tenant.directory_id.or(tenant.expected_directory_id);
-        let url = desk.microsoft.admin_consent_url(&app.name, directory, &desk.config.consent_callback(), &state.text);
+        let url = desk.microsoft.consent_url(&app.name, directory, &desk.config.consent_callback(), &state.text);
         links.push((app.name.clone(), url.context("the app asks for nothing")?));
     }
     Ok(links)

@@ -9,4 +9,4 @@ pub use callback::{Callback, Failure, parse_callback};
 pub(super) use callback::{first_number, word};
 pub(super) use codes::by_number;
 pub use codes::{Meaning, Remedy, Trouble, Who, explain};
-pub use link::admin_consent_url;
+pub use link::{authorize_url, v1_url, v2_url};
