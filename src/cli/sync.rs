@@ -8,7 +8,6 @@ use crate::model::clock::now;
 use crate::model::{Product, TenantId};
 use crate::store::runs::Run;
 use crate::store::{Db, DbRole, sync_state, tenants};
-use crate::sync::engine::Queue;
 use crate::sync::read::{Reader, read};
 use anyhow::{Context, Result};
 use std::process::ExitCode;
@@ -30,8 +29,7 @@ pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
     let database = Database::ready(config).await?;
     let db = database.connect(DbRole::Worker, 4).await?;
     hurry(&db, args.tenant).await?;
-    let queue = Queue::new(&db);
-    let reader = Reader { db: db.clone(), queue, microsoft, settings: config.sync.clone(), stop: CancellationToken::new() };
+    let reader = Reader::new(db.clone(), microsoft, config.sync.clone(), CancellationToken::new());
     let (mut good, mut bad) = (0, 0);
     for product in Product::ALL {
         if let Some(run) = read(&reader, args.tenant, *product, now()).await? {

@@ -31,6 +31,7 @@ pub mod migrate;
 pub mod overview;
 pub mod permissions;
 pub mod quarantine;
+pub mod quiet;
 pub mod rebinds;
 pub mod runs;
 pub mod sessions;

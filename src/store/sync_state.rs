@@ -36,59 +36,46 @@ pub struct Claim {
     pub died: Option<DateTime<Utc>>,
 }
 
-/// Products due at `now` that nobody is reading, longest overdue first. Needs an all-tenants transaction.
-pub async fn due(tx: &mut Scoped, now: DateTime<Utc>, limit: i64) -> sqlx::Result<Vec<(TenantId, Product, DateTime<Utc>)>> {
-    sqlx::query_as(
-        "select s.tenant_id, s.product, s.next_due
-         from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
-         where s.enabled and s.next_due <= $1 and (s.lease_until is null or s.lease_until < now())
-           and t.state in ('active', 'degraded', 'blind') and not t.needs_approval
-         order by s.next_due
-         limit $2",
-    )
-    .bind(now)
-    .bind(limit)
-    .fetch_all(&mut **tx)
-    .await
+/// A reading that may begin: its lease is taken.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Claimed {
+    pub tenant_id: TenantId,
+    pub product: Product,
+    #[sqlx(flatten)]
+    pub claim: Claim,
 }
 
-/// Takes the lease for 15 s. `None`: not due at `now`, somebody else reads it, or it is not to be read (paused, offboarded, not
-/// approved, disabled).
+const CLAIM: &str = "
+    with old as (
+        select s.tenant_id, s.product, t.directory_id, t.cloud, t.endpoint_region, t.cloud_apps_host, t.apps,
+               case when s.lease_until is not null then s.last_attempt end as died
+        from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
+        where s.enabled and s.next_due <= greatest($1, now()) and (s.lease_until is null or s.lease_until < clock_timestamp())
+          and ($3::uuid is null or s.tenant_id = $3) and ($4::text is null or s.product = $4)
+          and t.state in ('active', 'degraded', 'blind') and not t.needs_approval and t.directory_id is not null
+        order by s.next_due
+        limit $2
+        for update of s skip locked
+    )
+    update sync_state as s set lease_until = clock_timestamp() + interval '15 s', fence = s.fence + 1, last_attempt = $1
+    from old where s.tenant_id = old.tenant_id and s.product = old.product
+    returning s.tenant_id, s.product, s.fence, old.directory_id, old.cloud, old.endpoint_region, old.cloud_apps_host, old.apps, s.state,
+        s.watermark, s.complete_until, s.backfill_from, s.backfill_done, s.backfill_skip, s.last_success, s.failing_since, s.failures,
+        s.reconciled_day, s.reconciled_week, old.died,
+        exists (select from quarantine as q where q.tenant_id = s.tenant_id and q.product = s.product) as quarantined,
+        array(select concat_ws(' ', p.app, p.product, p.permission) from tenant_permissions as p
+              where p.tenant_id = s.tenant_id and p.granted) as granted";
+
+/// Takes the leases, for 15 s, of up to `limit` readings that are due at `now`, longest overdue first: of products that nobody reads, of
+/// tenants that are to be read (not paused, offboarded or unapproved). Needs an all-tenants transaction.
+pub async fn claim_due(tx: &mut Scoped, limit: i64, now: DateTime<Utc>) -> sqlx::Result<Vec<Claimed>> {
+    sqlx::query_as(CLAIM).bind(now).bind(limit).bind(None::<TenantId>).bind(None::<Product>).fetch_all(&mut **tx).await
+}
+
+/// The same for one product of one tenant. `None`: not due, read by somebody else, or not to be read.
 pub async fn claim(tx: &mut Scoped, tenant: TenantId, product: Product, now: DateTime<Utc>) -> sqlx::Result<Option<Claim>> {
-    sqlx::query_as(
-        "with old as (
-             select s.tenant_id, s.product, t.directory_id, t.cloud, t.endpoint_region, t.cloud_apps_host, t.apps, case when s.lease_until is not null then s.last_attempt end as died
-             from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
-             where s.tenant_id = $1 and s.product = $2 and s.enabled and s.next_due <= greatest($3, now())
-               and (s.lease_until is null or s.lease_until < clock_timestamp())
-               and t.state in ('active', 'degraded', 'blind') and not t.needs_approval and t.directory_id is not null
-             for update of s
-         )
-         update sync_state as s set lease_until = clock_timestamp() + interval '15 s', fence = s.fence + 1, last_attempt = $3
-         from old where s.tenant_id = old.tenant_id and s.product = old.product
-         returning s.fence, old.directory_id, old.cloud, old.endpoint_region, old.cloud_apps_host, old.apps, s.state, s.watermark, s.complete_until, s.backfill_from, s.backfill_done,
-             s.backfill_skip, s.last_success, s.failing_since, s.failures, s.reconciled_day, s.reconciled_week, old.died,
-             exists (select from quarantine as q where q.tenant_id = $1 and q.product = $2) as quarantined,
-             array(select concat_ws(' ', p.app, p.product, p.permission) from tenant_permissions as p where p.tenant_id = $1 and p.granted) as granted",
-    )
-    .bind(tenant)
-    .bind(product)
-    .bind(now)
-    .fetch_optional(&mut **tx)
-    .await
-}
-
-/// When a product that nobody reads is due, if it is to be read at all.
-pub async fn next_due(tx: &mut Scoped, tenant: TenantId, product: Product) -> sqlx::Result<Option<DateTime<Utc>>> {
-    sqlx::query_scalar(
-        "select s.next_due from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
-         where s.tenant_id = $1 and s.product = $2 and s.enabled and (s.lease_until is null or s.lease_until < now())
-           and t.state in ('active', 'degraded', 'blind') and not t.needs_approval and t.directory_id is not null",
-    )
-    .bind(tenant)
-    .bind(product)
-    .fetch_optional(&mut **tx)
-    .await
+    let claimed: Option<Claimed> = sqlx::query_as(CLAIM).bind(now).bind(1_i64).bind(tenant).bind(product).fetch_optional(&mut **tx).await?;
+    Ok(claimed.map(|claimed| claimed.claim))
 }
 
 /// How far a reading has come.

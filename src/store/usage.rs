@@ -26,25 +26,30 @@ pub struct Used {
     pub last_24_hours: i64,
 }
 
-/// Adds calls. They count for the minute of `now`.
+/// Adds calls of one tenant. They count for the minute of `now`.
 pub async fn add(tx: &mut Scoped, tenant: TenantId, added: &[Added<'_>], now: DateTime<Utc>) -> sqlx::Result<()> {
-    if added.is_empty() {
-        return Ok(());
-    }
+    let added: Vec<_> = added.iter().map(|added| (tenant, *added)).collect();
+    if added.is_empty() { Ok(()) } else { add_many(tx, &added, now).await }
+}
+
+/// The same for several tenants, which the transaction's scope must hold.
+pub async fn add_many(tx: &mut Scoped, added: &[(TenantId, Added<'_>)], now: DateTime<Utc>) -> sqlx::Result<()> {
     let count = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
     sqlx::query(
         "insert into api_usage as u (tenant_id, budget, hour, calls, throttled, minute, minute_calls, busiest_minute)
-         select $1, n.budget, date_trunc('hour', $5::timestamptz), n.calls, n.throttled, date_trunc('minute', $5::timestamptz), n.calls, n.calls
-         from unnest($2::text[], $3::int[], $4::int[]) as n (budget, calls, throttled)
+         select n.tenant_id, n.budget, date_trunc('hour', $5::timestamptz), sum(n.calls), sum(n.throttled), date_trunc('minute', $5::timestamptz),
+                sum(n.calls), sum(n.calls)
+         from unnest($1::uuid[], $2::text[], $3::int[], $4::int[]) as n (tenant_id, budget, calls, throttled)
+         group by n.tenant_id, n.budget order by n.tenant_id, n.budget
          on conflict (tenant_id, budget, hour) do update set
              calls = u.calls + excluded.calls, throttled = u.throttled + excluded.throttled,
              minute_calls = case when u.minute = excluded.minute then u.minute_calls else 0 end + excluded.calls, minute = excluded.minute,
              busiest_minute = greatest(u.busiest_minute, case when u.minute = excluded.minute then u.minute_calls else 0 end + excluded.calls)",
     )
-    .bind(tenant)
-    .bind(added.iter().map(|row| row.budget).collect::<Vec<_>>())
-    .bind(added.iter().map(|row| count(row.calls)).collect::<Vec<_>>())
-    .bind(added.iter().map(|row| count(row.throttled)).collect::<Vec<_>>())
+    .bind(added.iter().map(|(tenant, _)| *tenant).collect::<Vec<_>>())
+    .bind(added.iter().map(|(_, row)| row.budget).collect::<Vec<_>>())
+    .bind(added.iter().map(|(_, row)| count(row.calls)).collect::<Vec<_>>())
+    .bind(added.iter().map(|(_, row)| count(row.throttled)).collect::<Vec<_>>())
     .bind(now)
     .execute(&mut **tx)
     .await?;

@@ -1,13 +1,12 @@
 //! The job engine's only door: what can be queued, and the loop that works it off.
 //!
 //! The engine (graphile_worker) keeps its tables in the schema `jobs`; `store::migrate` makes them. Each job's key is also the name of
-//! its queue, so that asking twice is asking once, and no product of a tenant is read twice at a time.
+//! its queue, so that asking twice is asking once, and nothing is done twice at a time.
 //!
-//! A reading queues the next one in its last transaction. Should that chain ever break, the plan, once a minute and on one replica
-//! only, finds what is due and not queued.
+//! What is read all the time is not queued: `store::sync_state` says what is due, and [`rounds`](super::rounds) reads it.
 
-use super::read::{self, Reader};
-use super::{lookup, plan, push, verify};
+use super::read::Reader;
+use super::{lookup, push, rounds, verify};
 use crate::config;
 use crate::microsoft::Client;
 use crate::model::{ChangeId, LookupId, Product, TenantId, clock};
@@ -25,8 +24,9 @@ use tokio_util::sync::CancellationToken;
 const SCHEMA: &str = "jobs";
 /// A job that dies (not: one that finds Microsoft failing, which is a result) is tried again this often.
 const ATTEMPTS: i16 = 5;
-/// Readings and checks that one plan queues at most; the rest follows a minute later.
-const PLANNED: i64 = 5000;
+/// Jobs at the same time. Mostly they wait for Microsoft.
+const JOBS: usize = 16;
+/// Checks and changes that one plan queues at most; the rest follows a minute later.
 const CHECKED: i64 = 50;
 const CHANGES: i64 = 500;
 /// Permissions of tenants that are read are checked this often.
@@ -85,20 +85,10 @@ impl Queue {
         Ok(())
     }
 
-    /// Asks for a reading of one product of one tenant, at once. Asking twice is asking once. A wait that Microsoft asked for is
-    /// kept.
+    /// Asks for a reading of one product of one tenant, at once: within half a second a worker looks. Asking twice is asking once. A wait
+    /// that Microsoft asked for is kept.
     pub async fn read(&self, tx: &mut Scoped, tenant: TenantId, product: Product) -> anyhow::Result<()> {
-        sync_state::hurry(tx, tenant, product).await?;
-        let spec = spec(format!("read:{tenant}:{product}"), None, JobKeyMode::Replace);
-        self.utils.clone().with_executor(&mut **tx).add_job(Read { tenant, product }, spec).await?;
-        Ok(())
-    }
-
-    /// Queues the next reading; one that is queued already keeps its time.
-    pub(super) async fn read_at(&self, tx: &mut Scoped, tenant: TenantId, product: Product, at: DateTime<Utc>) -> anyhow::Result<()> {
-        let spec = spec(format!("read:{tenant}:{product}"), Some(at), JobKeyMode::PreserveRunAt);
-        self.utils.clone().with_executor(&mut **tx).add_job(Read { tenant, product }, spec).await?;
-        Ok(())
+        Ok(sync_state::hurry(tx, tenant, product).await?)
     }
 }
 
@@ -111,28 +101,26 @@ fn spec(key: String, at: Option<DateTime<Utc>>, mode: JobKeyMode) -> JobSpec {
     }
 }
 
-/// Works the queue off until `stop`; then readings give their leases back at the next page, within 25 s. Any number of processes may
+/// Works the queue off, and reads what is due, until `stop`; then readings give their leases back at the next page, within 25 s. Any number of processes may
 /// do so at once. `db` works as the worker role.
 ///
 /// # Errors
 /// When the engine's schema is missing or the database goes away; then call it again after a while.
 pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: CancellationToken) -> anyhow::Result<()> {
-    let concurrency = settings.concurrency;
-    let reader = Reader { queue: Queue::new(&db), db: db.clone(), microsoft, settings, stop: stop.clone() };
+    let reader = Reader::new(db.clone(), microsoft, settings, stop.clone());
     let worker = graphile_worker::WorkerOptions::default()
         .pg_pool(db.engine_pool())
         .schema(SCHEMA)
-        .concurrency(concurrency)
+        .concurrency(JOBS)
         // Without it each slot takes one job per poll and a backlog drains at a crawl.
-        .local_queue(LocalQueueConfig::default().with_size(concurrency).with_ttl(Duration::from_secs(30)))
+        .local_queue(LocalQueueConfig::default().with_size(JOBS).with_ttl(Duration::from_secs(30)))
         .define_job::<Verify>()
-        .define_job::<Read>()
         .define_job::<Push>()
         .define_job::<LookUp>()
         .define_job::<Plan>()
         // Without a payload the job would get JSON null.
         .with_cron(Cron::every_minute::<Plan>().id("plan").job_key("plan").payload_value(serde_json::json!({})))
-        .add_extension(reader)
+        .add_extension(reader.clone())
         // Off by default; a killed process's jobs would stay locked.
         .heartbeat_interval(Duration::from_secs(5))
         .sweep_interval(Duration::from_secs(5))
@@ -143,7 +131,11 @@ pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: Cancel
         .shutdown_grace_period(Duration::from_secs(25))
         .init()
         .await?;
-    worker.run().await?;
+    let rounds = async {
+        rounds::run(&reader).await;
+        Ok(())
+    };
+    tokio::try_join!(worker.run(), rounds)?;
     Ok(())
 }
 
@@ -154,13 +146,6 @@ pub(super) struct Verify {
     /// How often missing permissions have been looked for again.
     #[serde(default)]
     pub round: u8,
-}
-
-/// Reads one product of one tenant.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Read {
-    tenant: TenantId,
-    product: Product,
 }
 
 /// Carries one change to Microsoft.
@@ -187,15 +172,6 @@ impl TaskHandler for Verify {
     async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
         let reader = reader(&context)?;
         told(Self::IDENTIFIER, verify::verify(&reader, self.tenant, self.round, clock::now()).await)
-    }
-}
-
-impl TaskHandler for Read {
-    const IDENTIFIER: &'static str = "read";
-
-    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
-        let reader = reader(&context)?;
-        told(Self::IDENTIFIER, read::read(&reader, self.tenant, self.product, clock::now()).await.map(drop))
     }
 }
 
@@ -251,10 +227,6 @@ fn told(job: &'static str, result: anyhow::Result<()>) -> Result<(), String> {
 /// One pass of the plan.
 pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()> {
     let mut tx = reader.db.all_tenants().await?;
-    for (tenant, product, next_due) in sync_state::due(&mut tx, now, PLANNED).await? {
-        let at = plan::start_at(next_due, now, reader.settings.interval, super::dice());
-        reader.queue.read_at(&mut tx, tenant, product, at).await?;
-    }
     for (tenant, change) in changes::open(&mut tx, CHANGES).await? {
         reader.queue.push_at(&mut tx, Push { tenant, change }, Some(now)).await?;
     }

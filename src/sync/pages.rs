@@ -31,6 +31,10 @@ impl Batch {
         self.rows.bad.extend(page.bad);
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.rows.incidents.is_empty() && self.rows.alerts.is_empty() && self.rows.bad.is_empty()
+    }
+
     pub fn is_full(&self) -> bool {
         self.rows.incidents.len() + self.rows.alerts.len() + self.rows.bad.len() >= FULL
     }
@@ -68,6 +72,28 @@ pub(super) struct Pager {
     pub batch: Batch,
     /// The latest credible time of update seen.
     pub newest: Option<DateTime<Utc>>,
+    /// Of every record that came, in order.
+    pub digest: Digest,
+}
+
+/// What a list of records looks like as a whole.
+pub(super) struct Digest(aws_lc_rs::digest::Context);
+
+impl Digest {
+    fn new() -> Self {
+        Self(aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256))
+    }
+
+    fn add(&mut self, text: &str) {
+        self.0.update(&text.len().to_le_bytes());
+        self.0.update(text.as_bytes());
+    }
+
+    pub fn finish(self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(self.0.finish().as_ref());
+        bytes
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -100,6 +126,7 @@ impl Pager {
             last_page: None,
             batch: Batch::default(),
             newest: None,
+            digest: Digest::new(),
         }
     }
 
@@ -117,6 +144,7 @@ impl Pager {
             self.queries.pop();
             self.skip = if self.queries.is_empty() { self.skip } else { 0 };
         }
+        page.records.iter().for_each(|record| self.digest.add(record.get()));
         let origin = Origin { directory: reading.claim.directory_id, cloud: reading.claim.cloud };
         let rows = Rows::read(self.product, origin, &page.records);
         let now = reading.now();

@@ -133,14 +133,6 @@ fn ladder(failures: i32, interval: Duration) -> TimeDelta {
     delta(interval.saturating_mul(1 << doublings)).min(LONGEST_PAUSE)
 }
 
-/// When something that was due at `next_due` runs: at once, but spread over 15 s (or an interval, if shorter) after a standstill.
-pub fn start_at(next_due: DateTime<Utc>, now: DateTime<Utc>, interval: Duration, dice: f64) -> DateTime<Utc> {
-    if now - next_due <= delta(interval) {
-        return now;
-    }
-    now + delta(interval.min(Duration::from_secs(15)).mul_f64(dice.clamp(0.0, 1.0)))
-}
-
 /// How a tenant stands as its enabled products make it, with a sentence for staff.
 pub fn tenant_state(products: &[(Product, SyncHealth, Option<String>)]) -> (TenantState, Option<String>) {
     let is_read = |health: SyncHealth| health.is_reading() || health == SyncHealth::Waiting;
@@ -269,12 +261,6 @@ mod tests {
         assert_eq!((stuck.state, stuck.failures), (SyncHealth::Throttled, 4));
         let whole = Claim { backfill_done: 1.0, failures: 3, ..claim() };
         assert_eq!(failed(&whole, &throttled, true, at("12:00:00"), INTERVAL, 0.0).state, SyncHealth::Throttled);
-    }
-
-    #[test]
-    fn after_a_standstill_the_start_is_spread() {
-        assert_eq!(start_at(at("11:59:30"), at("12:00:00"), INTERVAL, 0.9), at("12:00:00"));
-        assert_eq!(start_at(at("11:00:00"), at("12:00:00"), INTERVAL, 0.5), at("12:00:07.5"));
     }
 
     #[test]

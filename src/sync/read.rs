@@ -6,13 +6,15 @@
 
 use super::engine::Queue;
 use super::pages::{self, Pager};
+use super::quiet::Desk;
 use super::{health, plan, write};
 use crate::config;
 use crate::microsoft::{CallError, Client};
 use crate::model::{Product, RunId, SyncHealth, TenantId, TenantState};
+use crate::store::quiet::Quiet;
 use crate::store::runs::{self, Run};
 use crate::store::sync_state::{self, Claim, Progress, Standing};
-use crate::store::{Db, Scoped};
+use crate::store::{Db, Scoped, usage};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +35,14 @@ pub struct Reader {
     pub settings: config::Sync,
     /// Ends readings at the next page.
     pub stop: CancellationToken,
+    quiet: Desk,
+}
+
+impl Reader {
+    /// `db` works as the worker role.
+    pub fn new(db: Db, microsoft: Client, settings: config::Sync, stop: CancellationToken) -> Self {
+        Self { queue: Queue::new(&db), db, microsoft, settings, stop, quiet: Desk::default() }
+    }
 }
 
 /// Why a reading ended early.
@@ -77,27 +87,33 @@ impl Reading<'_> {
     }
 }
 
-/// Reads one product of one tenant, if it is due at `now`, and queues the next reading. Returns the run, or `None` if there was
+/// Reads one product of one tenant, if it is due at `now`. Returns the run, or `None` if there was
 /// nothing to do: not due, read by somebody else, or not to be read.
 ///
 /// # Errors
 /// When the database fails, or the lease was lost to another worker. What Microsoft does wrong is a result, not an error.
 pub async fn read(reader: &Reader, tenant: TenantId, product: Product, now: DateTime<Utc>) -> anyhow::Result<Option<Run>> {
     let mut tx = reader.db.tenant(tenant).await?;
-    let Some(claim) = sync_state::claim(&mut tx, tenant, product, now).await? else {
-        // Two wishes may have met: the reading that was done for the one made this one early.
-        if let Some(at) = sync_state::next_due(&mut tx, tenant, product).await? {
-            reader.queue.read_at(&mut tx, tenant, product, at).await?;
-            tx.commit().await?;
-        }
-        return Ok(None);
-    };
+    let claim = sync_state::claim(&mut tx, tenant, product, now).await?;
+    tx.commit().await?;
+    match claim {
+        Some(claim) => claimed(reader, tenant, product, claim, now).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Reads one product of one tenant under a lease that has just been taken.
+///
+/// # Errors
+/// As [`read`].
+pub(super) async fn claimed(reader: &Reader, tenant: TenantId, product: Product, claim: Claim, now: DateTime<Utc>) -> anyhow::Result<Run> {
     if let Some(started_at) = claim.died {
         let error = Some("The process that read ended in the middle.".to_owned());
         let run = Run { started_at, outcome: Some("interrupted".to_owned()), error, ..new_run(product, started_at) };
+        let mut tx = reader.db.tenant(tenant).await?;
         runs::record(&mut tx, tenant, &run).await?;
+        tx.commit().await?;
     }
-    tx.commit().await?;
     let from = Some(plan::backfill_from(&claim, now, &reader.settings));
     let progress = Progress {
         watermark: claim.watermark,
@@ -108,7 +124,7 @@ pub async fn read(reader: &Reader, tenant: TenantId, product: Product, now: Date
     let mut reading = Reading { reader, tenant, product, claim, progress, run: new_run(product, now), clock: Instant::now() };
     let result = work(&mut reading).await;
     match finish(&mut reading, result).await {
-        Ok(()) => Ok(Some(reading.run)),
+        Ok(()) => Ok(reading.run),
         Err(Stop::Store(error)) => Err(error),
         Err(Stop::LeaseLost | Stop::Asked | Stop::Microsoft(_)) => anyhow::bail!("another worker has taken over this reading"),
     }
@@ -135,6 +151,8 @@ fn new_run(product: Product, started_at: DateTime<Utc>) -> Run {
 struct Read {
     rest: pages::Batch,
     window: plan::Window,
+    /// Of the records that came, where all of them are in `rest`.
+    digest: Option<[u8; 32]>,
 }
 
 async fn work(reading: &mut Reading<'_>) -> Result<Read, Stop> {
@@ -155,11 +173,13 @@ async fn work(reading: &mut Reading<'_>) -> Result<Read, Stop> {
     let overlap = reading.reader.settings.overlap;
     reading.progress.watermark = Some(plan::watermark(&window, reading.claim.watermark, pager.newest, took, overlap));
     let mut rest = pager.batch;
+    let mut digest = (stored_nothing(&reading.run)).then(|| pager.digest.finish());
     if reading.progress.backfill_done < 1.0 {
         write::batch(reading, &rest).await?;
         rest = history(reading, &app).await?;
+        digest = None;
     }
-    Ok(Read { rest, window })
+    Ok(Read { rest, window, digest })
 }
 
 /// The next pieces of a first reading.
@@ -186,23 +206,68 @@ async fn history(reading: &mut Reading<'_>, app: &str) -> Result<pages::Batch, S
 async fn finish(reading: &mut Reading<'_>, result: Result<Read, Stop>) -> Result<(), Stop> {
     let (now, interval, dice) = (reading.now(), reading.reader.settings.interval, super::dice());
     let claim = &reading.claim;
-    let (standing, error, rest) = match result {
-        Ok(Read { rest, window }) => {
+    let (standing, error, rest, digest) = match result {
+        Ok(Read { rest, window, digest }) => {
             let done = reading.progress.backfill_done;
-            (plan::succeeded(claim, &window, done, reading.run.started_at, now, interval, dice), None, Some(rest))
+            (plan::succeeded(claim, &window, done, reading.run.started_at, now, interval, dice), None, Some(rest), digest)
         }
-        Err(Stop::Microsoft(error)) => (plan::failed(claim, &error, reading.run.added > 0, now, interval, dice), Some(error), None),
+        Err(Stop::Microsoft(error)) => (plan::failed(claim, &error, reading.run.added > 0, now, interval, dice), Some(error), None, None),
         Err(Stop::Asked) => return write::release(reading).await,
         Err(stop) => return Err(stop),
     };
     reading.run.finished_at = Some(now);
     reading.run.outcome = Some(outcome(&standing, error.as_ref()));
     reading.run.error = error.as_ref().map(CallError::reason);
+    let (desk, of, fence) = (reading.reader.quiet.clone(), (reading.tenant, reading.product), claim.fence);
+    if let Some(digest) = digest.filter(|digest| is_quiet(reading, &standing, rest.as_ref(), desk.is_known(of, fence, digest))) {
+        note_quiet(reading, &standing).await?;
+        desk.remember(of, fence, digest);
+        measure(reading, None);
+        return Ok(());
+    }
     let progress = rest.is_some().then_some(reading.progress);
     let rest = rest.unwrap_or_default();
     write::take(reading, &write::Step { rows: &rest.rows, progress, end: Some((&standing, error.as_ref())) }).await?;
+    if let Some(digest) = digest {
+        desk.remember(of, fence, digest);
+    }
     measure(reading, error.as_ref());
     Ok(())
+}
+
+/// Whether nothing is to be written but that it was read: the product stands as well as before, and what came is nothing, or what came last
+/// time and is stored.
+fn is_quiet(reading: &Reading<'_>, standing: &Standing, rest: Option<&pages::Batch>, known: bool) -> bool {
+    let stands = reading.claim.state == SyncHealth::Ok && standing.state == SyncHealth::Ok && reading.claim.failures == 0;
+    stands && reading.claim.backfill_done >= 1.0 && (known || rest.is_some_and(pages::Batch::is_empty))
+}
+
+fn stored_nothing(run: &Run) -> bool {
+    run.added + run.changed + run.quarantined == 0
+}
+
+async fn note_quiet(reading: &Reading<'_>, standing: &Standing) -> Result<(), Stop> {
+    let reader = reading.reader;
+    let used = reader.microsoft.take_usage(reading.tenant).into_iter();
+    let used = used.map(|used| usage::Added { budget: used.budget, calls: used.calls, throttled: used.throttled }).collect();
+    let quiet = Quiet {
+        tenant: reading.tenant,
+        product: reading.product,
+        fence: reading.claim.fence,
+        watermark: reading.progress.watermark,
+        complete_until: standing.complete_until,
+        last_success: standing.last_success,
+        next_due: standing.next_due,
+        reconciled_day: standing.reconciled_day,
+        reconciled_week: standing.reconciled_week,
+        run: reading.run.clone(),
+        used,
+    };
+    match reader.quiet.note(&reader.db, quiet).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Stop::LeaseLost),
+        Err(error) => Err(Stop::Store(anyhow::anyhow!(error))),
+    }
 }
 
 fn outcome(standing: &Standing, error: Option<&CallError>) -> String {
@@ -247,5 +312,5 @@ pub(super) async fn consequences(
     if before != standing.state && matches!(standing.state, SyncHealth::ConsentLost | SyncHealth::NoPermission | SyncHealth::NoLicence) {
         reading.reader.queue.recheck(tx, tenant).await?;
     }
-    reading.reader.queue.read_at(tx, tenant, product, standing.next_due).await
+    Ok(())
 }

@@ -136,7 +136,6 @@ pub(super) async fn release(reading: &mut Reading<'_>) -> Result<(), Stop> {
     let mut tx = reading.reader.db.tenant(tenant).await?;
     let held = sync_state::release(&mut tx, tenant, product, reading.claim.fence).await?;
     runs::record(&mut tx, tenant, &reading.run).await?;
-    reading.reader.queue.read_at(&mut tx, tenant, product, now).await?;
     if !held {
         return Err(Stop::LeaseLost);
     }

@@ -54,8 +54,7 @@ async fn read_fixtures(app: &TestApp) -> TenantId {
     tx.commit().await.unwrap();
     // The samples are years old.
     let settings = Sync { backfill: Duration::from_secs(20 * 365 * 86_400), ..Sync::default() };
-    let (db, queue, microsoft) = (app.db.worker.clone(), app.state.queue.clone(), app.state.microsoft.clone());
-    let reader = Reader { db, queue, microsoft, settings, stop: CancellationToken::new() };
+    let reader = Reader::new(app.db.worker.clone(), app.state.microsoft.clone(), settings, CancellationToken::new());
     verify::verify(&reader, tenant, 0, clock::now()).await.unwrap();
     for product in [Product::DefenderXdr, Product::DefenderEndpoint, Product::CloudApps] {
         while let Some(run) = read::read(&reader, tenant, product, clock::now()).await.unwrap() {

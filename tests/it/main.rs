@@ -36,6 +36,7 @@ mod program;
 mod purge;
 mod registry;
 mod rig;
+mod rounds;
 mod signing_in;
 mod stand_in;
 mod stand_in_client;

@@ -15,7 +15,6 @@ use watchfloor::microsoft::Client;
 use watchfloor::model::{Cloud, DirectoryId, Product, SyncHealth, TenantId, TenantState};
 use watchfloor::store::coverage::{self, Coverage};
 use watchfloor::store::runs::Run;
-use watchfloor::sync::engine::Queue;
 use watchfloor::sync::read::{self, Reader};
 use watchfloor::sync::verify;
 
@@ -87,7 +86,7 @@ impl Rig {
         let microsoft = Client::stand_in(cloud.address(), &[app], now).unwrap().with_retry_delay(Duration::from_millis(1));
         let settings = config::Sync::default();
         let stop = CancellationToken::new();
-        let reader = Reader { db: db.worker.clone(), queue: Queue::new(&db.worker), microsoft, settings, stop };
+        let reader = Reader::new(db.worker.clone(), microsoft, settings, stop);
         Self { db, cloud, reader, secret }
     }
 

@@ -1,0 +1,289 @@
+//! How long one cycle of reading takes when nothing has changed: 2,000 tenants × 3 products, Microsoft answering after 150 ms.
+//!
+//! `cargo bench --bench sync_cycle -- [--tenants 2000] [--latency 150] [--concurrency 512] [--cycles 3]`. The database is an embedded one, the
+//! stand-in for Microsoft a process of its own. In the same run the same calls are made by the production client alone, without a database:
+//! that is the floor, beside the ideal (calls × latency ÷ calls in flight). Each tenant has one recent incident, which every reading repeats.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot go on should stop, and its output is its purpose")]
+
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use watchfloor::config::{self, ConsentForm};
+use watchfloor::demo::{Api, App, Credential, Directory, Fault, StandIn, Times, World};
+use watchfloor::microsoft::{Client, CloudAppsQuery, Target};
+use watchfloor::model::{Cloud, DirectoryId, Product, TenantId, clock};
+use watchfloor::store::embedded::{Embedded, Kind, temporary_dir};
+use watchfloor::store::{Db, DbRole, migrate::migrate};
+use watchfloor::sync::engine;
+
+const CLIENT_ID: Uuid = Uuid::from_u128(7);
+const SECRET: &str = "WATCHFLOOR_BENCH_SECRET";
+const PRODUCTS: [(Product, &str); 3] = [
+    (Product::DefenderXdr, "Incident.Read.All"),
+    (Product::DefenderEndpoint, "Alert.Read.All"),
+    (Product::CloudApps, "Investigation.Read"),
+];
+/// Cloud Apps is asked twice: for what is new and for what was resolved.
+const CALLS: usize = 4;
+
+#[derive(Clone, Copy)]
+struct Size {
+    tenants: usize,
+    latency: Duration,
+    concurrency: usize,
+    cycles: usize,
+}
+
+impl Size {
+    fn of_arguments() -> Self {
+        let arguments: Vec<String> = std::env::args().collect();
+        let number = |name: &str, default: usize| {
+            let at = arguments.iter().position(|argument| argument == name);
+            at.and_then(|at| arguments.get(at + 1)).map_or(default, |text| text.parse().unwrap())
+        };
+        Self {
+            tenants: number("--tenants", 2000),
+            latency: Duration::from_millis(number("--latency", 150).try_into().unwrap()),
+            concurrency: number("--concurrency", 512),
+            cycles: number("--cycles", 3),
+        }
+    }
+}
+
+fn directory(n: usize) -> DirectoryId {
+    DirectoryId(Uuid::from_u128(1_000_000 + n as u128))
+}
+
+fn tenant(n: usize) -> TenantId {
+    TenantId(Uuid::from_u128(2_000_000 + n as u128))
+}
+
+fn main() {
+    let size = Size::of_arguments();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    if let Ok(secret) = std::env::var(SECRET) {
+        runtime.block_on(stand_in(size, &secret));
+    } else {
+        runtime.block_on(measure(size));
+    }
+}
+
+/// The other process: Microsoft, until the pipe closes.
+async fn stand_in(size: Size, secret: &str) {
+    let mut world = World::new(1);
+    world.register_app(App {
+        client_id: CLIENT_ID,
+        name: "Watchfloor".to_owned(),
+        publisher: "Bench".to_owned(),
+        credentials: vec![Credential::Secret(secret.to_owned(), None)],
+        redirect_uris: Vec::new(),
+        roles: PRODUCTS.iter().map(|(product, role)| (*product, (*role).to_owned())).collect(),
+        home: None,
+    });
+    for n in 0..size.tenants {
+        let id = directory(n);
+        world.add_directory(Directory::new(id, &format!("Customer {n}"), &format!("customer{n}.example")));
+        world.grant(id, CLIENT_ID);
+        world.add_incident_at(id, "Something recent", clock::now() - TimeDelta::minutes(5));
+        for api in [Api::DefenderXdr, Api::DefenderEndpoint, Api::CloudApps] {
+            world.fault(id, api, Fault::Slow(size.latency), Times::Forever);
+        }
+    }
+    let cloud = StandIn::start(world, 0).await.unwrap();
+    println!("{}", cloud.address());
+    std::io::stdout().flush().unwrap();
+    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await.unwrap().unwrap();
+}
+
+fn start_stand_in(secret: &str) -> (Child, SocketAddr) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(std::env::args().skip(1)).env(SECRET, secret);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (child, line.trim().parse().unwrap())
+}
+
+async fn measure(size: Size) {
+    let secret = Uuid::new_v4().to_string();
+    let (mut child, address) = start_stand_in(&secret);
+    let embedded = Embedded::start(&temporary_dir(), Kind::Temporary).await.unwrap();
+    let owner = embedded.owner_options("postgres");
+    migrate(owner.clone()).await.unwrap();
+    let db = Db::connect(owner, DbRole::Worker, 20).await.unwrap();
+    let microsoft = client(address, &secret, size);
+    register(&db, size).await;
+    let stop = CancellationToken::new();
+    let settings = config::Sync { interval: Duration::from_secs(3600), concurrency: size.concurrency, ..config::Sync::default() };
+    let worker = tokio::spawn(engine::run(db.clone(), microsoft.clone(), settings, stop.clone()));
+    println!(
+        "{} tenants × {} products, answers after {:?}, {} readings at a time",
+        size.tenants,
+        PRODUCTS.len(),
+        size.latency,
+        size.concurrency
+    );
+    let calls = size.tenants * CALLS;
+    let in_flight = size.concurrency.min(calls);
+    #[expect(clippy::cast_precision_loss, reason = "some thousands")]
+    let ideal = calls as f64 * size.latency.as_secs_f64() / in_flight as f64;
+    println!("ideal: {calls} calls × {:?} ÷ {in_flight} in flight = {ideal:.2} s", size.latency);
+    for cycle in 0..=size.cycles {
+        let (took, processor) = one_cycle(&db).await;
+        let name = if cycle == 0 { "first (fetches tokens)".to_owned() } else { format!("cycle {cycle}") };
+        println!(
+            "{name:<24} {took:>6.2} s   {:.2} × ideal   worker: {processor:.2} s processor, {} MB at most",
+            took / ideal,
+            peak_memory()
+        );
+    }
+    stop.cancel();
+    worker.await.unwrap().unwrap();
+    let floor = client(address, &secret, size);
+    for name in ["client alone, first", "client alone"] {
+        let took = calls_alone(&floor, size).await;
+        println!("{name:<24} {took:>6.2} s   {:.2} × ideal", took / ideal);
+    }
+    db.close().await;
+    drop(child.stdin.take());
+    child.wait().unwrap();
+}
+
+fn client(address: SocketAddr, secret: &str, size: Size) -> Client {
+    let file = std::env::temp_dir().join(format!("watchfloor-bench-{}", Uuid::new_v4()));
+    std::fs::write(&file, secret).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let permissions: BTreeMap<_, _> = PRODUCTS.iter().map(|(product, role)| (*product, vec![(*role).to_owned()])).collect();
+    let app = config::App {
+        name: "defender".to_owned(),
+        cloud: Cloud::Commercial,
+        client_id: CLIENT_ID,
+        client_secret_file: Some(file.clone()),
+        certificate_file: None,
+        private_key_file: None,
+        consent: ConsentForm::V2,
+        permissions,
+    };
+    let client = Client::stand_in(address, &[app], clock::now()).unwrap().with_concurrency(size.concurrency);
+    std::fs::remove_file(file).unwrap();
+    client
+}
+
+/// Tenants as they stand after weeks: read to the end, the past re-read today.
+async fn register(db: &Db, size: Size) {
+    let mut tx = db.all_tenants().await.unwrap();
+    for (n, chunk) in (0..size.tenants).collect::<Vec<_>>().chunks(500).enumerate() {
+        let ids: Vec<TenantId> = chunk.iter().map(|n| tenant(*n)).collect();
+        let directories: Vec<DirectoryId> = chunk.iter().map(|n| directory(*n)).collect();
+        sqlx::query(
+            "insert into tenants (tenant_id, name, directory_id, state, apps)
+             select id, 'Customer ' || $3 || ' ' || n, directory, 'active', array['defender'] from unnest($1::uuid[], $2::uuid[]) with ordinality as t (id, directory, n)",
+        )
+        .bind(&ids)
+        .bind(&directories)
+        .bind(i64::try_from(n).unwrap())
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        for (product, permission) in PRODUCTS {
+            sqlx::query(
+                "insert into tenant_permissions (tenant_id, app, product, permission, granted, state, checked_at)
+                 select id, 'defender', $2, $3, true, 'granted', now() from unnest($1::uuid[]) as id",
+            )
+            .bind(&ids)
+            .bind(product)
+            .bind(permission)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+            sqlx::query(
+                "insert into sync_state (tenant_id, product, state, watermark, complete_until, backfill_from, backfill_done, last_success, next_due,
+                                         reconciled_day, reconciled_week)
+                 select id, $2, 'ok', now() - interval '15 min', now(), now() - interval '30 days', 1, now(), now() + interval '1 hour', now(), now()
+                 from unnest($1::uuid[]) as id",
+            )
+            .bind(&ids)
+            .bind(product)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        }
+    }
+    tx.commit().await.unwrap();
+}
+
+/// Makes everything due and waits until everything has been read: seconds, and seconds of this process's processor time.
+async fn one_cycle(db: &Db) -> (f64, f64) {
+    let start: DateTime<Utc> = clock::now();
+    let (clock, processor) = (Instant::now(), processor());
+    let mut tx = db.all_tenants().await.unwrap();
+    sqlx::query("update sync_state set next_due = $1").bind(start).execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    loop {
+        let mut tx = db.all_tenants().await.unwrap();
+        let query = sqlx::query_scalar("select count(*) from sync_state where last_success < $1 or state <> 'ok'");
+        let left: i64 = query.bind(start).fetch_one(&mut *tx).await.unwrap();
+        drop(tx);
+        if left == 0 {
+            return (clock.elapsed().as_secs_f64(), processor_since(processor));
+        }
+        assert!(clock.elapsed() < Duration::from_secs(300), "{left} readings are left after five minutes");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The calls of a cycle by the client alone.
+async fn calls_alone(client: &Client, size: Size) -> f64 {
+    let clock = Instant::now();
+    let places = Arc::new(Semaphore::new(size.concurrency));
+    let mut calls = tokio::task::JoinSet::new();
+    for n in 0..size.tenants {
+        let target = Target::new(tenant(n), directory(n), Cloud::Commercial);
+        for (product, _) in PRODUCTS {
+            let (client, target, places) = (client.clone(), target.clone(), places.clone());
+            calls.spawn(async move {
+                let _place = places.acquire().await.unwrap();
+                let (now, since) = (clock::now(), clock::now() - TimeDelta::minutes(15));
+                match product {
+                    Product::DefenderXdr => drop(client.xdr_incidents(&target, "defender", since, 0, now).await.unwrap()),
+                    Product::DefenderEndpoint => drop(client.endpoint_alerts(&target, "defender", since, 0, now).await.unwrap()),
+                    _ => {
+                        for query in [CloudAppsQuery::ResolvedSince(since), CloudAppsQuery::CreatedSince(since)] {
+                            client.cloud_apps_alerts(&target, "defender", query, 0, now).await.unwrap();
+                        }
+                    }
+                }
+            });
+        }
+    }
+    while calls.join_next().await.transpose().unwrap().is_some() {}
+    clock.elapsed().as_secs_f64()
+}
+
+/// Ticks of processor time that this process has used.
+fn processor() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// A tick is a hundredth of a second on Linux.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn processor_since(before: u64) -> f64 {
+    (processor() - before) as f64 / 100.0
+}
+
+/// The most memory that this process has held so far, in MB.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}

@@ -1,0 +1,74 @@
+//! Readings that found nothing new, which are nearly all: noted many at a time, in one transaction over their tenants.
+//!
+//! Whoever has something to note puts it down and takes a turn; who has the turn notes everything that lies there. So batches grow by
+//! themselves with the load, and nobody waits for a timer.
+
+use crate::model::{Product, TenantId};
+use crate::store::Db;
+use crate::store::quiet::{self, Quiet};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+
+/// Readings noted in one transaction, at most.
+const MOST: usize = 256;
+
+type Told = Result<bool, Arc<sqlx::Error>>;
+/// The fence of a reading, and the digest of what came.
+type Seen = (i64, [u8; 32]);
+
+/// Where quiet readings are put down, and what the last pages of each product looked like. Cheap to clone; clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct Desk(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    waiting: Mutex<Vec<(Quiet, oneshot::Sender<Told>)>>,
+    turn: tokio::sync::Mutex<()>,
+    seen: Mutex<HashMap<(TenantId, Product), Seen>>,
+}
+
+impl Desk {
+    /// Whether the pages that this process read and stored last, under the lease just before `fence`, were the very same.
+    pub(super) fn is_known(&self, of: (TenantId, Product), fence: i64, digest: &[u8; 32]) -> bool {
+        locked(&self.0.seen).get(&of).is_some_and(|(last, known)| last + 1 == fence && known == digest)
+    }
+
+    /// Remembers what was read and stored under this lease.
+    pub(super) fn remember(&self, of: (TenantId, Product), fence: i64, digest: [u8; 32]) {
+        locked(&self.0.seen).insert(of, (fence, digest));
+    }
+
+    /// Notes a quiet reading. False: the lease was lost meanwhile, and nothing was noted.
+    pub(super) async fn note(&self, db: &Db, quiet: Quiet) -> Result<bool, Arc<sqlx::Error>> {
+        let (tell, told) = oneshot::channel();
+        locked(&self.0.waiting).push((quiet, tell));
+        let turn = self.0.turn.lock().await;
+        let batch: Vec<_> = {
+            let mut waiting = locked(&self.0.waiting);
+            let n = waiting.len().min(MOST);
+            waiting.drain(..n).collect()
+        };
+        if !batch.is_empty() {
+            let (rows, tells): (Vec<Quiet>, Vec<_>) = batch.into_iter().unzip();
+            let held = store(db, &rows).await.map_err(Arc::new);
+            for (row, tell) in rows.iter().zip(tells) {
+                // Who gave up waiting needs no answer.
+                let _ = tell.send(held.as_ref().map(|held| held.contains(&(row.tenant, row.product))).map_err(Arc::clone));
+            }
+        }
+        drop(turn);
+        told.await.unwrap_or(Err(Arc::new(sqlx::Error::WorkerCrashed)))
+    }
+}
+
+async fn store(db: &Db, rows: &[Quiet]) -> sqlx::Result<Vec<(TenantId, Product)>> {
+    let mut tx = db.all_tenants().await?;
+    let held = quiet::finish(&mut tx, rows).await?;
+    tx.commit().await?;
+    Ok(held)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

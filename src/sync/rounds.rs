@@ -1,0 +1,90 @@
+//! Reads what is due, again and again, many tenants at a time.
+//!
+//! What is due stands in `store::sync_state`, and so does who reads it: a lease for each product of each tenant. So any number of processes
+//! may do this at once, and one that dies is replaced by the others. Leases are taken many at a time, and readings that found nothing new
+//! are noted many at a time (`quiet`); everything else has a transaction of its own.
+
+use super::read::{self, Reader};
+use crate::model::clock;
+use crate::store::sync_state::{self, Claimed};
+use chrono::{DateTime, Utc};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+/// How often it is looked whether anything is due, when nothing was.
+const POLL: Duration = Duration::from_millis(400);
+/// A process that starts reads more and more at a time for so long (or an interval, if that is shorter): after a standstill everything is
+/// due at once.
+const WARM_UP: Duration = Duration::from_secs(15);
+/// Readings end at the next page when the process ends; they get so long for it.
+const GRACE: Duration = Duration::from_secs(25);
+
+/// Reads until the reader's `stop`. What Microsoft does wrong is a result of the reading; a database that is away is waited for.
+pub async fn run(reader: &Reader) {
+    let (started, warm_up) = (Instant::now(), WARM_UP.min(reader.settings.interval));
+    let mut readings = JoinSet::new();
+    while !reader.stop.is_cancelled() {
+        while readings.try_join_next().is_some() {}
+        let places = places(reader.settings.concurrency, started.elapsed(), warm_up);
+        let free = places.saturating_sub(readings.len());
+        // A few at a time, so that taking leases stays one statement for many.
+        let taken = if free >= (places / 8).max(1) { begin(reader, &mut readings, free).await } else { 0 };
+        if taken < free.max(1) {
+            tokio::select! {
+                () = reader.stop.cancelled() => {}
+                () = tokio::time::sleep(POLL) => {}
+                Some(_) = readings.join_next(), if free == 0 => {}
+            }
+        }
+    }
+    let _ = tokio::time::timeout(GRACE, async { while readings.join_next().await.is_some() {} }).await;
+}
+
+/// How many readings may run at a time.
+fn places(concurrency: usize, elapsed: Duration, warm_up: Duration) -> usize {
+    let share = (elapsed.as_secs_f64() + 0.5) / warm_up.as_secs_f64().max(0.5);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "between 1 and concurrency")]
+    let places = (concurrency as f64 * share.min(1.0)).ceil() as usize;
+    places.clamp(1, concurrency)
+}
+
+/// Begins up to `free` readings that are due, and returns how many.
+async fn begin(reader: &Reader, readings: &mut JoinSet<()>, free: usize) -> usize {
+    let now = clock::now();
+    let claimed = claim(reader, free, now).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "what is due could not be looked up");
+        Vec::new()
+    });
+    let taken = claimed.len();
+    for one in claimed {
+        let reader = reader.clone();
+        readings.spawn(async move {
+            let (tenant, product) = (one.tenant_id, one.product);
+            if let Err(error) = read::claimed(&reader, tenant, product, one.claim, now).await {
+                metrics::counter!("watchfloor_job_failures_total", "job" => "read").increment(1);
+                tracing::error!(%tenant, product = product.as_str(), error = format!("{error:#}"), "a reading broke off and will be done again");
+            }
+        });
+    }
+    taken
+}
+
+async fn claim(reader: &Reader, most: usize, now: DateTime<Utc>) -> sqlx::Result<Vec<Claimed>> {
+    let mut tx = reader.db.all_tenants().await?;
+    let claimed = sync_state::claim_due(&mut tx, i64::try_from(most).unwrap_or(i64::MAX), now).await?;
+    tx.commit().await?;
+    Ok(claimed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_starts_reads_more_and_more_at_a_time() {
+        let of = |seconds| places(64, Duration::from_secs(seconds), WARM_UP);
+        assert_eq!([of(0), of(7), of(15), of(1000)], [3, 32, 64, 64]);
+        assert_eq!(places(1, Duration::ZERO, WARM_UP), 1);
+        assert_eq!(places(64, Duration::ZERO, Duration::ZERO), 64);
+    }
+}

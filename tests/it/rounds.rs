@@ -1,0 +1,92 @@
+//! Readings that find nothing new, which are noted many at a time.
+
+use crate::rig::Rig;
+use chrono::TimeDelta;
+use sqlx::Row;
+use watchfloor::model::{Product, RunId, SyncHealth};
+use watchfloor::store::quiet::{self, Quiet};
+use watchfloor::store::runs::Run;
+
+const XDR: Product = Product::DefenderXdr;
+
+#[tokio::test]
+async fn a_reading_that_finds_the_same_pages_writes_no_row_and_is_noted_all_the_same() {
+    let rig = Rig::start().await;
+    let customer = rig.read_customer("Alder").await;
+    rig.cloud.world().add_incident(customer.directory, "One").unwrap();
+    rig.interval(&[customer]).await;
+    let (before, fingerprint) = (rig.product(customer, XDR).await, rig.fingerprint(customer).await);
+    for _ in 0..2 {
+        rig.interval(&[customer]).await;
+    }
+    let after = rig.product(customer, XDR).await;
+    assert_eq!(rig.fingerprint(customer).await, fingerprint);
+    assert!(after.complete_until > before.complete_until && after.last_success > before.last_success);
+    let runs =
+        rig.rows(customer, "select seen, added, outcome from sync_runs where product = 'defender_xdr' order by started_at desc").await;
+    assert_eq!((runs[0].get::<i32, _>(0), runs[0].get::<i32, _>(1), runs[0].get::<String, _>(2)), (1, 0, "ok".to_owned()));
+    assert!(rig.count(customer, "api_usage where budget = 'xdr incidents list' and calls >= 4").await == 1, "quiet calls are counted");
+}
+
+#[tokio::test]
+async fn a_change_after_quiet_readings_is_stored_and_an_older_page_of_another_reader_is_not_trusted() {
+    let rig = Rig::start().await;
+    let customer = rig.read_customer("Alder").await;
+    rig.cloud.world().add_incident(customer.directory, "One").unwrap();
+    for _ in 0..3 {
+        rig.interval(&[customer]).await;
+    }
+    // Another process reads in between: what this one has seen last says nothing any more.
+    sqlx::query("update sync_state set fence = fence + 1")
+        .execute(&mut *rig.db.worker.tenant(customer.tenant).await.unwrap())
+        .await
+        .unwrap();
+    rig.cloud.world().add_incident(customer.directory, "Two").unwrap();
+    rig.interval(&[customer]).await;
+    assert_eq!(rig.count(customer, "incidents").await, 2);
+    rig.assert_ledger_equals_database(customer).await;
+}
+
+#[tokio::test]
+async fn quiet_readings_of_several_tenants_are_noted_together_but_for_those_whose_lease_is_lost() {
+    let rig = Rig::start().await;
+    let (kept, lost) = (rig.read_customer("Alder").await, rig.read_customer("Birch").await);
+    let now = rig.now() + TimeDelta::hours(1);
+    let mut rows = Vec::new();
+    for (customer, drift) in [(kept, 0), (lost, 1)] {
+        let fence: i64 = rig.rows(customer, "select fence from sync_state where product = 'defender_xdr'").await[0].get(0);
+        let run = Run {
+            run_id: RunId::new(),
+            product: XDR,
+            started_at: now,
+            finished_at: Some(now),
+            outcome: Some("ok".to_owned()),
+            calls: 1,
+            pages: 1,
+            seen: 0,
+            added: 0,
+            changed: 0,
+            quarantined: 0,
+            error: None,
+        };
+        rows.push(Quiet {
+            tenant: customer.tenant,
+            product: XDR,
+            fence: fence + drift,
+            watermark: Some(now),
+            complete_until: Some(now),
+            last_success: Some(now),
+            next_due: now,
+            reconciled_day: None,
+            reconciled_week: None,
+            run,
+            used: Vec::new(),
+        });
+    }
+    let mut tx = rig.db.worker.all_tenants().await.unwrap();
+    assert_eq!(quiet::finish(&mut tx, &rows).await.unwrap(), [(kept.tenant, XDR)]);
+    tx.commit().await.unwrap();
+    let noted = format!("sync_runs where started_at = '{}'", now.to_rfc3339());
+    assert_eq!((rig.count(kept, &noted).await, rig.count(lost, &noted).await), (1, 0));
+    assert_eq!(rig.health(kept, XDR).await, SyncHealth::Ok);
+}
