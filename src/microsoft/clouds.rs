@@ -24,6 +24,16 @@ pub struct Api {
 /// The first-party app of Defender for Cloud Apps, the same in every cloud.
 const CLOUD_APPS: &str = "05a65629-4c1b-48c1-a78b-804c4abdd4af";
 
+/// What a product's tokens call it besides the audience they were asked for: its app id, and names of older pages.
+pub(super) const fn names_of(product: Product) -> &'static [&'static str] {
+    match product {
+        Product::DefenderXdr => &["8ee8fdad-f234-4243-8f3b-15c294843740"],
+        Product::DefenderEndpoint => &["fc780465-2017-40d4-a0c5-307022471b92", "https://securitycenter.onmicrosoft.com/windowsatpservice"],
+        Product::CloudApps => &[CLOUD_APPS],
+        Product::Graph => &["00000003-0000-0000-c000-000000000000"],
+    }
+}
+
 /// Hosts that may be called and stand in no domain of [`SUFFIXES`].
 const HOSTS: [&str; 9] = [
     "login.microsoftonline.com",

@@ -4,6 +4,7 @@
 //! [`Target`], whose tenant comes first in each cache key, and the app to call as.
 
 mod change;
+mod claims;
 pub mod cloud_apps;
 pub mod clouds;
 pub mod consent;
@@ -25,6 +26,7 @@ mod wire;
 pub mod xdr;
 
 pub use change::Granted;
+pub use claims::{Claims, Problem};
 pub use cloud_apps::CloudAppsQuery;
 pub use directory::FindError;
 pub use error::{CallError, NetworkFault};
@@ -255,6 +257,7 @@ mod tests {
         may_be_spawned(client.cloud_apps_alerts(&target, "", CloudAppsQuery::CreatedSince(now), 0, now));
         may_be_spawned(client.probe(&target, "", Product::Graph, now));
         may_be_spawned(client.roles(&target, "", Product::Graph, now));
+        may_be_spawned(client.claims(&target, "", Product::Graph, now));
         may_be_spawned(client.find_directory(Cloud::Dod, "contoso.com", now));
         may_be_spawned(client.redeem("", directory, &url, &secret, &secret, "", now));
     }

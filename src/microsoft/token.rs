@@ -2,41 +2,29 @@
 //!
 //! Shapes: Microsoft's pages "OAuth 2.0 client credentials flow" and "Access token claims reference".
 
+use super::claims::{self, Claims, Expected};
 use super::clouds::Api;
 use super::consent::{by_number, first_number, word};
 use super::http::Outgoing;
 use super::lanes::{Manner, Service, Watch, locked};
 use super::{App, CallError, Client, Target, clouds, odata, wire};
 use crate::model::{DirectoryId, Product, TenantId};
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use url::{Url, form_urlencoded};
 use uuid::Uuid;
-
-/// What counts of a token's claims. Read, not verified: the token came from Entra over TLS, and the API is the one to verify it. Its `aud`
-/// is not compared, for Entra writes it as an address or as a GUID; an API refuses a token that is not its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub(super) struct Granted {
-    /// The directory it was issued in.
-    #[serde(default, deserialize_with = "wire::text")]
-    tid: Option<String>,
-    /// The permissions it carries. Empty when none was granted: Entra issues a token all the same.
-    #[serde(default, deserialize_with = "wire::texts")]
-    roles: Vec<String>,
-}
 
 /// A token in memory.
 #[derive(Debug)]
 pub(super) struct Token {
     pub(super) secret: Arc<SecretString>,
     /// `None`: Entra may change the format at any time, which must not stop the call.
-    granted: Option<Granted>,
+    claims: Option<Value>,
     renew_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 }
@@ -63,7 +51,22 @@ impl Client {
     pub async fn roles(&self, target: &Target, app: &str, product: Product, now: DateTime<Utc>) -> Result<Vec<String>, CallError> {
         let app = self.app_for(app, target)?;
         let token = self.token(target, app, &self.api(target, product), true, &Watch::start(now)).await?;
-        token.granted.as_ref().map(|granted| granted.roles.clone()).ok_or(CallError::Unexpected("the token's permissions cannot be read"))
+        token.claims.as_ref().map(claims::roles).ok_or(CallError::Unexpected("the token's permissions cannot be read"))
+    }
+
+    /// What the token in use for an API says, and what of it is not as it should be; it is fetched if there is none. A token of another
+    /// directory is described too, and dropped all the same. Never the token itself.
+    pub async fn claims(&self, target: &Target, app: &str, product: Product, now: DateTime<Utc>) -> Result<Claims, CallError> {
+        let (app, api, watch) = (self.app_for(app, target)?, self.api(target, product), Watch::start(now));
+        let slot = self.tokens().slot(key(target, app, &api));
+        let mut kept = slot.lock().await;
+        let token = match kept.as_ref().filter(|token| token.renew_at > now) {
+            Some(token) => token.clone(),
+            None => Arc::new(self.fetch(target, app, &api, &watch).await?),
+        };
+        *kept = Some(token.clone()).filter(|token| token.is_of(target.directory));
+        let expected = Expected { directory: target.directory, client_id: app.client_id, audience: &api.audience, product };
+        Ok(Claims::of(token.claims.as_ref(), &expected, watch.now()))
     }
 
     /// A token that is still good, from memory unless `fresh` is asked for.
@@ -73,7 +76,7 @@ impl Client {
         if let Some(token) = kept.as_ref().filter(|token| !fresh && token.renew_at > watch.now()) {
             return Ok(token.clone());
         }
-        match self.fetch(target, app, api, watch).await {
+        match self.fetch(target, app, api, watch).await.and_then(|token| token.checked(target)) {
             Ok(token) => Ok(kept.insert(Arc::new(token)).clone()),
             Err(error) => {
                 // While renewal fails in passing, the old token serves until its end.
@@ -94,21 +97,31 @@ impl Client {
         let form = token_form(app, &api.audience, &url, watch.now())?;
         let body = Some(("application/x-www-form-urlencoded", form));
         let answer = self.send(&lane, &Outgoing { body, ..Outgoing::new(Method::POST, url) }, &Manner::LOGIN, watch).await?;
-        let token = match answer.status {
-            200 => read_token(&answer.body, watch.now())?,
+        match answer.status {
+            200 => read_token(&answer.body, watch.now()),
             400..500 => {
                 let refusal = read_refusal(&answer.body);
                 // A passing fault closes the lane, so that a throttled directory is not asked again and again.
-                return Err(if refusal.is_passing() { lane.throttled(&Manner::LOGIN, None, watch.now()) } else { refusal });
+                Err(if refusal.is_passing() { lane.throttled(&Manner::LOGIN, None, watch.now()) } else { refusal })
             }
-            _ => return Err(CallError::Unexpected("it is neither a token nor an error")),
-        };
-        let tid = token.granted.as_ref().and_then(|granted| granted.tid.as_deref());
-        if tid.is_some_and(|tid| DirectoryId::parse(tid) != Some(target.directory)) {
-            tracing::error!(tenant = %target.tenant, "a token was issued for another directory than the one asked; it was dropped");
-            return Err(CallError::WrongTenantToken);
+            _ => Err(CallError::Unexpected("it is neither a token nor an error")),
         }
-        Ok(token)
+    }
+}
+
+impl Token {
+    /// Whether it says of itself that it was issued in this directory, or does not say.
+    fn is_of(&self, directory: DirectoryId) -> bool {
+        self.claims.as_ref().and_then(claims::directory).is_none_or(|tid| DirectoryId::parse(&tid) == Some(directory))
+    }
+
+    /// The same, unless it was issued in another directory.
+    fn checked(self, target: &Target) -> Result<Self, CallError> {
+        if self.is_of(target.directory) {
+            return Ok(self);
+        }
+        tracing::error!(tenant = %target.tenant, "a token was issued for another directory than the one asked; it was dropped");
+        Err(CallError::WrongTenantToken)
     }
 }
 
@@ -144,16 +157,11 @@ fn read_token(body: &str, now: DateTime<Utc>) -> Result<Token, CallError> {
     }
     let life = TimeDelta::seconds(seconds.clamp(60, 86_400));
     Ok(Token {
-        granted: claims(body.access_token.expose_secret()),
+        claims: claims::read(body.access_token.expose_secret()),
         secret: Arc::new(body.access_token),
         renew_at: now + life - EARLY.min(life / 2),
         expires_at: now + life,
     })
-}
-
-fn claims(token: &str) -> Option<Granted> {
-    let payload = token.split('.').nth(1)?.trim_end_matches('=');
-    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
 }
 
 #[derive(Deserialize)]
@@ -211,7 +219,7 @@ mod tests {
             let token = read_token(file, NOW).unwrap();
             assert_eq!(token.expires_at, NOW + TimeDelta::seconds(3599));
             assert_eq!(token.renew_at, NOW + TimeDelta::seconds(3599 - 300));
-            assert_eq!(token.granted, None, "what cannot be decoded stops nothing");
+            assert_eq!(token.claims, None, "what cannot be decoded stops nothing");
         }
     }
 
@@ -227,18 +235,6 @@ mod tests {
         }
         for bad in ["", "null", "{}", "<html>", r#"{"access_token":"","expires_in":1}"#] {
             assert!(matches!(read_token(bad, NOW), Err(CallError::Unexpected(_))), "{bad}");
-        }
-    }
-
-    #[test]
-    fn claims_are_read_when_they_can_be() {
-        let encode = |json: &str| format!("x.{}.y", BASE64_URL_SAFE_NO_PAD.encode(json));
-        let full = r#"{"tid":"t","roles":["Incident.Read.All"],"aud":"https://api.security.microsoft.com","exp":5,"idtyp":"app"}"#;
-        let granted = claims(&encode(full)).unwrap();
-        assert_eq!((granted.tid.as_deref(), granted.roles.as_slice()), (Some("t"), &["Incident.Read.All".to_owned()][..]));
-        assert_eq!(claims(&encode("{}")), Some(Granted::default()));
-        for opaque in ["", "abc", "a.b", "a.!!!.c", &encode("[")] {
-            assert_eq!(claims(opaque), None, "{opaque}");
         }
     }
 

@@ -42,3 +42,4 @@ mod stand_in;
 mod stand_in_client;
 mod support;
 mod sync;
+mod tokens;

@@ -15,7 +15,7 @@ use watchfloor::microsoft::consent::{Callback, Who, parse_callback};
 use watchfloor::microsoft::{CallError, Client, CloudAppsQuery, FindError, Page, SignInError, SignedIn, Target, cloud_apps, endpoint, xdr};
 use watchfloor::model::{Cloud, ConsentOutcome, DirectoryId, Product, TenantId};
 
-const NAME: &str = "defender";
+pub const NAME: &str = "defender";
 const CALLBACK: &str = "https://portal.example.com/consent/callback";
 const ROLES: [(Product, &str); 3] = [
     (Product::DefenderXdr, "Incident.Read.All"),
@@ -23,7 +23,7 @@ const ROLES: [(Product, &str); 3] = [
     (Product::CloudApps, "Investigation.Read"),
 ];
 
-fn file(content: &str) -> PathBuf {
+pub fn file(content: &str) -> PathBuf {
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("watchfloor-test-{}", Uuid::new_v4()));
     std::fs::write(&path, content).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -31,14 +31,14 @@ fn file(content: &str) -> PathBuf {
 }
 
 /// A stand-in with the directory Contoso, which has consented to the one app, and a client of that app.
-struct Scene {
-    cloud: StandIn,
-    client: Client,
-    target: Target,
+pub struct Scene {
+    pub cloud: StandIn,
+    pub client: Client,
+    pub target: Target,
 }
 
 impl Scene {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::with(Credential::Secret(SECRET.to_owned(), None), Some(file(SECRET)), None, None).await
     }
 
@@ -80,11 +80,11 @@ impl Scene {
         Self { cloud, client, target: Target::new(TenantId::new(), directory, Cloud::Commercial) }
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    pub fn now(&self) -> DateTime<Utc> {
         self.cloud.world().now()
     }
 
-    async fn probe(&self, product: Product) -> Result<(), CallError> {
+    pub async fn probe(&self, product: Product) -> Result<(), CallError> {
         self.client.probe(&self.target, NAME, product, self.now()).await
     }
 
