@@ -3,12 +3,14 @@
 use super::database::Database;
 use super::{Usage, say};
 use crate::config::Config;
-use crate::microsoft::{CallError, Client};
-use crate::model::TenantId;
+use crate::microsoft::Client;
 use crate::model::clock::now;
+use crate::model::{TenantId, Verdict};
+use crate::store::permissions::{self, Permission};
 use crate::store::tenants::Tenant;
 use crate::store::{Db, DbRole, tenant_lists, tenants};
 use crate::sync;
+use crate::sync::verify::{find, rows};
 use anyhow::{Context, Result};
 use chrono::TimeDelta;
 use std::process::ExitCode;
@@ -46,7 +48,8 @@ pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
         Ok((_database, db)) => {
             table.row("database", true, "reachable, and its schema fits")?;
             for tenant in chosen(&db, &args).await? {
-                customer(&microsoft, &tenant, &mut table).await?;
+                let known = known(&db, &tenant).await?;
+                customer(&microsoft, &tenant, &known, &mut table).await?;
             }
             db.close().await;
         }
@@ -71,27 +74,38 @@ async fn chosen(db: &Db, args: &Args) -> Result<Vec<Tenant>> {
     Ok(all.into_iter().filter(|tenant| tenant.directory_id.is_some()).collect())
 }
 
-/// A token and a call for each product of each app.
-async fn customer(microsoft: &Client, tenant: &Tenant, table: &mut Table) -> Result<()> {
+/// What is stored of its permissions: it tells which dear calls were made lately.
+async fn known(db: &Db, tenant: &Tenant) -> Result<Vec<Permission>> {
+    let mut tx = db.tenant(tenant.tenant_id).await?;
+    Ok(permissions::list(&mut tx, tenant.tenant_id).await?)
+}
+
+/// A token for each product of each app, and a call for each permission.
+async fn customer(microsoft: &Client, tenant: &Tenant, known: &[Permission], table: &mut Table) -> Result<()> {
     let Some(target) = sync::target(tenant) else {
         return table.row(&tenant.name, false, "no directory is connected: the customer has not consented yet");
     };
     for app in microsoft.apps().filter(|app| tenant.apps.contains(&app.name)) {
         for (&product, expected) in &app.permissions {
-            let subject = format!("{} · {} · {}", tenant.name, app.name, product.label());
-            let found = async {
-                let roles = microsoft.roles(&target, &app.name, product, now()).await?;
-                microsoft.probe(&target, &app.name, product, now()).await?;
-                Ok::<_, CallError>(expected.iter().filter(|name| !roles.contains(name)).cloned().collect::<Vec<_>>())
-            };
-            match found.await {
-                Ok(missing) if missing.is_empty() => table.row(&subject, true, "token, permissions and API work")?,
-                Ok(missing) => table.row(&subject, false, &format!("not granted: {}", missing.join(", ")))?,
-                Err(error) => table.row(&subject, false, &error.reason())?,
+            let finding = find(microsoft, &target, (&app.name, product, expected), known, now()).await;
+            for row in rows(&finding, known, false, now()) {
+                let subject = format!("{} · {} · {} · {}", tenant.name, app.name, product.label(), row.permission);
+                table.row(&subject, row.verdict().is_good(), &told(&row))?;
             }
         }
     }
     Ok(())
+}
+
+/// What is known of a permission, and what to do, in one line.
+fn told(row: &Permission) -> String {
+    let verdict = match (row.verdict(), &row.proof) {
+        (Verdict::Works, Some(proof)) => format!("works: {proof}"),
+        (verdict, _) => verdict.label().to_lowercase(),
+    };
+    let answer = row.answer.as_ref().filter(|_| row.verdict() != Verdict::Works).map(|answer| format!(" ({answer})"));
+    let rest = [&row.reason, &row.remedy].into_iter().flatten().map(|text| format!(" {text}")).collect::<String>();
+    format!("{verdict}{}{}{rest}", answer.unwrap_or_default(), if rest.is_empty() { "" } else { "." })
 }
 
 /// What was found, a line each.

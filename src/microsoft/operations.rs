@@ -6,6 +6,7 @@
 pub mod cloud_apps;
 pub mod endpoint;
 pub mod graph;
+pub mod probes;
 pub mod xdr;
 
 use crate::model::Product;

@@ -18,6 +18,50 @@ super::words::words! {
 }
 
 super::words::words! {
+    /// What a permission is good for, all things together.
+    Verdict {
+        /// A real call that it allows was answered.
+        Works = "works",
+        /// Granted, and not to be tried without acting.
+        Untried = "untried",
+        /// Granted, and the API refuses the call all the same.
+        Fails = "fails",
+        Missing = "missing",
+        Revoked = "revoked",
+        Unlicensed = "unlicensed",
+        Unknown = "unknown",
+        /// Never looked at.
+        Asked = "asked",
+    }
+}
+
+impl Verdict {
+    /// For people.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Works => "Works",
+            Self::Untried => "Granted, not tried",
+            Self::Fails => "Granted, refused",
+            Self::Missing => "Missing",
+            Self::Revoked => "Revoked",
+            Self::Unlicensed => "No licence",
+            Self::Unknown => "Not known",
+            Self::Asked => "Not tested yet",
+        }
+    }
+
+    /// Nothing is wrong with it.
+    pub const fn is_good(self) -> bool {
+        matches!(self, Self::Works | Self::Untried)
+    }
+
+    /// Something is wrong with it, for certain.
+    pub const fn is_bad(self) -> bool {
+        matches!(self, Self::Fails | Self::Missing | Self::Revoked | Self::Unlicensed)
+    }
+}
+
+super::words::words! {
     /// What a trip of a customer to Microsoft is for.
     ConsentStep {
         /// To allow one app what it asks for.

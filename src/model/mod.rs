@@ -20,7 +20,7 @@ pub(crate) mod words;
 pub use access::{Role, Scope};
 pub use change::{ChangeState, LookupState};
 pub use cloud::Cloud;
-pub use consent::{ConsentOutcome, ConsentStep, PermissionState};
+pub use consent::{ConsentOutcome, ConsentStep, PermissionState, Verdict};
 pub use ids::{AlertId, AttemptId, ChangeId, DirectoryId, IncidentId, InviteId, LookupId, RunId, TenantId, TokenId, UserId};
 pub use incident::{Severity, Status};
 pub use places::{CloudAppsHost, Places, Region};

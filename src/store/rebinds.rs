@@ -110,13 +110,7 @@ async fn unbind(tx: &mut Scoped, request: &Request, now: DateTime<Utc>) -> Resul
     }
     super::invites::revoke_all(tx, request.tenant_id, now).await?;
     // What was granted and read was another directory's.
-    sqlx::query(
-        "update tenant_permissions set granted = null, licensed = null, working = null, state = 'asked', reason = null, checked_at = null
-         where tenant_id = $1",
-    )
-    .bind(request.tenant_id)
-    .execute(&mut **tx)
-    .await?;
+    super::permissions::forget(tx, request.tenant_id, now).await?;
     sqlx::query(
         "update sync_state set state = 'waiting', watermark = null, complete_until = null, backfill_from = null, backfill_done = 0,
                                last_success = null, failing_since = null, failures = 0, reason = null, remedy = null,

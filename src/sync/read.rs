@@ -309,7 +309,9 @@ pub(super) async fn consequences(
         health::forgery(tx, tenant, product, error.kind(), &error.reason()).await?;
     }
     health::settle(tx, tenant, &READ_STATES, now).await?;
-    if before != standing.state && matches!(standing.state, SyncHealth::ConsentLost | SyncHealth::NoPermission | SyncHealth::NoLicence) {
+    let refused = matches!(error, Some(CallError::Unauthorized | CallError::Forbidden { .. }));
+    let lost = matches!(standing.state, SyncHealth::ConsentLost | SyncHealth::NoPermission | SyncHealth::NoLicence);
+    if refused || (lost && before != standing.state) {
         reading.reader.queue.recheck(tx, tenant).await?;
     }
     Ok(())

@@ -56,6 +56,11 @@ const ROWS: &[(&str, &str)] = &[
         "lookups",
         "insert into lookups (tenant_id, lookup_id, operation, args, actor) values ($1, gen_random_uuid(), 'xdr.incidents.get', array['1'], 'ann')",
     ),
+    ("token_claims", "insert into token_claims (tenant_id, app, product, fetched_at) values ($1, 'a', 'graph', now())"),
+    (
+        "permission_drifts",
+        "insert into permission_drifts (tenant_id, app, product, permission, at, was, became) values ($1, 'a', 'graph', 'X', now(), 'works', 'revoked')",
+    ),
     ("daily_counts", "insert into daily_counts (tenant_id, day) values ($1, '2000-01-01')"),
 ];
 

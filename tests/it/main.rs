@@ -13,6 +13,7 @@ mod configuration;
 mod consent;
 mod counters;
 mod customer;
+mod doctor;
 mod drift;
 mod embedded;
 mod engine;

@@ -67,9 +67,17 @@ pub fn app(secret: &Path) -> config::App {
 
 impl Rig {
     pub async fn start() -> Self {
+        Self::asking(&[]).await
+    }
+
+    /// The same, with an app that asks for these permissions besides.
+    pub async fn asking(more: &[(Product, &[&str])]) -> Self {
         let db = database().await;
         let secret = secret_file();
-        let app = app(&secret);
+        let mut app = app(&secret);
+        for (product, names) in more {
+            app.permissions.entry(*product).or_default().extend(names.iter().map(|&name| name.to_owned()));
+        }
         let mut world = World::new(7);
         let roles = app.permissions.iter().flat_map(|(product, names)| names.iter().map(|name| (*product, name.clone()))).collect();
         world.register_app(App {

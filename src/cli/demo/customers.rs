@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::demo::{Example, ExampleKind, StandIn, examples, prepare};
 use crate::model::clock::now;
 use crate::model::registration::{Raw, Registration};
-use crate::model::{Cloud, ConsentOutcome, DirectoryId, PermissionState, Product, TenantId, TenantState};
+use crate::model::{Cloud, ConsentOutcome, DirectoryId, PermissionState, Product, TenantId, TenantState, Verdict};
 use crate::store::audit::{Actor, By};
 use crate::store::consents::{Ending, LIFETIME, Start};
 use crate::store::permissions::{self, Permission};
@@ -112,17 +112,16 @@ async fn once_granted(tx: &mut Scoped, example: &Example, tenant: &Tenant, now: 
     let id = tenant.tenant_id;
     tenants::set_state(tx, &DEMO, id, &[TenantState::Verifying], TenantState::Active, "Every product is read.", now).await?;
     for &product in example.products {
+        let app = tenant.apps.first().context("an example asks for an app")?;
         let row = Permission {
-            app: tenant.apps.first().context("an example asks for an app")?.clone(),
-            product,
-            permission: super::permission(product).to_owned(),
-            expected: true,
             granted: Some(true),
             licensed: Some(true),
             working: Some(true),
             state: PermissionState::Granted,
-            reason: None,
             checked_at: Some(now),
+            since: Some(now),
+            settled: Some(Verdict::Works),
+            ..Permission::asked(app, product, super::permission(product))
         };
         permissions::record(tx, id, &row).await?;
     }
