@@ -170,6 +170,7 @@ fn client(address: SocketAddr, secret: &str, size: Size) -> Client {
         certificate_file: None,
         private_key_file: None,
         consent: ConsentForm::V2,
+        optional: false,
         permissions,
     };
     let client = Client::stand_in(address, &[app], clock::now()).unwrap().with_concurrency(size.concurrency);

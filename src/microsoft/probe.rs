@@ -84,7 +84,6 @@ impl CallError {
             | Self::OurCredential { aadsts: Some(number) }
             | Self::Entra { aadsts: Some(number), .. } => Some(format!("AADSTS{number}")),
             Self::Entra { aadsts: None, error } => Some(error.clone()),
-            Self::ConsentLost { aadsts: None } | Self::OurCredential { aadsts: None } => None,
             Self::NoLicence { aadsts: None } => http(403, Some("DisabledFeature")),
             Self::Forbidden { code } => http(403, code.as_deref()),
             Self::Unauthorized => http(401, None),
@@ -92,7 +91,9 @@ impl CallError {
             Self::Throttled { .. } => http(429, None),
             Self::Rejected { status, code, .. } => http(*status, code.as_deref()),
             Self::Server { status } => http(*status, None),
-            Self::WrongTenantToken
+            Self::ConsentLost { aadsts: None }
+            | Self::OurCredential { aadsts: None }
+            | Self::WrongTenantToken
             | Self::Network(_)
             | Self::Unexpected(_)
             | Self::RefusedLink

@@ -171,8 +171,7 @@ async fn a_token_for_another_api_is_told_with_its_audience_and_a_wrong_cloud_wit
     let mut rig = Rig::start().await;
     let customer = rig.customer("Contoso").await;
     let wrong = "https://api.security.microsoft.com";
-    let api =
-        config::Api { cloud: Cloud::Commercial, product: ENDPOINT, base: None, audience: Some(wrong.to_owned()), token: None };
+    let api = config::Api { cloud: Cloud::Commercial, product: ENDPOINT, base: None, audience: Some(wrong.to_owned()), token: None };
     let client = Client::stand_in(rig.cloud.address(), &[app(&rig.secret)], rig.now()).unwrap();
     rig.reader.microsoft = client.with_retry_delay(Duration::from_millis(1)).with_apis(&[api]).unwrap();
     rig.verify(customer, 3).await;

@@ -80,7 +80,7 @@ pub async fn find(
             continue;
         }
         let answer = microsoft.prove(target, app, probe, device.as_deref(), now).await;
-        if let (true, Ok(Some(id))) = (std::ptr::eq(probe.operation, &endpoint::MACHINES_LIST), &answer) {
+        if let (true, Ok(Some(id))) = (probe.operation.name == endpoint::MACHINES_LIST.name, &answer) {
             device = Some(id.clone());
         }
         finding.tried.push(Tried { probe, result: answer.map(drop) });
