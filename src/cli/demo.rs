@@ -57,6 +57,32 @@ const APPS: [(&str, Cloud, &[Product]); 3] = [
     ("defender-gcc", Cloud::Gcc, &[Product::DefenderXdr, Product::DefenderEndpoint, Product::CloudApps]),
 ];
 
+/// A permission list of an app, by product.
+type Permissions = &'static [(Product, &'static [&'static str])];
+
+/// The apps that healthy customers consent to besides, for what goes beyond reading: name, permissions.
+const MORE: [(&str, Permissions); 1] = [("respond", RESPOND)];
+
+const RESPOND: Permissions = &[
+    (Product::DefenderXdr, &["Incident.ReadWrite.All"]),
+    (
+        Product::DefenderEndpoint,
+        &[
+            "Alert.ReadWrite.All",
+            "Machine.ReadWrite.All",
+            "Machine.Isolate",
+            "Machine.Scan",
+            "Machine.CollectForensics",
+            "Machine.RestrictExecution",
+            "Machine.StopAndQuarantine",
+            "Machine.LiveResponse",
+            "Machine.Offboard",
+            "User.Read.All",
+            "Ti.ReadWrite",
+        ],
+    ),
+];
+
 pub async fn run(args: Args) -> Result<ExitCode> {
     ensure!(args.listen.ip().is_loopback(), Usage(anyhow!("--listen must be an address of this machine, such as 127.0.0.1:8080")));
     let stop = Stop::on_signals()?;
@@ -120,15 +146,21 @@ fn config(public_url: &Url, address: SocketAddr, secret: &Path) -> Config {
         data_dir: PathBuf::new(),
         outbound: Outbound::default(),
         login: Login::default(),
-        app: APPS.iter().map(|(name, cloud, products)| app(name, *cloud, products, secret)).collect(),
+        app: apps(secret),
         api: Vec::new(),
         sync: Sync { interval: Duration::from_secs(15), ..Sync::default() },
     }
 }
 
-fn app(name: &str, cloud: Cloud, products: &[Product], secret: &Path) -> App {
-    let permissions: BTreeMap<Product, Vec<String>> =
-        products.iter().map(|product| (*product, vec![permission(*product).to_owned()])).collect();
+fn apps(secret: &Path) -> Vec<App> {
+    let read = |products: &[Product]| products.iter().map(|product| (*product, vec![permission(*product).to_owned()])).collect();
+    let named = |(product, names): &(Product, &[&str])| (*product, names.iter().map(|&name| name.to_owned()).collect());
+    let readers = APPS.iter().map(|(name, cloud, products)| app(name, *cloud, read(products), secret));
+    let more = MORE.iter().map(|(name, permissions)| app(name, Cloud::Commercial, permissions.iter().map(named).collect(), secret));
+    readers.chain(more).collect()
+}
+
+fn app(name: &str, cloud: Cloud, permissions: BTreeMap<Product, Vec<String>>, secret: &Path) -> App {
     App {
         name: name.to_owned(),
         cloud,

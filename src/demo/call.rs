@@ -2,10 +2,13 @@
 
 use super::hosts::{self, Api};
 use crate::model::DirectoryId;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http_body::Frame;
 use serde_json::Value;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// No request to Microsoft is larger.
@@ -88,12 +91,14 @@ pub(super) struct Answer {
     /// The call came before the `Retry-After` it had been given.
     pub early: bool,
     pub delay: Option<Duration>,
+    /// The connection is cut after so many bytes of the body.
+    pub cut: Option<usize>,
 }
 
 impl Answer {
     fn new(status: u16, kind: &str, body: String) -> Self {
         let headers = vec![(header::CONTENT_TYPE, kind.to_owned())];
-        Self { status, headers, body, directory: None, api: None, early: false, delay: None }
+        Self { status, headers, body, directory: None, api: None, early: false, delay: None, cut: None }
     }
 
     pub fn json(status: u16, body: &Value) -> Self {
@@ -137,7 +142,12 @@ impl Answer {
     }
 
     pub fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.body));
+        let mut body = self.body;
+        if let Some(bytes) = self.cut {
+            body.truncate((0..=bytes).rev().find(|at| body.is_char_boundary(*at)).unwrap_or_default());
+        }
+        let body = if self.cut.is_some() { Body::new(Broken(Some(body.into()))) } else { Body::from(body) };
+        let mut response = Response::new(body);
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         for (name, value) in self.headers {
             if let Ok(value) = HeaderValue::from_str(&value) {
@@ -146,5 +156,20 @@ impl Answer {
         }
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response.into_response()
+    }
+}
+
+/// A body that ends with an error after its one piece: the server then cuts the connection.
+struct Broken(Option<Bytes>);
+
+impl HttpBody for Broken {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        Poll::Ready(Some(match self.0.take().filter(|piece| !piece.is_empty()) {
+            Some(piece) => Ok(Frame::data(piece)),
+            None => Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted)),
+        }))
     }
 }

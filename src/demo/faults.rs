@@ -31,6 +31,10 @@ pub enum Fault {
     NextLink(String),
     /// The right answer with an `@odata.nextLink` to itself.
     LoopingPages,
+    /// For a call that changes something: it is not carried out, and the connection is cut.
+    Cut,
+    /// For a call that changes something: it is carried out, but the answer is lost.
+    Acted(Loss),
     /// Token endpoint: a token of another directory.
     TokenOf(DirectoryId),
     /// Token endpoint: this status, `error` and AADSTS number.
@@ -39,6 +43,19 @@ pub enum Fault {
     ExpiresIn(Value),
     /// Token endpoint: a bad `id_token`.
     IdToken(IdTokenLie),
+}
+
+/// How the answer to a call that was carried out gets lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The connection is cut before the body.
+    Cut,
+    /// The connection is cut in the middle of the body.
+    Half,
+    /// An answer that comes too late, or never.
+    Silence(Duration),
+    /// This status with an error body.
+    Status(u16),
 }
 
 /// What is wrong with an `id_token`.
@@ -96,6 +113,11 @@ impl Fault {
             }
             Self::Unauthorized => refuse(401, "Unauthorized", "The token is not accepted."),
             Self::Forbidden => refuse(403, "Forbidden", "The application does not have any of the required application permissions."),
+            Self::Cut => {
+                let mut answer = Answer::json(200, &Value::Null);
+                answer.cut = Some(0);
+                answer
+            }
             Self::DisabledFeature => refuse(403, "DisabledFeature", "The feature is turned off for the tenant."),
             _ => return None,
         })
@@ -111,7 +133,13 @@ impl Fault {
                 }
                 answer.body.truncate(half);
             }
-            Self::Slow(delay) => answer.delay = Some(*delay),
+            Self::Slow(delay) | Self::Acted(Loss::Silence(delay)) => answer.delay = Some(*delay),
+            Self::Acted(Loss::Cut) => answer.cut = Some(0),
+            Self::Acted(Loss::Half) => answer.cut = Some(answer.body.len() / 2),
+            Self::Acted(Loss::Status(status)) => {
+                let api = answer.api.unwrap_or(Api::DefenderEndpoint);
+                answer = super::gate::refusal(api, *status, "InternalServerError", "");
+            }
             Self::NextLink(link) => add_next_link(&mut answer, link),
             Self::LoopingPages => {
                 let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&call.query).finish();
@@ -150,10 +178,13 @@ struct Planned {
 pub(super) struct Faults(HashMap<(DirectoryId, Api), VecDeque<Planned>>);
 
 impl Faults {
-    /// The fault of this call, if any.
-    pub fn take(&mut self, directory: DirectoryId, api: Api) -> Option<Fault> {
+    /// The fault of this call, if any. Those for calls that change something wait for one.
+    pub fn take(&mut self, directory: DirectoryId, api: Api, writes: bool) -> Option<Fault> {
         let queue = self.0.get_mut(&(directory, api))?;
         let first = queue.front_mut()?;
+        if !writes && matches!(first.fault, Fault::Cut | Fault::Acted(_)) {
+            return None;
+        }
         if first.pass > 0 {
             first.pass -= 1;
             return None;

@@ -98,7 +98,7 @@ pub(super) fn serve(
         world.limits.told(directory, operation.name, &seconds.to_string(), now);
         return too_many(api, seconds).of(api, directory);
     }
-    let fault = world.faults.take(directory, api);
+    let fault = world.faults.take(directory, api, call.method != axum::http::Method::GET);
     if let Some(Fault::Throttle(Some(retry_after))) = &fault {
         world.limits.told(directory, operation.name, retry_after, now);
     }

@@ -35,7 +35,7 @@ mod world;
 mod xdr;
 
 pub use examples::{Example, ExampleKind, examples, prepare};
-pub use faults::{Fault, IdTokenLie, Times};
+pub use faults::{Fault, IdTokenLie, Loss, Times};
 pub use hosts::Api;
 pub use ledger::{Ledger, Request, Shown};
 pub use world::{Account, App, Credential, Directory, World};

@@ -31,7 +31,7 @@ pub(super) fn answer(world: &mut World, call: &Call, tenant: &str, version: Vers
             early.early = true;
             return Some(Err(early.header(axum::http::header::RETRY_AFTER, seconds.to_string())));
         }
-        world.faults.take(id, Api::Token).map(Ok)
+        world.faults.take(id, Api::Token, true).map(Ok)
     });
     let answer = match fault {
         Some(Err(early)) => early,

@@ -16,6 +16,7 @@ mod http;
 mod id_token;
 mod lanes;
 mod lookup;
+pub mod machines;
 mod odata;
 pub mod operations;
 mod probe;

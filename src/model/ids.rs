@@ -51,6 +51,8 @@ id!(/// An incident in our database.
     IncidentId);
 id!(/// An alert in our database.
     AlertId);
+id!(/// A device in our database.
+    DeviceId);
 id!(/// One reading of one product of one tenant.
     RunId);
 id!(/// Something to be changed at Microsoft.

@@ -1,6 +1,7 @@
 //! The words every floor shares. No input or output happens here.
 
 pub mod access;
+pub mod action;
 pub mod change;
 pub mod clock;
 pub mod cloud;
@@ -21,7 +22,7 @@ pub use access::{Role, Scope};
 pub use change::{ChangeState, LookupState};
 pub use cloud::Cloud;
 pub use consent::{ConsentOutcome, ConsentStep, PermissionState, Verdict};
-pub use ids::{AlertId, AttemptId, ChangeId, DirectoryId, IncidentId, InviteId, LookupId, RunId, TenantId, TokenId, UserId};
+pub use ids::{AlertId, AttemptId, ChangeId, DeviceId, DirectoryId, IncidentId, InviteId, LookupId, RunId, TenantId, TokenId, UserId};
 pub use incident::{Severity, Status};
 pub use places::{CloudAppsHost, Places, Region};
 pub use product::Product;

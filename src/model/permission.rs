@@ -24,6 +24,8 @@ pub fn plain(product: Product, permission: &str) -> &'static str {
         (_, "Machine.Scan") => "start a virus scan on a device",
         (_, "Machine.StopAndQuarantine") => "stop and quarantine a file on a device",
         (_, "Machine.RestrictExecution") => "restrict which programs a device runs during an attack",
+        (_, "Machine.LiveResponse") => "run commands and fetch files on a device",
+        (_, "Machine.Offboard") => "take a device out of Defender for Endpoint",
         (_, "Machine.CollectForensics") => "collect evidence from a device",
         (_, "Vulnerability.Read.All") => "read which vulnerabilities are known on devices",
         (_, "Software.Read.All") => "read which software is installed on devices",

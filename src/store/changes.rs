@@ -49,12 +49,13 @@ pub struct New<'a> {
     pub comment: Option<&'a str>,
 }
 
-/// Writes a change down, with its audit row ("change.intended"). The caller queues its sending in the same transaction.
-pub async fn intend(tx: &mut Scoped, by: &By, tenant: TenantId, change: ChangeId, new: &New<'_>, now: DateTime<Utc>) -> sqlx::Result<()> {
+/// Writes a change down, with its audit row ("change.intended"). The caller queues its sending in the same transaction. False: the id is
+/// known already (a form sent twice), and nothing was written.
+pub async fn intend(tx: &mut Scoped, by: &By, tenant: TenantId, change: ChangeId, new: &New<'_>, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let actor = by.login();
-    sqlx::query(
+    let done = sqlx::query(
         "insert into changes (tenant_id, change_id, operation, args, subject, request, comment, user_id, actor, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (tenant_id, change_id) do nothing",
     )
     .bind(tenant)
     .bind(change)
@@ -68,8 +69,12 @@ pub async fn intend(tx: &mut Scoped, by: &By, tenant: TenantId, change: ChangeId
     .bind(now)
     .execute(&mut **tx)
     .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
     let after = json!({ "change": change, "operation": new.operation, "args": new.args, "request": new.request, "comment": new.comment });
-    audit::record(tx, by.event("change.intended").tenant(tenant).object(new.subject).after(after)).await
+    audit::record(tx, by.event("change.intended").tenant(tenant).object(new.subject).after(after)).await?;
+    Ok(true)
 }
 
 /// Takes a change for sending. `None`: it has been taken before, and must not be sent again.
@@ -109,12 +114,14 @@ pub struct Outcome<'a> {
     pub answer: Option<Value>,
 }
 
-/// Notes how a change stands and, when it ended, writes the audit row ("change.done", "change.failed" …). A final state is kept for good.
+/// Notes how a change stands and, when it ended, writes the audit row ("change.done", "change.failed" …). A final state is kept for good,
+/// and what is known to run does not become unknown.
 pub async fn settle(tx: &mut Scoped, change: &Change, outcome: &Outcome<'_>, now: DateTime<Utc>) -> sqlx::Result<()> {
     let done = sqlx::query(
         "update changes set state = $3, reason = $4, external_id = coalesce($5, external_id), answer = coalesce($6, answer),
-                finished_at = case when $7 then $8 end, looks = looks + 1
-         where tenant_id = $1 and change_id = $2 and state not in ('done', 'failed', 'cancelled', 'lost')",
+                finished_at = case when $7 then $8 end
+         where tenant_id = $1 and change_id = $2 and state not in ('done', 'failed', 'cancelled', 'lost')
+           and ($3 <> 'unknown' or state <> 'running')",
     )
     .bind(change.tenant_id)
     .bind(change.change_id)
@@ -136,6 +143,23 @@ pub async fn settle(tx: &mut Scoped, change: &Change, outcome: &Outcome<'_>, now
     Ok(())
 }
 
+/// Notes that Microsoft was asked in vain. `counts`: it answered, and knew of no such thing. `unknown`: what was being sent is so no more.
+pub async fn looked(tx: &mut Scoped, change: &Change, reason: &str, counts: bool, unknown: bool) -> sqlx::Result<()> {
+    sqlx::query(
+        "update changes set looks = looks + case when $4 then 1 else 0 end, reason = $3,
+                state = case when $5 and state = 'sending' then 'unknown' else state end
+         where tenant_id = $1 and change_id = $2 and state in ('sending', 'running', 'unknown')",
+    )
+    .bind(change.tenant_id)
+    .bind(change.change_id)
+    .bind(reason)
+    .bind(counts)
+    .bind(unknown)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// One change of the transaction's scope.
 pub async fn get(tx: &mut Scoped, change: ChangeId) -> sqlx::Result<Option<Change>> {
     sqlx::query_as("select * from changes where change_id = $1").bind(change).fetch_optional(&mut **tx).await
@@ -151,6 +175,30 @@ pub async fn recent(tx: &mut Scoped, tenant: TenantId, of: Option<&str>, limit: 
     .bind(limit)
     .fetch_all(&mut **tx)
     .await
+}
+
+/// A page of a tenant's changes, newest first: those before the one at `before`.
+pub async fn list(tx: &mut Scoped, tenant: TenantId, before: Option<ChangeId>, limit: i64) -> sqlx::Result<Vec<Change>> {
+    sqlx::query_as(
+        "select * from changes where tenant_id = $1
+           and ($2::uuid is null or (created_at, change_id) < (select created_at, change_id from changes where tenant_id = $1 and change_id = $2))
+         order by created_at desc, change_id desc limit $3",
+    )
+    .bind(tenant)
+    .bind(before)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// How many changes of an operation a user has asked for since then, in every tenant of the transaction's scope.
+pub async fn asked_since(tx: &mut Scoped, by: &By, operation: &str, since: DateTime<Utc>) -> sqlx::Result<i64> {
+    sqlx::query_scalar("select count(*) from changes where user_id = $1 and operation = $2 and created_at > $3")
+        .bind(by.user())
+        .bind(operation)
+        .bind(since)
+        .fetch_one(&mut **tx)
+        .await
 }
 
 /// Changes that have not ended, oldest first, for the plan to queue again. Needs an all-tenants transaction.

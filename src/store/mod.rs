@@ -21,6 +21,8 @@ pub mod changes;
 pub mod claims;
 pub mod consents;
 pub mod coverage;
+pub mod device_reads;
+pub mod devices;
 pub mod drifts;
 pub mod embedded;
 pub mod health;

@@ -5,18 +5,20 @@
 //!
 //! What is read all the time is not queued: `store::sync_state` says what is due, and [`rounds`](super::rounds) reads it.
 
+mod jobs;
+
+pub(super) use jobs::Verify;
+
 use super::read::Reader;
-use super::{lookup, push, rounds, verify};
+use super::{rounds, verify};
 use crate::config;
 use crate::microsoft::Client;
-use crate::model::{ChangeId, LookupId, Product, TenantId, clock};
+use crate::model::{ChangeId, LookupId, Product, TenantId};
 use crate::store::audit::{Actor, By};
-use crate::store::{Db, Scoped, changes, lookups, runs, sessions, sync_state, tenants, usage};
+use crate::store::{Db, Scoped, changes, device_reads, lookups, runs, sessions, sync_state, tenants, usage};
 use chrono::{DateTime, TimeDelta, Utc};
-use graphile_worker::{
-    Cron, IntoTaskHandlerResult, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, TaskHandler, WorkerContext, WorkerUtils,
-};
-use serde::{Deserialize, Serialize};
+use graphile_worker::{Cron, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, WorkerUtils};
+use jobs::{Devices, LookUp, Plan, Push};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +31,7 @@ const JOBS: usize = 16;
 /// Checks and changes that one plan queues at most; the rest follows a minute later.
 const CHECKED: i64 = 50;
 const CHANGES: i64 = 500;
+const DEVICES: i64 = 100;
 /// Permissions of tenants that are read are checked this often.
 const CHECK_EVERY: TimeDelta = TimeDelta::hours(24);
 
@@ -70,6 +73,13 @@ impl Queue {
     pub async fn look_up(&self, tx: &mut Scoped, tenant: TenantId, lookup: LookupId) -> anyhow::Result<()> {
         let spec = spec(format!("lookup:{lookup}"), None, JobKeyMode::PreserveRunAt);
         self.utils.clone().with_executor(&mut **tx).add_job(LookUp { tenant, lookup }, spec).await?;
+        Ok(())
+    }
+
+    /// Asks for a reading of a tenant's devices, at once. Asking twice is asking once.
+    pub async fn devices(&self, tx: &mut Scoped, tenant: TenantId) -> anyhow::Result<()> {
+        let spec = spec(format!("devices:{tenant}"), None, JobKeyMode::PreserveRunAt);
+        self.utils.clone().with_executor(&mut **tx).add_job(Devices { tenant }, spec).await?;
         Ok(())
     }
 
@@ -117,6 +127,7 @@ pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: Cancel
         .define_job::<Verify>()
         .define_job::<Push>()
         .define_job::<LookUp>()
+        .define_job::<Devices>()
         .define_job::<Plan>()
         // Without a payload the job would get JSON null.
         .with_cron(Cron::every_minute::<Plan>().id("plan").job_key("plan").payload_value(serde_json::json!({})))
@@ -139,96 +150,14 @@ pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: Cancel
     Ok(())
 }
 
-/// Checks one tenant's consent and permissions.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Verify {
-    pub tenant: TenantId,
-    /// How often missing permissions have been looked for again.
-    #[serde(default)]
-    pub round: u8,
-}
-
-/// Carries one change to Microsoft.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Push {
-    tenant: TenantId,
-    change: ChangeId,
-}
-
-/// Puts one question to Microsoft.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct LookUp {
-    tenant: TenantId,
-    lookup: LookupId,
-}
-
-/// Queues what is due and not queued, and throws away what is old.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Plan {}
-
-impl TaskHandler for Verify {
-    const IDENTIFIER: &'static str = "verify";
-
-    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
-        let reader = reader(&context)?;
-        told(Self::IDENTIFIER, verify::verify(&reader, self.tenant, self.round, clock::now()).await)
-    }
-}
-
-impl TaskHandler for Push {
-    const IDENTIFIER: &'static str = "push";
-
-    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
-        let reader = reader(&context)?;
-        told(Self::IDENTIFIER, push_and_queue(&reader, self, clock::now()).await)
-    }
-}
-
-impl TaskHandler for LookUp {
-    const IDENTIFIER: &'static str = "lookup";
-
-    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
-        let reader = reader(&context)?;
-        told(Self::IDENTIFIER, lookup::look_up(&reader, self.tenant, self.lookup, clock::now()).await)
-    }
-}
-
-async fn push_and_queue(reader: &Reader, job: Push, now: DateTime<Utc>) -> anyhow::Result<()> {
-    if let Some(wait) = push::push(reader, job.tenant, job.change, now).await? {
-        let mut tx = reader.db.tenant(job.tenant).await?;
-        reader.queue.push_at(&mut tx, job, Some(now + wait)).await?;
-        tx.commit().await?;
-    }
-    Ok(())
-}
-
-impl TaskHandler for Plan {
-    const IDENTIFIER: &'static str = "plan";
-
-    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
-        let reader = reader(&context)?;
-        told(Self::IDENTIFIER, plan_due(&reader, clock::now()).await)
-    }
-}
-
-fn reader(context: &WorkerContext) -> Result<Reader, String> {
-    context.get_ext::<Reader>().cloned().ok_or_else(|| "the worker was started without a reader".to_owned())
-}
-
-/// The engine stores the error with the job; it is one of the database's and holds no secret.
-fn told(job: &'static str, result: anyhow::Result<()>) -> Result<(), String> {
-    result.map_err(|error| {
-        metrics::counter!("watchfloor_job_failures_total", "job" => job).increment(1);
-        tracing::error!(job, error = format!("{error:#}"), "a job failed");
-        format!("{error:#}")
-    })
-}
-
 /// One pass of the plan.
 pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()> {
     let mut tx = reader.db.all_tenants().await?;
     for (tenant, change) in changes::open(&mut tx, CHANGES).await? {
         reader.queue.push_at(&mut tx, Push { tenant, change }, Some(now)).await?;
+    }
+    for tenant in device_reads::due(&mut tx, now, DEVICES).await? {
+        reader.queue.devices(&mut tx, tenant).await?;
     }
     for tenant in sync_state::unchecked(&mut tx, now - CHECK_EVERY, CHECKED).await? {
         reader.queue.recheck(&mut tx, tenant).await?;

@@ -4,25 +4,50 @@
 //! is asked what became of it ([`look`]). The same when an answer is lost. Only what certainly was not sent (we were asked to wait, no
 //! connection, no token) goes back to `intended`.
 
+mod endpoint;
 mod look;
+mod machine;
 mod outcome;
+mod xdr;
 
 use super::read::Reader;
 use crate::microsoft::operations::{self, Operation};
-use crate::microsoft::{CallError, Pace, Target};
+use crate::microsoft::{CallError, Granted, NetworkFault, Pace, Target};
 use crate::model::{ChangeId, ChangeState, TenantId};
-use crate::store::changes::{self, Change, Outcome};
-use crate::store::{permissions, tenants, usage};
+use crate::store::changes::{self, Change};
+use crate::store::{Scoped, permissions, tenants, usage};
 use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Duration;
 
 /// After so long in vain a change that could not be sent has failed.
 const PATIENCE: TimeDelta = TimeDelta::hours(1);
+
+/// A call that has not ended so long after its change was claimed is given up: it may have waited for its turn, and must not be made when
+/// somebody may already have found that Microsoft knows nothing of it.
+const SEND_WITHIN: TimeDelta = TimeDelta::seconds(100);
 
 /// What Microsoft is to be asked, and as which app.
 struct Errand {
     target: Target,
     app: String,
     operation: &'static Operation,
+    apps: Vec<String>,
+    granted: Vec<Granted>,
+}
+
+impl Errand {
+    /// The answer to another operation, one that only reads.
+    async fn ask(
+        &self,
+        reader: &Reader,
+        operation: &'static Operation,
+        args: &[&str],
+        query: &[(&str, &str)],
+        now: DateTime<Utc>,
+    ) -> Result<String, CallError> {
+        let app = reader.microsoft.app_to_call(operation, &self.apps, &self.granted)?;
+        reader.microsoft.look_up(&self.target, &app, operation, args, (query, None), now).await
+    }
 }
 
 /// Does the next thing for a change: sends it if nobody has, else asks what became of it. Returns when to come again, if at all.
@@ -37,7 +62,6 @@ pub async fn push(reader: &Reader, tenant: TenantId, change: ChangeId, now: Date
     }
     let errand = match errand(reader, &mut tx, &found).await? {
         Ok(errand) => errand,
-        // Of what has been sent already nothing is known any more; of the rest nothing has happened.
         Err(reason) => return give_up(tx, &found, reason, now).await,
     };
     let claimed = changes::claim(&mut tx, tenant, change, now).await?;
@@ -50,7 +74,7 @@ pub async fn push(reader: &Reader, tenant: TenantId, change: ChangeId, now: Date
     Ok(next)
 }
 
-async fn errand(reader: &Reader, tx: &mut crate::store::Scoped, change: &Change) -> anyhow::Result<Result<Errand, &'static str>> {
+async fn errand(reader: &Reader, tx: &mut Scoped, change: &Change) -> anyhow::Result<Result<Errand, &'static str>> {
     let Some(tenant) = tenants::get(tx, change.tenant_id).await? else { return Ok(Err("The tenant is gone.")) };
     let granted = super::grants(permissions::granted(tx, change.tenant_id).await?);
     let Some(operation) = operations::all().find(|operation| operation.name == change.operation) else {
@@ -65,24 +89,34 @@ async fn errand(reader: &Reader, tx: &mut crate::store::Scoped, change: &Change)
     let Ok(app) = reader.microsoft.app_to_call(operation, &tenant.apps, &granted) else {
         return Ok(Err("No app of this tenant asks for the permission this needs."));
     };
-    Ok(Ok(Errand { target, app, operation }))
+    Ok(Ok(Errand { target, app, operation, apps: tenant.apps, granted }))
 }
 
-async fn give_up(
-    mut tx: crate::store::Scoped,
-    change: &Change,
-    reason: &'static str,
-    now: DateTime<Utc>,
-) -> anyhow::Result<Option<TimeDelta>> {
-    let state = if change.state == ChangeState::Intended { ChangeState::Failed } else { ChangeState::Lost };
-    changes::settle(&mut tx, change, &Outcome { state, reason: Some(reason), external_id: None, answer: None }, now).await?;
+/// Microsoft cannot be asked. What has not been sent has failed; what has been sent may be asked about later, but not for ever.
+async fn give_up(mut tx: Scoped, change: &Change, reason: &'static str, now: DateTime<Utc>) -> anyhow::Result<Option<TimeDelta>> {
+    let next = if change.state != ChangeState::Intended && now - change.created_at < look::LAST {
+        changes::looked(&mut tx, change, &format!("Microsoft cannot be asked what became of it. {reason}"), false, true).await?;
+        Some(TimeDelta::minutes(10))
+    } else {
+        changes::settle(&mut tx, change, &outcome::plain(ChangeState::Failed, Some(reason)), now).await?;
+        None
+    };
     tx.commit().await?;
-    Ok(None)
+    Ok(next)
 }
 
 async fn send(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<Utc>) -> anyhow::Result<Option<TimeDelta>> {
     let args: Vec<&str> = change.args.iter().map(String::as_str).collect();
-    let answer = reader.microsoft.change(&errand.target, &errand.app, errand.operation, &args, change.request.as_ref(), now).await;
+    let call = reader.microsoft.change(&errand.target, &errand.app, errand.operation, &args, change.request.as_ref(), now);
+    let answer = tokio::select! {
+        biased;
+        () = tokio::time::sleep(SEND_WITHIN.to_std().unwrap_or(Duration::ZERO)) => Err(CallError::Network(NetworkFault::Timeout)),
+        answer = call => answer,
+    };
+    let refused = match &answer {
+        Err(error) if !error.may_have_acted() => Some(outcome::refused(reader, errand, change, error, now).await),
+        _ => None,
+    };
     let mut tx = reader.db.tenant(change.tenant_id).await?;
     let next = match answer {
         Ok(body) => outcome::answered(reader, &mut tx, errand, change, &body, now).await?,
@@ -96,12 +130,13 @@ async fn send(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<U
                 CallError::Throttled { retry_after: Some(wait) } => TimeDelta::from_std(wait).unwrap_or(look::FIRST),
                 _ => TimeDelta::seconds(15),
             };
-            changes::put_back(&mut tx, change.tenant_id, change.change_id, &error.reason()).await?;
-            Some(wait)
+            let waits = changes::put_back(&mut tx, change.tenant_id, change.change_id, &error.reason()).await?;
+            Some(if waits { wait } else { look::FIRST })
         }
         Err(error) => {
-            let reason = format!("{} {}", error.reason(), error.remedy().staff);
-            changes::settle(&mut tx, change, &outcome::plain(ChangeState::Failed, Some(&reason)), now).await?;
+            let (reason, external_id) = refused.unwrap_or_else(|| (error.reason(), None));
+            let outcome = changes::Outcome { external_id: external_id.as_deref(), ..outcome::plain(ChangeState::Failed, Some(&reason)) };
+            changes::settle(&mut tx, change, &outcome, now).await?;
             None
         }
     };
@@ -117,7 +152,7 @@ pub async fn count(reader: &Reader, tenant: TenantId, now: DateTime<Utc>) -> sql
 }
 
 /// The same in a transaction that is under way.
-pub(super) async fn add_usage(reader: &Reader, tx: &mut crate::store::Scoped, tenant: TenantId, now: DateTime<Utc>) -> sqlx::Result<()> {
+pub(super) async fn add_usage(reader: &Reader, tx: &mut Scoped, tenant: TenantId, now: DateTime<Utc>) -> sqlx::Result<()> {
     let used = reader.microsoft.take_usage(tenant);
     let added: Vec<_> =
         used.iter().map(|used| usage::Added { budget: used.budget, calls: used.calls, throttled: used.throttled }).collect();

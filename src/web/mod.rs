@@ -9,6 +9,7 @@ pub mod admin;
 pub mod alert;
 pub mod alerts;
 pub mod api;
+pub mod changes;
 pub mod chips;
 pub mod coverage;
 pub mod error;
@@ -82,6 +83,7 @@ pub fn router(state: AppState) -> Router {
         .merge(alert::routes())
         .merge(tenants::routes())
         .merge(tenant::routes())
+        .merge(changes::routes())
         .merge(admin::routes())
         .fallback(|| async { PageError::NotFound })
         .method_not_allowed_fallback(|| async { PageError::MethodNotAllowed })

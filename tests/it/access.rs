@@ -41,6 +41,7 @@ const ROUTES: &[(&str, &str, Who)] = &[
     ("/alerts/{id}", GET, Signed),
     ("/tenants", GET, Signed),
     ("/tenants/{tenant}", GET, Signed),
+    ("/tenants/{tenant}/changes", GET, Signed),
     ("/tenants/{tenant}/sync", POST, Who::Analyst),
     ("/tenants/{tenant}/check", POST, Who::Analyst),
     ("/admin/tenants", GET, Lead),

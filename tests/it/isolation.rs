@@ -61,6 +61,8 @@ const ROWS: &[(&str, &str)] = &[
         "permission_drifts",
         "insert into permission_drifts (tenant_id, app, product, permission, at, was, became) values ($1, 'a', 'graph', 'X', now(), 'works', 'revoked')",
     ),
+    ("devices", "insert into devices (tenant_id, device_id, external_id, name, body, synced_at) values ($1, $1, '1', 'A device', '{}', now())"),
+    ("device_reads", "insert into device_reads (tenant_id, next_due) values ($1, now())"),
     ("daily_counts", "insert into daily_counts (tenant_id, day) values ($1, '2000-01-01')"),
 ];
 

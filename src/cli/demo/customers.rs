@@ -38,12 +38,14 @@ pub async fn register(db: &Db, queue: &Queue, config: &Config, cloud: &StandIn, 
     Ok((newcomer.name, newcomer.domain))
 }
 
-/// The smallest app that covers what is to be read there.
+/// The smallest app that covers what is to be read there, and for a healthy customer those for more than reading.
 fn apps_of(config: &Config, example: &Example) -> (Vec<String>, Vec<Uuid>) {
     let covers = |products: &[Product]| example.products.iter().all(|product| products.contains(product));
+    let is_more = |app: &&crate::config::App| super::MORE.iter().any(|(name, _)| *name == app.name);
     let fits = |app: &&crate::config::App| app.cloud == example.cloud && covers(&app.permissions.keys().copied().collect::<Vec<_>>());
-    let app = config.app.iter().filter(fits).min_by_key(|app| app.permissions.len());
-    app.map(|app| (app.name.clone(), app.client_id)).into_iter().unzip()
+    let reader = config.app.iter().filter(|app| !is_more(app)).filter(fits).min_by_key(|app| app.permissions.len());
+    let more = config.app.iter().filter(|app| is_more(app) && app.cloud == example.cloud && example.kind == ExampleKind::Healthy);
+    reader.into_iter().chain(more).map(|app| (app.name.clone(), app.client_id)).unzip()
 }
 
 fn registration(example: &Example, apps: Vec<String>, known: &[(&str, Cloud)]) -> Result<Registration> {

@@ -1,27 +1,106 @@
 //! What Microsoft's answer to a change means, by the kind of change.
 
-use super::{Errand, Reader};
+use super::{Errand, Reader, endpoint, machine, xdr};
+use crate::microsoft::CallError;
 use crate::model::ChangeState;
 use crate::store::Scoped;
 use crate::store::changes::{self, Change, Outcome};
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 
 /// A state with a reason and nothing else to note.
 pub(super) fn plain(state: ChangeState, reason: Option<&str>) -> Outcome<'_> {
     Outcome { state, reason, external_id: None, answer: None }
 }
 
-/// Notes a success. Returns when to ask what came of it, where that takes time.
+/// How a change stands, as an answer tells it.
+pub(super) struct Noted {
+    pub state: ChangeState,
+    pub reason: Option<String>,
+    /// Microsoft's id of what it became.
+    pub external_id: Option<String>,
+    pub answer: Option<Value>,
+    /// The changed record as Microsoft sent it, to be stored as if it had been read.
+    pub fresh: Option<String>,
+    /// When to ask what came of it, where that takes time.
+    pub next: Option<TimeDelta>,
+}
+
+impl Noted {
+    /// A state and the answer that says so.
+    pub fn new(state: ChangeState, body: &str) -> Self {
+        Self { state, reason: None, external_id: None, answer: serde_json::from_str(body).ok(), fresh: None, next: None }
+    }
+
+    /// Done, and this is the record as it is now.
+    pub fn done(body: &str) -> Self {
+        Self { fresh: Some(body.to_owned()).filter(|body| !body.trim().is_empty()), ..Self::new(ChangeState::Done, body) }
+    }
+
+    /// With a sentence for people.
+    pub fn because(self, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..self }
+    }
+}
+
+/// Notes a success. Returns when to ask what came of it, where that takes time. Operations of another product: a line here and a file
+/// beside this one.
 pub(super) async fn answered(
     _reader: &Reader,
     tx: &mut Scoped,
-    _errand: &Errand,
+    errand: &Errand,
     change: &Change,
     body: &str,
     now: DateTime<Utc>,
 ) -> anyhow::Result<Option<TimeDelta>> {
-    let answer = serde_json::from_str(body).ok();
-    let done = Outcome { answer, ..plain(ChangeState::Done, None) };
-    changes::settle(tx, change, &done, now).await?;
-    Ok(None)
+    let noted = match change.operation.as_str() {
+        operation if operation.starts_with("endpoint.act.") => machine::answered(change, body, now),
+        operation if operation.starts_with("xdr.") || operation.starts_with("endpoint.") => Noted::done(body),
+        _ => Noted::new(ChangeState::Done, body),
+    };
+    note(tx, errand, change, &noted, now).await
+}
+
+/// Writes down how a change stands, and stores the record that came with it. Returns when to ask again.
+pub(super) async fn note(
+    tx: &mut Scoped,
+    errand: &Errand,
+    change: &Change,
+    noted: &Noted,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Option<TimeDelta>> {
+    if let Some(body) = &noted.fresh {
+        match change.operation.as_str() {
+            operation if operation.starts_with("xdr.") => xdr::store(tx, errand, change, body).await?,
+            operation if operation.starts_with("endpoint.") => endpoint::store(tx, errand, change, body, now).await?,
+            _ => {}
+        }
+    }
+    let outcome = Outcome {
+        state: noted.state,
+        reason: noted.reason.as_deref(),
+        external_id: noted.external_id.as_deref(),
+        answer: noted.answer.clone(),
+    };
+    changes::settle(tx, change, &outcome, now).await?;
+    Ok(noted.next)
+}
+
+/// What a refusal means: the sentence for people and, where it is there already, Microsoft's id of what was asked for.
+pub(super) async fn refused(
+    reader: &Reader,
+    errand: &Errand,
+    change: &Change,
+    error: &CallError,
+    now: DateTime<Utc>,
+) -> (String, Option<String>) {
+    if change.operation.starts_with("endpoint.act.") && machine::is_running_already(error) {
+        return machine::running(reader, errand, change, error, now).await;
+    }
+    let reason = match error {
+        // Microsoft's own words say what to do.
+        CallError::Rejected { told: Some(_), .. } => error.reason(),
+        _ => format!("{} {}", error.reason(), error.remedy().staff),
+    };
+    (reason, None)
 }

@@ -6,6 +6,7 @@
 mod alerts;
 mod audit;
 mod bearer;
+mod changes;
 mod coverage;
 mod incidents;
 mod invites;
@@ -83,6 +84,7 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(incidents::routes())
         .merge(alerts::routes())
         .merge(lookups::routes())
+        .merge(changes::routes())
         .merge(audit::routes());
     OpenApiRouter::with_openapi(Description::openapi()).nest(BASE, calls)
 }

@@ -1,0 +1,83 @@
+//! How the reading of each tenant's devices goes.
+
+use super::Scoped;
+use crate::model::TenantId;
+use chrono::{DateTime, Utc};
+
+/// How one tenant's devices are read.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct DeviceRead {
+    pub tenant_id: TenantId,
+    pub tenant_name: String,
+    /// The last complete reading.
+    pub read_at: Option<DateTime<Utc>>,
+    pub failing_since: Option<DateTime<Utc>>,
+    /// One sentence, while it fails.
+    pub reason: Option<String>,
+}
+
+impl DeviceRead {
+    /// The list of this tenant's devices is not what it should be.
+    pub const fn is_gap(&self) -> bool {
+        self.read_at.is_none() || self.failing_since.is_some()
+    }
+}
+
+/// Every tenant of the scope that is read, by name; at most 2,000.
+pub async fn list(tx: &mut Scoped) -> sqlx::Result<Vec<DeviceRead>> {
+    sqlx::query_as(
+        "select t.tenant_id, t.name as tenant_name, r.read_at, r.failing_since, r.reason
+         from tenants as t left join device_reads as r on r.tenant_id = t.tenant_id
+         where t.state in ('active', 'degraded', 'blind') order by lower(t.name), t.tenant_id limit 2000",
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// Tenants whose devices are to be read. Needs an all-tenants transaction.
+pub async fn due(tx: &mut Scoped, now: DateTime<Utc>, limit: i64) -> sqlx::Result<Vec<TenantId>> {
+    sqlx::query_scalar(
+        "select t.tenant_id from tenants as t left join device_reads as r on r.tenant_id = t.tenant_id
+         where t.state in ('active', 'degraded', 'blind') and t.directory_id is not null and not t.needs_approval
+           and (r.next_due is null or r.next_due <= $1)
+         order by r.next_due nulls first limit $2",
+    )
+    .bind(now)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// Notes a complete reading, begun at `now`: what it did not show is gone.
+pub async fn complete(tx: &mut Scoped, tenant: TenantId, now: DateTime<Utc>, next_due: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query("update devices set gone_at = $2 where tenant_id = $1 and gone_at is null and synced_at < $2")
+        .bind(tenant)
+        .bind(now)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query(
+        "insert into device_reads (tenant_id, read_at, next_due) values ($1, $2, $3)
+         on conflict (tenant_id) do update set read_at = $2, failing_since = null, reason = null, next_due = $3",
+    )
+    .bind(tenant)
+    .bind(now)
+    .bind(next_due)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Notes that a reading failed.
+pub async fn failed(tx: &mut Scoped, tenant: TenantId, reason: &str, now: DateTime<Utc>, next_due: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into device_reads (tenant_id, failing_since, reason, next_due) values ($1, $2, $3, $4)
+         on conflict (tenant_id) do update set failing_since = coalesce(device_reads.failing_since, $2), reason = $3, next_due = $4",
+    )
+    .bind(tenant)
+    .bind(now)
+    .bind(reason)
+    .bind(next_due)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

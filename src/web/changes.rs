@@ -1,0 +1,94 @@
+//! What somebody wanted changed at Microsoft for one tenant, and what became of it.
+
+use super::error::PageError;
+use super::extract::{Id, Query, User};
+use super::filters;
+use super::page::Page;
+use super::scope::ScopedDb;
+use super::show::When;
+use crate::app::AppState;
+use crate::model::change::deed;
+use crate::model::{ChangeId, TenantId, clock};
+use crate::store;
+use crate::store::changes::{self, Change};
+use crate::store::tenants::Tenant;
+use askama::Template;
+use axum::Router;
+use axum::routing::get;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+const ROWS: i64 = 50;
+
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/tenants/{tenant}/changes", get(list))
+}
+
+#[derive(Template)]
+#[template(path = "tenants/changes.html")]
+struct ChangeList {
+    user: User,
+    tenant: Tenant,
+    lines: Vec<Line>,
+    next: Option<ChangeId>,
+    first: bool,
+    now: DateTime<Utc>,
+}
+
+impl ChangeList {
+    fn when(&self, at: &DateTime<Utc>) -> When {
+        When::new(*at, self.now)
+    }
+}
+
+/// A change as a page shows it.
+pub struct Line {
+    pub change: Change,
+    pub created: When,
+    pub ended: Option<When>,
+}
+
+impl Line {
+    /// As seen at `now`.
+    pub fn new(change: Change, now: DateTime<Utc>) -> Self {
+        let (created, ended) = (When::new(change.created_at, now), change.finished_at.map(|at| When::new(at, now)));
+        Self { change, created, ended }
+    }
+
+    /// "Isolate device".
+    pub fn what(&self) -> String {
+        deed(&self.change.operation).to_owned()
+    }
+
+    /// What is asked of Microsoft, member by member; the comment stands elsewhere.
+    pub fn details(&self) -> Vec<(String, String)> {
+        let members = self.change.request.as_ref().and_then(|request| request.as_object()).into_iter().flatten();
+        let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        members.filter(|(name, _)| !name.eq_ignore_ascii_case("comment")).map(|(name, value)| (name.clone(), text(value))).collect()
+    }
+}
+
+#[derive(Deserialize)]
+struct Before {
+    before: Option<ChangeId>,
+}
+
+async fn list(
+    user: User,
+    db: ScopedDb,
+    Id(tenant): Id<TenantId>,
+    Query(Before { before }): Query<Before>,
+) -> Result<Page<ChangeList>, PageError> {
+    let now = clock::now();
+    let mut tx = db.begin().await?;
+    let tenant = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
+    let mut rows = changes::list(&mut tx, tenant.tenant_id, before, ROWS + 1).await?;
+    tx.commit().await?;
+    let more = i64::try_from(rows.len()).is_ok_and(|rows| rows > ROWS);
+    if more {
+        rows.pop();
+    }
+    let next = rows.last().filter(|_| more).map(|last| last.change_id);
+    let lines = rows.into_iter().map(|change| Line::new(change, now)).collect();
+    Ok(Page(ChangeList { user, tenant, lines, next, first: before.is_none(), now }))
+}
