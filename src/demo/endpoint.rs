@@ -1,22 +1,20 @@
-//! Defender for Endpoint, after "List alerts API", "Get alert information by ID API" and "List machines API".
+//! Defender for Endpoint, after "List alerts API", "Get alert information by ID API"; devices, actions and changes stand beside.
 
 use super::call::{Answer, Call};
-use super::content;
 use super::gate::{self, Operation};
 use super::hosts::Api;
 use super::ledger::Shown;
 use super::odata::{self, Kind, Operand, raw_field, text};
 use super::records::{Alert, Incident};
 use super::world::World;
+use super::{actions, alert_writes, content, machines};
 use crate::model::DirectoryId;
 use axum::http::Method;
 use serde_json::{Value, json};
 
 const ALERT_ROLES: &[&str] = &["Alert.Read.All", "Alert.ReadWrite.All"];
-const MACHINE_ROLES: &[&str] = &["Machine.Read.All", "Machine.ReadWrite.All"];
 const LIST: Operation = Operation { name: "mde alerts", per_minute: 100, per_hour: 1500, roles: ALERT_ROLES };
 const GET: Operation = Operation { name: "mde alert", per_minute: 100, per_hour: 1500, roles: ALERT_ROLES };
-const MACHINES: Operation = Operation { name: "mde machines", per_minute: 100, per_hour: 1500, roles: MACHINE_ROLES };
 
 const FIELDS: &[(&str, Kind)] = &[
     ("alertCreationTime", Kind::Date),
@@ -31,21 +29,6 @@ const FIELDS: &[(&str, Kind)] = &[
     ("severity", Kind::Text),
     ("category", Kind::Text),
 ];
-const MACHINE_FIELDS: &[(&str, Kind)] = &[
-    ("computerDnsName", Kind::Text),
-    ("id", Kind::Text),
-    ("version", Kind::Text),
-    ("deviceValue", Kind::Text),
-    ("aadDeviceId", Kind::Text),
-    ("lastSeen", Kind::Date),
-    ("exposureLevel", Kind::Text),
-    ("onboardingStatus", Kind::Text),
-    ("lastIpAddress", Kind::Text),
-    ("healthStatus", Kind::Text),
-    ("osPlatform", Kind::Text),
-    ("riskScore", Kind::Text),
-    ("rbacGroupId", Kind::Number),
-];
 const PAGE: usize = 10_000;
 
 pub(super) fn answer(world: &mut World, call: &Call) -> Answer {
@@ -56,11 +39,16 @@ pub(super) fn answer(world: &mut World, call: &Call) -> Answer {
     match (&call.method, segments.as_slice()) {
         (&Method::GET, ["api", "alerts"]) => gate::serve(world, call, api, &LIST, |world, directory| list(world, call, directory)),
         (&Method::GET, ["api", "alerts", id]) => gate::serve(world, call, api, &GET, |world, directory| get(world, id, directory)),
-        (&Method::GET, ["api", "machines"]) => {
-            gate::serve(world, call, api, &MACHINES, |world, directory| machines(world, call, directory))
-        }
-        _ => Answer::defender(404, "ResourceNotFound", "The stand-in does not play this operation."),
+        (_, ["api", path @ ..]) => machines::answer(world, call, path)
+            .or_else(|| actions::answer(world, call, path))
+            .or_else(|| alert_writes::answer(world, call, path))
+            .unwrap_or_else(unplayed),
+        _ => unplayed(),
     }
+}
+
+fn unplayed() -> Answer {
+    Answer::defender(404, "ResourceNotFound", "The stand-in does not play this operation.")
 }
 
 fn list(world: &mut World, call: &Call, id: DirectoryId) -> Answer {
@@ -91,7 +79,7 @@ fn list(world: &mut World, call: &Call, id: DirectoryId) -> Answer {
     Answer::json(200, &json!({"@odata.context": "https://api.securitycenter.microsoft.com/api/$metadata#Alerts", "value": rows}))
 }
 
-fn get(world: &mut World, text: &str, id: DirectoryId) -> Answer {
+pub(super) fn get(world: &mut World, text: &str, id: DirectoryId) -> Answer {
     let Some(directory) = world.directories.get(&id) else { return not_found(text) };
     let holder = directory.records.home.get(text).and_then(|holder| directory.records.incidents.get(holder));
     let found = holder.and_then(|holder| Some((holder, holder.alerts.iter().find(|alert| alert.id == text)?)));
@@ -99,27 +87,6 @@ fn get(world: &mut World, text: &str, id: DirectoryId) -> Answer {
     let row = content::endpoint::alert(directory, holder, alert, true);
     show(world, id, &row);
     Answer::json(200, &row)
-}
-
-/// Answers 404 when no machine has reported lately.
-fn machines(world: &mut World, call: &Call, id: DirectoryId) -> Answer {
-    let page = match odata::page(call, MACHINE_FIELDS, PAGE, &[]) {
-        Ok(page) => page,
-        Err(refusal) => return refusal,
-    };
-    let now = world.now();
-    let Some(directory) = world.directories.get(&id) else { return not_found("directory") };
-    let all = directory.devices.iter().map(|device| content::endpoint::machine(device, now));
-    let kind_of = |name: &str| MACHINE_FIELDS.iter().find(|(known, _)| *known == name).map_or(Kind::Text, |(_, kind)| *kind);
-    let rows: Vec<Value> = all
-        .filter(|row| page.clauses.iter().all(|clause| clause.holds(|name| raw_field(row, name, kind_of(name)))))
-        .skip(page.skip)
-        .take(page.top)
-        .collect();
-    if directory.devices.is_empty() {
-        return Answer::defender(404, "ResourceNotFound", "No recent machines were found.");
-    }
-    Answer::json(200, &json!({"@odata.context": "https://api.securitycenter.microsoft.com/api/$metadata#Machines", "value": rows}))
 }
 
 fn not_found(what: &str) -> Answer {

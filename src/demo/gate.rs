@@ -84,6 +84,17 @@ pub(super) fn serve(
     operation: &Operation,
     work: impl FnOnce(&mut World, DirectoryId) -> Answer,
 ) -> Answer {
+    serve_as(world, call, api, operation, |world, directory, _| work(world, directory))
+}
+
+/// The same for an operation that looks at the caller's roles itself.
+pub(super) fn serve_as(
+    world: &mut World,
+    call: &Call,
+    api: Api,
+    operation: &Operation,
+    work: impl FnOnce(&mut World, DirectoryId, &[String]) -> Answer,
+) -> Answer {
     let (directory, roles) = match token(world, call, api) {
         Ok(visitor) => visitor,
         Err(reason) => return unauthorized(api, reason),
@@ -106,7 +117,7 @@ pub(super) fn serve(
         return instead.of(api, directory);
     }
     let allowed = operation.roles.iter().any(|needed| roles.iter().any(|role| role.eq_ignore_ascii_case(needed)));
-    let answer = if allowed { work(world, directory) } else { forbidden(api, operation) };
+    let answer = if allowed { work(world, directory, &roles) } else { forbidden(api, operation) };
     let answer = match &fault {
         Some(fault) => fault.bend(call, answer),
         None => answer,

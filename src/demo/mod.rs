@@ -8,6 +8,9 @@
 //! The first path segment is the host that is played: `https://HOST/path` is found at `http://127.0.0.1:PORT/HOST/path`. A
 //! request whose `Host` header already names a host of Microsoft's (a TLS proxy stands in front) is understood as well.
 
+mod actions;
+mod actions_list;
+mod alert_writes;
 mod assertion;
 mod call;
 mod cloud_apps;
@@ -24,6 +27,7 @@ mod hosts;
 mod keys;
 mod ledger;
 mod login;
+mod machines;
 mod odata;
 mod pages;
 mod records;
@@ -34,6 +38,7 @@ mod token;
 mod world;
 mod xdr;
 
+pub use actions::Ending;
 pub use examples::{Example, ExampleKind, examples, prepare};
 pub use faults::{Fault, IdTokenLie, Loss, Times};
 pub use hosts::Api;

@@ -1,6 +1,6 @@
 //! The part of OData that the Defender APIs document: comparisons joined by `and`, over named fields; `$top` and `$skip`.
 
-use super::call::{Answer, Call};
+use super::call::{Answer, Call, find};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
@@ -65,13 +65,18 @@ type Fields = &'static [(&'static str, Kind)];
 
 /// Reads the query options of a list, and refuses those that are not documented.
 pub(super) fn page(call: &Call, fields: Fields, max: usize, others: &[&str]) -> Result<Page, Answer> {
+    page_of(&call.query, fields, max, others)
+}
+
+/// The same from a query's names and values.
+pub(super) fn page_of(query: &[(String, String)], fields: Fields, max: usize, others: &[&str]) -> Result<Page, Answer> {
     let wrong = |text: String| Answer::defender(400, "ODataError", &text);
-    let number = |name: &str, default: usize| match call.query(name) {
+    let number = |name: &str, default: usize| match find(query, name) {
         None => Ok(default),
         Some(text) => text.parse::<usize>().map_err(|_| wrong(format!("Invalid value '{text}' for {name}."))),
     };
     if let Some((name, _)) =
-        call.query.iter().find(|(name, _)| !matches!(name.as_str(), "$filter" | "$top" | "$skip") && !others.contains(&name.as_str()))
+        query.iter().find(|(name, _)| !matches!(name.as_str(), "$filter" | "$top" | "$skip") && !others.contains(&name.as_str()))
     {
         return Err(wrong(format!("The query option '{name}' is not supported.")));
     }
@@ -81,7 +86,7 @@ pub(super) fn page(call: &Call, fields: Fields, max: usize, others: &[&str]) -> 
             "The limit of '{max}' for Top query has been exceeded. The value from the incoming request is '{top}'."
         )));
     }
-    let clauses = call.query("$filter").map_or_else(|| Ok(Vec::new()), |text| parse(text, fields)).map_err(wrong)?;
+    let clauses = find(query, "$filter").map_or_else(|| Ok(Vec::new()), |text| parse(text, fields)).map_err(wrong)?;
     Ok(Page { clauses, top, skip })
 }
 

@@ -48,6 +48,9 @@ pub(super) struct Alert {
     pub status: &'static str,
     pub classification: Option<&'static str>,
     pub determination: Option<&'static str>,
+    /// Of the alert itself; else the incident's.
+    pub assigned_to: Option<String>,
+    pub comments: Vec<Comment>,
     pub raw: Option<Value>,
 }
 
@@ -165,6 +168,8 @@ impl Records {
             status: "New",
             classification: None,
             determination: None,
+            assigned_to: None,
+            comments: Vec::new(),
             raw: None,
         }
     }

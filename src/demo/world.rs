@@ -1,10 +1,12 @@
 //! Everything the stand-in knows, and the strings that tests and the demo pull.
 
+use super::actions::{Action, Ending};
 use super::content::names::{Device, Person};
 use super::faults::Faults;
 use super::gate::Limits;
 use super::keys::Keys;
 use super::ledger::Ledger;
+use super::machines::Edits;
 use super::records::Records;
 use super::rng::{Rng, seed_of};
 use super::signin::Codes;
@@ -41,6 +43,11 @@ pub struct Directory {
     pub(super) people: Vec<Person>,
     pub(super) devices: Vec<Device>,
     pub(super) records: Records,
+    /// By the device's id.
+    pub(super) edits: BTreeMap<String, Edits>,
+    pub(super) actions: Vec<Action>,
+    pub(super) next_ending: Option<Ending>,
+    pub(super) investigations: Vec<serde_json::Value>,
     /// Tokens with a lower number are no longer taken.
     pub(super) oldest_token: u64,
 }
@@ -72,8 +79,22 @@ impl Directory {
             people,
             devices,
             records: Records::new(seed_of(domain)),
+            edits: BTreeMap::new(),
+            actions: Vec::new(),
+            next_ending: None,
+            investigations: Vec::new(),
             oldest_token: 0,
         }
+    }
+
+    /// The ids of its devices, as Defender for Endpoint knows them.
+    pub fn device_ids(&self) -> Vec<String> {
+        self.devices.iter().map(|device| device.id.clone()).collect()
+    }
+
+    /// Takes every device away.
+    pub fn forget_devices(&mut self) {
+        self.devices.clear();
     }
 
     /// The main domain.
@@ -159,6 +180,10 @@ impl World {
     pub fn remove_directory(&mut self, id: DirectoryId) {
         self.directories.remove(&id);
         self.grants.retain(|(directory, _), _| *directory != id);
+    }
+
+    pub fn directory_mut(&mut self, id: DirectoryId) -> Option<&mut Directory> {
+        self.directories.get_mut(&id)
     }
 
     pub fn directory(&self, id: DirectoryId) -> Option<&Directory> {

@@ -26,6 +26,7 @@ pub(super) fn answer(world: &mut World, call: &Call) -> Answer {
         (&Method::GET, ["api", "incidents"]) => {
             gate::serve(world, call, Api::DefenderXdr, &LIST, |world, directory| list(world, call, directory))
         }
+        (&Method::PATCH, ["api", "incidents", id]) => super::alert_writes::incident(world, call, id),
         (&Method::GET, ["api", "incidents", id]) => {
             gate::serve(world, call, Api::DefenderXdr, &GET, |world, directory| get(world, id, directory))
         }
@@ -52,7 +53,7 @@ fn list(world: &mut World, call: &Call, id: DirectoryId) -> Answer {
     Answer::json(200, &json!({"@odata.context": "https://api.security.microsoft.com/api/$metadata#Incidents", "value": rows}))
 }
 
-fn get(world: &mut World, text: &str, id: DirectoryId) -> Answer {
+pub(super) fn get(world: &mut World, text: &str, id: DirectoryId) -> Answer {
     let Some(directory) = world.directories.get(&id) else { return not_found(text) };
     let Ok(number) = text.parse::<i64>() else {
         return Answer::defender(400, "BadRequest", &format!("'{text}' is not an incident id."));

@@ -52,7 +52,7 @@ pub fn alert(directory: &Directory, incident: &Incident, alert: &Alert, with_evi
         "id": alert.id,
         "incidentId": (!incident.hidden).then_some(incident.id),
         "investigationId": null,
-        "assignedTo": incident.assigned_to,
+        "assignedTo": alert.assigned_to.as_ref().or(incident.assigned_to.as_ref()),
         "severity": plan.severity,
         "status": alert.status,
         "classification": alert.classification,
@@ -76,7 +76,7 @@ pub fn alert(directory: &Directory, incident: &Incident, alert: &Alert, with_evi
         "threatName": plan.family.map(|family| format!("HackTool:Win32/{family}")),
         "mitreTechniques": plan.techniques,
         "relatedUser": {"userName": cast.user.account, "domainName": directory.domain()},
-        "comments": comments(&incident.comments),
+        "comments": comments(incident.comments.iter().chain(&alert.comments)),
         "evidence": evidence,
     })
 }

@@ -66,8 +66,8 @@ pub fn incident(directory: &Directory, incident: &Incident) -> Value {
     })
 }
 
-pub fn comments(comments: &[Comment]) -> Value {
-    comments.iter().map(|note| json!({"comment": note.text, "createdBy": note.by, "createdTime": stamp(note.at)})).collect()
+pub fn comments<'a>(comments: impl IntoIterator<Item = &'a Comment>) -> Value {
+    comments.into_iter().map(|note| json!({"comment": note.text, "createdBy": note.by, "createdTime": stamp(note.at)})).collect()
 }
 
 /// When the thing itself happened: some minutes before the alert.
@@ -113,7 +113,7 @@ fn alert(directory: &Directory, incident: &Incident, alert: &Alert) -> Value {
         "classification": alert.classification,
         "determination": alert.determination,
         "detectionSource": plan.source.detection(),
-        "assignedTo": incident.assigned_to,
+        "assignedTo": alert.assigned_to.as_ref().or(incident.assigned_to.as_ref()),
         "actorName": null,
         "threatFamilyName": plan.family,
         "mitreTechniques": plan.techniques,
