@@ -119,7 +119,7 @@ fn investigate(world: &mut World, call: &Call, directory: DirectoryId, machine: 
         Ok(body) => body,
         Err(refusal) => return refusal,
     };
-    if !body.get("Comment").and_then(Value::as_str).is_some_and(|comment| !comment.is_empty()) {
+    if body.get("Comment").and_then(Value::as_str).is_none_or(str::is_empty) {
         return Answer::defender(400, "MissingRequiredParameter", "Comment is required");
     }
     let now = world.now();

@@ -172,7 +172,7 @@ fn create(world: &mut World, call: &Call, directory: DirectoryId) -> Answer {
         Ok(body) => body,
         Err(refusal) => return refusal,
     };
-    if let Some(name) = needed.iter().find(|name| !body.get(**name).and_then(Value::as_str).is_some_and(|text| !text.is_empty())) {
+    if let Some(name) = needed.iter().find(|name| body.get(**name).and_then(Value::as_str).is_none_or(str::is_empty)) {
         return Answer::defender(400, "MissingRequiredParameter", &format!("{name} is required"));
     }
     if let Err(refusal) = word(&body, "severity", &["Informational", "Low", "Medium", "High"]) {
