@@ -52,6 +52,7 @@ const CLAIM: &str = "
         from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
         where s.enabled and s.next_due <= greatest($1, now()) and (s.lease_until is null or s.lease_until < clock_timestamp())
           and ($3::uuid is null or s.tenant_id = $3) and ($4::text is null or s.product = $4)
+          and ($5::boolean is null or (s.backfill_done < 1) = $5)
           and t.state in ('active', 'degraded', 'blind') and not t.needs_approval and t.directory_id is not null
         order by s.next_due
         limit $2
@@ -67,14 +68,17 @@ const CLAIM: &str = "
               where p.tenant_id = s.tenant_id and p.granted) as granted";
 
 /// Takes the leases, for 15 s, of up to `limit` readings that are due at `now`, longest overdue first: of products that nobody reads, of
-/// tenants that are to be read (not paused, offboarded or unapproved). Needs an all-tenants transaction.
-pub async fn claim_due(tx: &mut Scoped, limit: i64, now: DateTime<Utc>) -> sqlx::Result<Vec<Claimed>> {
-    sqlx::query_as(CLAIM).bind(now).bind(limit).bind(None::<TenantId>).bind(None::<Product>).fetch_all(&mut **tx).await
+/// tenants that are to be read (not paused, offboarded or unapproved). `first`: of first readings, or of all others. Needs an all-tenants
+/// transaction.
+pub async fn claim_due(tx: &mut Scoped, first: bool, limit: i64, now: DateTime<Utc>) -> sqlx::Result<Vec<Claimed>> {
+    let query = sqlx::query_as(CLAIM).bind(now).bind(limit).bind(None::<TenantId>).bind(None::<Product>);
+    query.bind(first).fetch_all(&mut **tx).await
 }
 
 /// The same for one product of one tenant. `None`: not due, read by somebody else, or not to be read.
 pub async fn claim(tx: &mut Scoped, tenant: TenantId, product: Product, now: DateTime<Utc>) -> sqlx::Result<Option<Claim>> {
-    let claimed: Option<Claimed> = sqlx::query_as(CLAIM).bind(now).bind(1_i64).bind(tenant).bind(product).fetch_optional(&mut **tx).await?;
+    let query = sqlx::query_as(CLAIM).bind(now).bind(1_i64).bind(tenant).bind(product).bind(None::<bool>);
+    let claimed: Option<Claimed> = query.fetch_optional(&mut **tx).await?;
     Ok(claimed.map(|claimed| claimed.claim))
 }
 

@@ -2,12 +2,15 @@
 //!
 //! What is due stands in `store::sync_state`, and so does who reads it: a lease for each product of each tenant. So any number of processes
 //! may do this at once, and one that dies is replaced by the others. Leases are taken many at a time, and readings that found nothing new
-//! are noted many at a time (`quiet`); everything else has a transaction of its own.
+//! are noted many at a time (`quiet`); everything else has a transaction of its own. First readings, which take long, get half of the
+//! places at most: what is new elsewhere does not wait for somebody's history.
 
 use super::read::{self, Reader};
 use crate::model::clock;
 use crate::store::sync_state::{self, Claimed};
 use chrono::{DateTime, Utc};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -23,12 +26,13 @@ const GRACE: Duration = Duration::from_secs(25);
 pub async fn run(reader: &Reader) {
     let (started, warm_up) = (Instant::now(), WARM_UP.min(reader.settings.interval));
     let mut readings = JoinSet::new();
+    let first = Arc::new(AtomicUsize::new(0));
     while !reader.stop.is_cancelled() {
         while readings.try_join_next().is_some() {}
         let places = places(reader.settings.concurrency, started.elapsed(), warm_up);
         let free = places.saturating_sub(readings.len());
         // A few at a time, so that taking leases stays one statement for many.
-        let taken = if free >= (places / 8).max(1) { begin(reader, &mut readings, free).await } else { 0 };
+        let taken = if free >= (places / 8).max(1) { begin(reader, &mut readings, &first, (free, places)).await } else { 0 };
         if taken < free.max(1) {
             tokio::select! {
                 () = reader.stop.cancelled() => {}
@@ -48,17 +52,19 @@ fn places(concurrency: usize, elapsed: Duration, warm_up: Duration) -> usize {
     places.clamp(1, concurrency)
 }
 
-/// Begins up to `free` readings that are due, and returns how many.
-async fn begin(reader: &Reader, readings: &mut JoinSet<()>, free: usize) -> usize {
+/// Begins up to `free` readings that are due, and returns how many. `first` counts the first readings under way.
+async fn begin(reader: &Reader, readings: &mut JoinSet<()>, first: &Arc<AtomicUsize>, (free, places): (usize, usize)) -> usize {
     let now = clock::now();
-    let claimed = claim(reader, free, now).await.unwrap_or_else(|error| {
+    let for_first = places.div_ceil(2).saturating_sub(first.load(Ordering::Relaxed));
+    let claimed = claim(reader, free, for_first, now).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "what is due could not be looked up");
         Vec::new()
     });
     let taken = claimed.len();
     for one in claimed {
-        let reader = reader.clone();
+        let (reader, counted) = (reader.clone(), (one.claim.backfill_done < 1.0).then(|| Counted::new(first)));
         readings.spawn(async move {
+            let _counted = counted;
             let (tenant, product) = (one.tenant_id, one.product);
             if let Err(error) = read::claimed(&reader, tenant, product, one.claim, now).await {
                 metrics::counter!("watchfloor_job_failures_total", "job" => "read").increment(1);
@@ -69,11 +75,32 @@ async fn begin(reader: &Reader, readings: &mut JoinSet<()>, free: usize) -> usiz
     taken
 }
 
-async fn claim(reader: &Reader, most: usize, now: DateTime<Utc>) -> sqlx::Result<Vec<Claimed>> {
+async fn claim(reader: &Reader, most: usize, for_first: usize, now: DateTime<Utc>) -> sqlx::Result<Vec<Claimed>> {
+    let limit = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     let mut tx = reader.db.all_tenants().await?;
-    let claimed = sync_state::claim_due(&mut tx, i64::try_from(most).unwrap_or(i64::MAX), now).await?;
+    let mut claimed = sync_state::claim_due(&mut tx, false, limit(most), now).await?;
+    let left = (most - claimed.len()).min(for_first);
+    if left > 0 {
+        claimed.extend(sync_state::claim_due(&mut tx, true, limit(left), now).await?);
+    }
     tx.commit().await?;
     Ok(claimed)
+}
+
+/// A first reading, counted while it runs, however it ends.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::rig::{Customer, Rig};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+use watchfloor::config::Sync;
 use watchfloor::demo::{Api, Fault, Times};
 use watchfloor::model::Product;
 use watchfloor::sync::engine;
@@ -14,9 +15,12 @@ struct Worker {
 
 impl Worker {
     fn start(rig: &Rig, interval: Duration) -> Self {
+        Self::start_with(rig, interval, rig.reader.settings.concurrency)
+    }
+
+    fn start_with(rig: &Rig, interval: Duration, concurrency: usize) -> Self {
         let stop = CancellationToken::new();
-        let mut settings = rig.reader.settings.clone();
-        settings.interval = interval;
+        let settings = Sync { interval, concurrency, ..rig.reader.settings.clone() };
         let task = tokio::spawn(engine::run(rig.db.worker.clone(), rig.reader.microsoft.clone(), settings, stop.clone()));
         Self { stop, task }
     }
@@ -100,6 +104,30 @@ async fn two_workers_read_each_product_once_per_interval() {
         let calls = rig.cloud.world().ledger.requests_of(customer.directory, Api::DefenderXdr).len();
         assert!((3..=most).contains(&calls), "{calls} calls in {:?}", start.elapsed());
     }
+}
+
+#[tokio::test]
+async fn first_readings_of_many_tenants_leave_half_of_the_places_to_what_is_new_elsewhere() {
+    let rig = Rig::start().await;
+    let well = rig.read_customer("Fabrikam").await;
+    for n in 0..3 {
+        let new = rig.customer(&format!("New{n}")).await;
+        rig.verify(new, 0).await;
+        for api in [Api::DefenderXdr, Api::DefenderEndpoint, Api::CloudApps] {
+            rig.fault(new, api, Fault::Slow(Duration::from_secs(8)), Times::Forever);
+        }
+    }
+    let worker = Worker::start_with(&rig, Duration::from_secs(1), 2);
+    let mut tx = rig.db.web.tenant(well.tenant).await.unwrap();
+    rig.reader.queue.read(&mut tx, well.tenant, Product::DefenderXdr).await.unwrap();
+    tx.commit().await.unwrap();
+    for title in ["One", "Two", "Three", "Four"] {
+        rig.cloud.world().add_incident(well.directory, title).unwrap();
+        let start = Instant::now();
+        until(title, async || rig.count(well, &format!("incidents where title = '{title}'")).await == 1).await;
+        assert!(start.elapsed() < Duration::from_secs(6), "{title} after {:?}", start.elapsed());
+    }
+    worker.stop().await;
 }
 
 #[tokio::test]

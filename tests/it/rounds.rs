@@ -1,7 +1,7 @@
 //! Readings that find nothing new, which are noted many at a time.
 
 use crate::rig::Rig;
-use chrono::TimeDelta;
+use chrono::{SubsecRound, TimeDelta};
 use sqlx::Row;
 use watchfloor::model::{Product, RunId, SyncHealth};
 use watchfloor::store::quiet::{self, Quiet};
@@ -51,7 +51,8 @@ async fn a_change_after_quiet_readings_is_stored_and_an_older_page_of_another_re
 async fn quiet_readings_of_several_tenants_are_noted_together_but_for_those_whose_lease_is_lost() {
     let rig = Rig::start().await;
     let (kept, lost) = (rig.read_customer("Alder").await, rig.read_customer("Birch").await);
-    let now = rig.now() + TimeDelta::hours(1);
+    // Whole seconds: the database keeps microseconds.
+    let now = (rig.now() + TimeDelta::hours(1)).trunc_subsecs(0);
     let mut rows = Vec::new();
     for (customer, drift) in [(kept, 0), (lost, 1)] {
         let fence: i64 = rig.rows(customer, "select fence from sync_state where product = 'defender_xdr'").await[0].get(0);
