@@ -3,9 +3,12 @@
 //! Whoever has something to note puts it down and takes a turn; who has the turn notes everything that lies there. So batches grow by
 //! themselves with the load, and nobody waits for a timer.
 
-use crate::model::{Product, TenantId};
-use crate::store::Db;
+use super::pages;
+use super::read::{Reading, Stop};
+use crate::model::{Product, SyncHealth, TenantId};
 use crate::store::quiet::{self, Quiet};
+use crate::store::sync_state::Standing;
+use crate::store::{Db, usage};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -59,6 +62,38 @@ impl Desk {
         }
         drop(turn);
         told.await.unwrap_or(Err(Arc::new(sqlx::Error::WorkerCrashed)))
+    }
+}
+
+/// Whether nothing is to be written but that it was read: the product stands as well as before, and what came is nothing, or what came last
+/// time and is stored.
+pub(super) fn is_quiet(reading: &Reading<'_>, standing: &Standing, rest: Option<&pages::Batch>, known: bool) -> bool {
+    let stands = reading.claim.state == SyncHealth::Ok && standing.state == SyncHealth::Ok && reading.claim.failures == 0;
+    stands && reading.claim.backfill_done >= 1.0 && (known || rest.is_some_and(pages::Batch::is_empty))
+}
+
+/// Notes a quiet reading, and the calls made for its tenant.
+pub(super) async fn note_quiet(reading: &Reading<'_>, standing: &Standing) -> Result<(), Stop> {
+    let reader = reading.reader;
+    let used = reader.microsoft.take_usage(reading.tenant).into_iter();
+    let used = used.map(|used| usage::Added { budget: used.budget, calls: used.calls, throttled: used.throttled }).collect();
+    let row = Quiet {
+        tenant: reading.tenant,
+        product: reading.product,
+        fence: reading.claim.fence,
+        watermark: reading.progress.watermark,
+        complete_until: standing.complete_until,
+        last_success: standing.last_success,
+        next_due: standing.next_due,
+        reconciled_day: standing.reconciled_day,
+        reconciled_week: standing.reconciled_week,
+        run: reading.run.clone(),
+        used,
+    };
+    match reader.quiet.note(&reader.db, row).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Stop::LeaseLost),
+        Err(error) => Err(Stop::Store(anyhow::anyhow!(error))),
     }
 }
 

@@ -7,14 +7,13 @@
 use super::engine::Queue;
 use super::pages::{self, Pager};
 use super::quiet::Desk;
-use super::{health, plan, write};
+use super::{health, plan, quiet, write};
 use crate::config;
 use crate::microsoft::{CallError, Client};
 use crate::model::{Product, RunId, SyncHealth, TenantId, TenantState};
-use crate::store::quiet::Quiet;
 use crate::store::runs::{self, Run};
 use crate::store::sync_state::{self, Claim, Progress, Standing};
-use crate::store::{Db, Scoped, usage};
+use crate::store::{Db, Scoped};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +34,7 @@ pub struct Reader {
     pub settings: config::Sync,
     /// Ends readings at the next page.
     pub stop: CancellationToken,
-    quiet: Desk,
+    pub(super) quiet: Desk,
 }
 
 impl Reader {
@@ -219,8 +218,8 @@ async fn finish(reading: &mut Reading<'_>, result: Result<Read, Stop>) -> Result
     reading.run.outcome = Some(outcome(&standing, error.as_ref()));
     reading.run.error = error.as_ref().map(CallError::reason);
     let (desk, of, fence) = (reading.reader.quiet.clone(), (reading.tenant, reading.product), claim.fence);
-    if let Some(digest) = digest.filter(|digest| is_quiet(reading, &standing, rest.as_ref(), desk.is_known(of, fence, digest))) {
-        note_quiet(reading, &standing).await?;
+    if let Some(digest) = digest.filter(|digest| quiet::is_quiet(reading, &standing, rest.as_ref(), desk.is_known(of, fence, digest))) {
+        quiet::note_quiet(reading, &standing).await?;
         desk.remember(of, fence, digest);
         measure(reading, None);
         return Ok(());
@@ -235,39 +234,8 @@ async fn finish(reading: &mut Reading<'_>, result: Result<Read, Stop>) -> Result
     Ok(())
 }
 
-/// Whether nothing is to be written but that it was read: the product stands as well as before, and what came is nothing, or what came last
-/// time and is stored.
-fn is_quiet(reading: &Reading<'_>, standing: &Standing, rest: Option<&pages::Batch>, known: bool) -> bool {
-    let stands = reading.claim.state == SyncHealth::Ok && standing.state == SyncHealth::Ok && reading.claim.failures == 0;
-    stands && reading.claim.backfill_done >= 1.0 && (known || rest.is_some_and(pages::Batch::is_empty))
-}
-
 fn stored_nothing(run: &Run) -> bool {
     run.added + run.changed + run.quarantined == 0
-}
-
-async fn note_quiet(reading: &Reading<'_>, standing: &Standing) -> Result<(), Stop> {
-    let reader = reading.reader;
-    let used = reader.microsoft.take_usage(reading.tenant).into_iter();
-    let used = used.map(|used| usage::Added { budget: used.budget, calls: used.calls, throttled: used.throttled }).collect();
-    let quiet = Quiet {
-        tenant: reading.tenant,
-        product: reading.product,
-        fence: reading.claim.fence,
-        watermark: reading.progress.watermark,
-        complete_until: standing.complete_until,
-        last_success: standing.last_success,
-        next_due: standing.next_due,
-        reconciled_day: standing.reconciled_day,
-        reconciled_week: standing.reconciled_week,
-        run: reading.run.clone(),
-        used,
-    };
-    match reader.quiet.note(&reader.db, quiet).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Stop::LeaseLost),
-        Err(error) => Err(Stop::Store(anyhow::anyhow!(error))),
-    }
 }
 
 fn outcome(standing: &Standing, error: Option<&CallError>) -> String {
