@@ -1,5 +1,6 @@
 //! What every handler can be given.
 
+pub mod notices;
 pub mod onboarding;
 pub mod questions;
 
@@ -21,6 +22,8 @@ pub struct AppState {
     pub hasher: Hasher,
     pub queue: Queue,
     pub microsoft: microsoft::Client,
+    /// What every page tells those who run the portal.
+    pub notices: notices::Notices,
     /// Present in `watchfloor demo` only.
     pub demo: Option<Arc<Demo>>,
 }

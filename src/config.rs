@@ -5,10 +5,12 @@
 mod api;
 mod app;
 mod cidr;
+mod credential;
 
 pub use api::{Api, TokenVersion};
 pub use app::{App, ConsentForm};
 pub use cidr::Cidr;
+pub use credential::{Assertion, Credential, Held, Identity, IdentityPlace, ManagedIdentity, Source};
 
 use anyhow::{Context, Result, ensure};
 use secrecy::{ExposeSecret, SecretString};
@@ -43,6 +45,9 @@ pub struct Config {
     pub outbound: Outbound,
     #[serde(default)]
     pub login: Login,
+    /// Who the portal is in Azure, if credentials lie in Key Vault.
+    #[serde(default)]
+    pub identity: Option<Identity>,
     #[serde(default)]
     pub app: Vec<App>,
     #[serde(default)]
@@ -159,6 +164,12 @@ impl Config {
         }
         for (n, app) in self.app.iter().enumerate() {
             app.validate()?;
+            let in_vault = app.credentials.iter().any(|credential| matches!(credential.source, Source::Vault { .. }));
+            ensure!(
+                !in_vault || self.identity.is_some(),
+                "app `{}` keeps its credential in Key Vault: say in [identity] who reads it",
+                app.name
+            );
             ensure!(!self.app[..n].iter().any(|other| other.name == app.name), "app.name `{}` stands twice", app.name);
         }
         Ok(())

@@ -190,8 +190,3 @@ pub async fn find_directory(desk: &Desk, cloud: Cloud, domain: &str, now: DateTi
         FindError::Call(_) => "Microsoft could not be asked for this domain just now. Try again, or give the directory id.",
     })
 }
-
-/// When an app's certificate ends; `None` for a secret, whose end only Microsoft knows.
-pub fn credential_ends(desk: &Desk, app: &config::App) -> Option<DateTime<Utc>> {
-    desk.microsoft.app(&app.name)?.credential_expires_at()
-}

@@ -3,12 +3,12 @@
 use super::database::Database;
 use super::{Usage, say};
 use crate::config::Config;
-use crate::microsoft::Client;
+use crate::microsoft::{Client, CredentialStatus};
 use crate::model::clock::now;
 use crate::model::{TenantId, Verdict};
 use crate::store::permissions::{self, Permission};
 use crate::store::tenants::Tenant;
-use crate::store::{Db, DbRole, tenant_lists, tenants};
+use crate::store::{Db, DbRole, alarms, tenant_lists, tenants};
 use crate::sync;
 use crate::sync::verify::{find, rows};
 use anyhow::{Context, Result};
@@ -36,17 +36,27 @@ pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
     let microsoft = Client::configured(config, now()).map_err(Usage)?;
     let mut table = Table::default();
     table.row("configuration", true, "every key is valid")?;
+    microsoft.look_at_credentials(now()).await;
     for app in microsoft.apps() {
-        let (good, note) = match app.credential_expires_at() {
-            Some(at) if at <= now() + SOON => (at > now(), format!("the credential ends on {}", at.date_naive())),
-            Some(at) => (true, format!("the credential is good until {}", at.date_naive())),
-            None => (true, "the credential can be used".to_owned()),
-        };
-        table.row(&format!("app {}", app.name), good, &note)?;
+        for credential in app.credentials(now()) {
+            let subject = format!("app {} · {} {}", app.name, credential.kind.to_lowercase(), credential.place);
+            let (good, note) = of_credential(&credential);
+            table.row(&subject, good, &note)?;
+        }
     }
     match database(config).await {
         Ok((_database, db)) => {
             table.row("database", true, "reachable, and its schema fits")?;
+            let mut tx = db.no_tenant().await?;
+            for alarm in alarms::list(&mut tx).await? {
+                let which = if alarm.credential.is_empty() { "every credential" } else { &alarm.credential };
+                table.row(
+                    &format!("app {}", alarm.app),
+                    !alarm.credential.is_empty(),
+                    &format!("Microsoft refuses {which}: {}", alarm.remedy),
+                )?;
+            }
+            tx.commit().await?;
             for tenant in chosen(&db, &args).await? {
                 let known = known(&db, &tenant).await?;
                 customer(&microsoft, &tenant, &known, &mut table).await?;
@@ -56,6 +66,17 @@ pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
         Err(error) => table.row("database", false, &format!("{error:#}"))?,
     }
     Ok(ExitCode::from(u8::from(table.bad)))
+}
+
+fn of_credential(credential: &CredentialStatus) -> (bool, String) {
+    if let Some(trouble) = &credential.trouble {
+        return (false, trouble.clone());
+    }
+    match credential.ends_at {
+        Some(at) if at <= now() + SOON => (at > now(), format!("it ends on {}", at.date_naive())),
+        Some(at) => (true, format!("it is good until {}", at.date_naive())),
+        None => (true, "it can be used".to_owned()),
+    }
 }
 
 /// Works as the worker does, so that its rights are checked too.

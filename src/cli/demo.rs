@@ -8,7 +8,7 @@ use super::listen::{self, Stop};
 use super::serve::Portal;
 use super::{Usage, say};
 use crate::app::Demo;
-use crate::config::{App, Config, ConsentForm, Login, Outbound, Sync};
+use crate::config::{self, App, Config, ConsentForm, Login, Outbound, Sync};
 use crate::demo::{self, Credential, StandIn, World};
 use crate::microsoft;
 use crate::model::clock::now;
@@ -147,6 +147,7 @@ fn config(public_url: &Url, address: SocketAddr, secret: &Path) -> Config {
         outbound: Outbound::default(),
         login: Login::default(),
         app: apps(secret),
+        identity: None,
         api: Vec::new(),
         sync: Sync { interval: Duration::from_secs(15), ..Sync::default() },
     }
@@ -165,9 +166,7 @@ fn app(name: &str, cloud: Cloud, permissions: BTreeMap<Product, Vec<String>>, se
         name: name.to_owned(),
         cloud,
         client_id: Uuid::new_v4(),
-        client_secret_file: Some(secret.to_owned()),
-        certificate_file: None,
-        private_key_file: None,
+        credentials: vec![config::Credential::secret_file(secret)],
         consent: ConsentForm::V2,
         optional: false,
         permissions,

@@ -3,6 +3,7 @@
 use super::database::Database;
 use super::listen::{self, Stop};
 use super::{Usage, metrics, say};
+use crate::app::notices::Notices;
 use crate::app::{AppState, Demo};
 use crate::auth::links;
 use crate::auth::passwords::Hasher;
@@ -22,6 +23,7 @@ use tokio::net::TcpListener;
 /// Connections of one web process and of one worker.
 const WEB_POOL: u32 = 20;
 const WORKER_POOL: u32 = 20;
+const CREDENTIALS_EVERY: Duration = Duration::from_secs(60);
 /// A worker whose database went away begins again after this long.
 const WORKER_PAUSE: Duration = Duration::from_secs(5);
 
@@ -72,10 +74,33 @@ pub async fn run(config: Config, args: Args) -> Result<ExitCode> {
         portal.worker(database.connect(DbRole::Worker, WORKER_POOL).await?, &stop).await;
         anyhow::Ok(())
     };
-    tokio::try_join!(web, worker)?;
+    let watched = stop.asked.run_until_cancelled(watch_credentials(&portal.microsoft));
+    let (_, done) = tokio::join!(watched, async { tokio::try_join!(web, worker) });
+    done?;
     metrics.await?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Looks once a minute whether a credential has changed, and says when each ends, in either part of the portal.
+async fn watch_credentials(microsoft: &microsoft::Client) {
+    let mut due = tokio::time::interval(CREDENTIALS_EVERY);
+    loop {
+        due.tick().await;
+        microsoft.look_at_credentials(now()).await;
+        for app in microsoft.apps() {
+            for credential in app.credentials(now()) {
+                let (name, place) = (app.name.clone(), credential.place);
+                ::metrics::gauge!("watchfloor_credential_readable", "app" => name.clone(), "credential" => place.clone())
+                    .set(if credential.trouble.is_none() { 1.0 } else { 0.0 });
+                if let Some(end) = credential.ends_at {
+                    #[expect(clippy::cast_precision_loss, reason = "seconds of this millennium are exact")]
+                    let seconds = end.timestamp() as f64;
+                    ::metrics::gauge!("watchfloor_credential_ends_timestamp_seconds", "app" => name, "credential" => place).set(seconds);
+                }
+            }
+        }
+    }
 }
 
 /// What the two parts of the portal are made of.
@@ -95,6 +120,7 @@ impl Portal {
             hasher: Hasher::default(),
             queue: Queue::new(&db),
             microsoft: self.microsoft.clone(),
+            notices: Notices::default(),
             demo: self.demo.clone(),
         };
         tracing::info!(public_url = %self.config.public_url, "the portal is up");

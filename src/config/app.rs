@@ -1,31 +1,24 @@
 //! The app registrations that customers consent to.
 
+use super::credential::{Credential, CredentialKeys, credential_keys};
 use crate::model::{Cloud, Product};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// A multi-tenant Entra app registration that customers consent to.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "AppKeys")]
 pub struct App {
     /// Our name for it: lower-case letters, digits, `-` and `_`.
     pub name: String,
-    #[serde(default = "default_cloud")]
     pub cloud: Cloud,
     /// The registration's Application (client) ID.
     pub client_id: uuid::Uuid,
-    #[serde(default)]
-    pub client_secret_file: Option<PathBuf>,
-    #[serde(default)]
-    pub certificate_file: Option<PathBuf>,
-    #[serde(default)]
-    pub private_key_file: Option<PathBuf>,
-    #[serde(default)]
+    /// One, or two while one takes the other's place.
+    pub credentials: Vec<Credential>,
     pub consent: ConsentForm,
     /// Customers may do without it.
-    #[serde(default)]
     pub optional: bool,
     /// What the registration asks for: what consent is compared with.
     pub permissions: BTreeMap<Product, Vec<String>>,
@@ -60,11 +53,45 @@ impl ConsentForm {
     }
 }
 
+credential_keys! {
+    struct AppKeys {
+        name: String,
+        #[serde(default = "default_cloud")]
+        cloud: Cloud,
+        client_id: uuid::Uuid,
+        #[serde(default)]
+        consent: ConsentForm,
+        #[serde(default)]
+        optional: bool,
+        permissions: BTreeMap<Product, Vec<String>>,
+        #[serde(default)]
+        credential: Vec<CredentialKeys>,
+    }
+}
+
 fn default_cloud() -> Cloud {
     Cloud::Commercial
 }
 
+impl TryFrom<AppKeys> for App {
+    type Error = String;
+
+    fn try_from(written: AppKeys) -> Result<Self, String> {
+        Self::read(written).map_err(|error| format!("{error:#}"))
+    }
+}
+
 impl App {
+    fn read(mut written: AppKeys) -> Result<Self> {
+        let place = format!("app `{}`", written.name);
+        let mut credentials: Vec<Credential> = written.keys().read(&place)?.into_iter().collect();
+        for more in written.credential {
+            credentials.push(more.read(&place)?);
+        }
+        let AppKeys { name, cloud, client_id, consent, optional, permissions, .. } = written;
+        Ok(Self { name, cloud, client_id, credentials, consent, optional, permissions })
+    }
+
     pub(super) fn validate(&self) -> Result<()> {
         let name = &self.name;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
@@ -73,10 +100,11 @@ impl App {
             "app.name `{name}` may hold lower-case letters, digits, - and _ only"
         );
         ensure!(self.permissions.values().any(|list| !list.is_empty()), "app `{name}` asks for no permission: fill [app.permissions]");
-        match (&self.client_secret_file, &self.certificate_file, &self.private_key_file) {
-            (Some(_), None, None) | (None, Some(_), Some(_)) => Ok(()),
-            (Some(_), _, _) => bail!("app `{name}` has both a client_secret_file and a certificate: keep one"),
-            _ => bail!("app `{name}` needs certificate_file and private_key_file, or client_secret_file"),
-        }
+        ensure!(
+            !self.credentials.is_empty(),
+            "app `{name}` needs certificate_file and private_key_file, or client_secret_file, or another credential"
+        );
+        ensure!(self.credentials.len() <= 2, "app `{name}` has {} credentials: keep two at most", self.credentials.len());
+        Ok(())
     }
 }

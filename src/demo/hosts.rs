@@ -2,7 +2,7 @@
 
 use super::call::{Answer, Call};
 use super::world::World;
-use super::{cloud_apps, endpoint, front, login, xdr};
+use super::{azure, cloud_apps, endpoint, front, login, xdr};
 use crate::model::Product;
 
 /// What is counted, throttled and broken on its own.
@@ -35,6 +35,9 @@ enum Service {
     Endpoint,
     CloudApps,
     Graph,
+    /// Azure's endpoints on the machine itself.
+    Machine,
+    Vault,
 }
 
 fn service(host: &str) -> Option<Service> {
@@ -53,6 +56,8 @@ fn service(host: &str) -> Option<Service> {
         | "api-gov.securitycenter.microsoft.us" => Service::Endpoint,
         "portal.cloudappsecurity.com" | "portal.cloudappsecuritygov.com" | "portal.cloudappsecurity.us" => Service::CloudApps,
         "graph.microsoft.com" | "graph.microsoft.us" | "dod-graph.microsoft.us" => Service::Graph,
+        "169.254.169.254" | "169.254.129.4" => Service::Machine,
+        _ if host.ends_with(".vault.azure.net") || host.ends_with(".vault.usgovcloudapi.net") => Service::Vault,
         _ => return region(host).or_else(|| own_portal(host)),
     })
 }
@@ -85,6 +90,8 @@ pub(super) fn dispatch(world: &mut World, call: &Call) -> Answer {
         Some(Service::Graph) => {
             Answer::json(404, &serde_json::json!({"error": {"code": "ResourceNotFound", "message": "Not played yet."}}))
         }
+        Some(Service::Machine) => azure::machine(world, call),
+        Some(Service::Vault) => azure::vault(world, call),
         None => front::answer(world, call),
     }
 }

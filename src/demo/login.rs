@@ -77,6 +77,7 @@ pub(super) fn answer(world: &mut World, call: &Call) -> Answer {
     let (Some(tenant), rest) = (segments.first(), segments.get(1..).unwrap_or_default()) else { return missing() };
     match (call.method.clone(), rest) {
         (Method::GET, ["v2.0", ".well-known", "openid-configuration"]) => metadata(world, call, tenant),
+        (Method::GET, ["discovery", "instance"]) => instances(call, tenant),
         (Method::GET, ["discovery", "v2.0", "keys"]) => published_keys(world, call, tenant),
         (Method::GET | Method::POST, ["v2.0", "adminconsent"]) => consent::answer(world, call, tenant, consent::Form::V2),
         (Method::GET | Method::POST, ["adminconsent"]) => consent::answer(world, call, tenant, consent::Form::V1),
@@ -144,6 +145,26 @@ fn metadata(world: &World, call: &Call, tenant: &str) -> Answer {
             "cloud_graph_host_name": "graph.windows.net",
             "msgraph_host": "graph.microsoft.com",
             "rbac_url": "https://pas.windows.net",
+        }),
+    )
+}
+
+/// Which login hosts belong together, for clients that check their authority first. See the page "National clouds", and what Microsoft's own
+/// authentication libraries ask for.
+fn instances(call: &Call, tenant: &str) -> Answer {
+    let asked = call.query("authorization_endpoint").and_then(|url| url::Url::parse(url).ok());
+    let known = asked.as_ref().and_then(url::Url::host_str).is_some_and(|host| host == call.host || host == "login.windows.net");
+    if tenant != "common" || call.query("api-version") != Some("1.1") || !known {
+        let text = "The authority is not one of Microsoft's, or the api-version is missing.";
+        return Answer::json(400, &json!({"error": "invalid_instance", "error_description": format!("AADSTS50049: {text}")}));
+    }
+    let row = |hosts: &[&str]| json!({"preferred_network": hosts[0], "preferred_cache": hosts[hosts.len() - 1], "aliases": hosts});
+    Answer::json(
+        200,
+        &json!({
+            "tenant_discovery_endpoint": format!("https://{}/common/v2.0/.well-known/openid-configuration", call.host),
+            "api-version": "1.1",
+            "metadata": [row(&["login.microsoftonline.com", "login.windows.net"]), row(&["login.microsoftonline.us"])],
         }),
     )
 }

@@ -12,6 +12,7 @@ mod actions;
 mod actions_list;
 mod alert_writes;
 mod assertion;
+mod azure;
 mod call;
 mod cloud_apps;
 mod cloud_filters;
@@ -39,6 +40,7 @@ mod world;
 mod xdr;
 
 pub use actions::Ending;
+pub use azure::{Machine, VaultEntry};
 pub use examples::{Example, ExampleKind, examples, prepare};
 pub use faults::{Fault, IdTokenLie, Loss, Times};
 pub use hosts::Api;

@@ -85,6 +85,9 @@ fn issue(world: &mut World, call: &Call, tenant: &str, version: Version, fault: 
                 return Err(unknown());
             }
             let proof = assertion::check(world, call, &form, &app, &audiences)?;
+            if let Some(resource) = vault(version, &form) {
+                return Ok(vault_token(world, *id, &app, resource));
+            }
             client_credentials(world, *id, &app, proof, version, &form, fault)
         }
         ("authorization_code", _) => {
@@ -135,6 +138,21 @@ fn resource(version: Version, form: &[(String, String)]) -> Result<(String, Prod
         return Err(EntraError::new(400, "invalid_scope", 70_011, &text));
     };
     hosts::resource(name).map(|product| (name.to_owned(), product)).ok_or_else(|| no_resource(name))
+}
+
+/// Key Vault as the resource asked for.
+fn vault(version: Version, form: &[(String, String)]) -> Option<&str> {
+    let name = if version == Version::V1 { find(form, "resource")? } else { find(form, "scope")?.strip_suffix("/.default")? };
+    ["https://vault.azure.net", "https://vault.usgovcloudapi.net"].contains(&name).then_some(name)
+}
+
+fn vault_token(world: &World, id: DirectoryId, app: &App, resource: &str) -> Value {
+    let now = world.now().timestamp();
+    let claims = json!({
+        "aud": resource, "iss": format!("https://sts.windows.net/{id}/"), "iat": now, "nbf": now, "exp": now + LIFETIME,
+        "appid": app.client_id, "tid": id.to_string(), "ver": "1.0",
+    });
+    json!({"token_type": "Bearer", "expires_in": LIFETIME, "ext_expires_in": LIFETIME, "access_token": world.keys.sign(&claims)})
 }
 
 fn client_credentials(

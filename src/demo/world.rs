@@ -1,6 +1,7 @@
 //! Everything the stand-in knows, and the strings that tests and the demo pull.
 
 use super::actions::{Action, Ending};
+use super::azure::Azure;
 use super::content::names::{Device, Person};
 use super::faults::Faults;
 use super::gate::Limits;
@@ -110,6 +111,8 @@ pub enum Credential {
     Secret(String, Option<DateTime<Utc>>),
     /// DER of the certificate.
     Certificate(Vec<u8>),
+    /// A token of somebody else's, by its three claims.
+    Federated { issuer: String, subject: String, audience: String },
 }
 
 /// A multi-tenant (or, with `home`, single-tenant) app registration.
@@ -137,6 +140,7 @@ pub struct World {
     pub(super) codes: Codes,
     pub(super) assertions_seen: HashSet<String>,
     pub(super) rng: Rng,
+    pub(super) azure: Azure,
     pub(super) tokens_issued: u64,
     offset: TimeDelta,
     /// What was asked and shown.
@@ -156,6 +160,7 @@ impl World {
             codes: Codes::default(),
             assertions_seen: HashSet::new(),
             rng: Rng::new(seed),
+            azure: Azure::default(),
             tokens_issued: 0,
             offset: TimeDelta::zero(),
             ledger: Ledger::default(),
@@ -201,6 +206,11 @@ impl World {
     /// Registers an app, or replaces its registration. Grants stay as they were given.
     pub fn register_app(&mut self, app: App) {
         self.apps.insert(app.client_id, app);
+    }
+
+    /// A registration, as it is.
+    pub fn app(&self, client_id: Uuid) -> Option<&App> {
+        self.apps.get(&client_id)
     }
 
     /// An administrator of the directory consents: every configured role whose product is licensed.

@@ -60,15 +60,15 @@ const SUFFIXES: [&str; 7] = [
 
 /// Whether a request may go there: https on port 443 of one of Microsoft's hosts, without a user name.
 pub fn is_allowed(url: &Url) -> bool {
-    url.scheme() == "https"
-        && url.port().is_none()
-        && url.username().is_empty()
-        && url.password().is_none()
-        && url.host_str().is_some_and(|host| HOSTS.contains(&host) || SUFFIXES.iter().any(|suffix| is_below(host, suffix)))
+    is_plain(url) && url.host_str().is_some_and(|host| HOSTS.contains(&host) || SUFFIXES.iter().any(|suffix| is_below(host, suffix)))
+}
+
+pub(super) fn is_plain(url: &Url) -> bool {
+    url.scheme() == "https" && url.port().is_none() && url.username().is_empty() && url.password().is_none()
 }
 
 /// One to three plain labels before the suffix.
-fn is_below(host: &str, suffix: &str) -> bool {
+pub(super) fn is_below(host: &str, suffix: &str) -> bool {
     let plain = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     host.strip_suffix(suffix).is_some_and(|name| name.split('.').count() <= 3 && name.split('.').all(plain))
 }

@@ -3,7 +3,7 @@
 
 use super::http::Outgoing;
 use super::lanes::Service;
-use super::{CallError, Client, clouds, odata, token, wire};
+use super::{CallError, Client, clouds, odata, refusal, wire};
 use crate::model::{Cloud, DirectoryId};
 use chrono::{DateTime, Utc};
 use reqwest::Method;
@@ -44,7 +44,7 @@ impl Client {
             status @ 500.. => return Err(CallError::Server { status }.into()),
             404 => return Err(FindError::NotFound),
             _ => {
-                return Err(match token::read_refusal(&answer.body) {
+                return Err(match refusal::read_refusal(&answer.body) {
                     CallError::ConsentLost { aadsts: Some(90_002) } | CallError::Entra { aadsts: Some(900_023 | 50_059), .. } => {
                         FindError::NotFound
                     }

@@ -1,7 +1,7 @@
 //! The HTTP client: the only one that carries Microsoft's tokens.
 
-use super::clouds;
 use super::error::{CallError, NetworkFault};
+use super::{azure, clouds};
 use crate::config::Outbound;
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
@@ -23,6 +23,8 @@ pub(super) struct Http {
     client: reqwest::Client,
     /// For answers that take minutes to come.
     slow: reqwest::Client,
+    /// For Azure's endpoint on the machine itself: plain http, and never through the proxy.
+    near: reqwest::Client,
     /// Set for the stand-in cloud only.
     stand_in: Option<SocketAddr>,
 }
@@ -55,7 +57,7 @@ pub(super) struct Answer {
 
 impl Http {
     pub(super) fn new(outbound: &Outbound) -> Result<Self> {
-        Ok(Self { client: Self::real(outbound, TIME, SILENCE)?, slow: Self::real(outbound, SLOW, SLOW)?, stand_in: None })
+        Ok(Self { client: Self::real(outbound, TIME, SILENCE)?, slow: Self::real(outbound, SLOW, SLOW)?, near: near()?, stand_in: None })
     }
 
     fn real(outbound: &Outbound, time: Duration, silence: Duration) -> Result<reqwest::Client> {
@@ -76,7 +78,7 @@ impl Http {
     pub(super) fn stand_in(address: SocketAddr) -> Result<Self> {
         ensure!(address.ip().is_loopback(), "the stand-in cloud must be on a loopback address");
         let client = |time, silence| base(time, silence).build().context(UNMADE);
-        Ok(Self { client: client(TIME, SILENCE)?, slow: client(SLOW, SLOW)?, stand_in: Some(address) })
+        Ok(Self { client: client(TIME, SILENCE)?, slow: client(SLOW, SLOW)?, near: near()?, stand_in: Some(address) })
     }
 
     /// Where an address of Microsoft's is found: itself, or its place in the stand-in cloud.
@@ -94,6 +96,35 @@ impl Http {
             return Err(CallError::RefusedLink);
         }
         let client = if outgoing.slow { &self.slow } else { &self.client };
+        self.deliver(client, outgoing, now).await
+    }
+
+    /// Sends once to a Key Vault, with a token of the portal's own that goes nowhere else.
+    pub(super) async fn send_to_vault(&self, outgoing: &Outgoing, now: DateTime<Utc>) -> Result<Answer, CallError> {
+        if !azure::is_vault(&outgoing.url) {
+            return Err(CallError::RefusedLink);
+        }
+        self.deliver(&self.client, outgoing, now).await
+    }
+
+    /// Asks the machine itself for a token of its identity. Nothing of Microsoft's is sent there.
+    pub(super) async fn ask_machine(
+        &self,
+        url: &Url,
+        header: (&'static str, &SecretString),
+        now: DateTime<Utc>,
+    ) -> Result<Answer, CallError> {
+        if !azure::is_machine(url) {
+            return Err(CallError::RefusedLink);
+        }
+        let mut value =
+            HeaderValue::try_from(header.1.expose_secret()).map_err(|_| CallError::NotConfigured("IDENTITY_HEADER is no header"))?;
+        value.set_sensitive(true);
+        let request = self.near.get(self.place(url)).header(ACCEPT, "application/json").header(header.0, value);
+        receive(request.send().await.map_err(fault)?, now).await
+    }
+
+    async fn deliver(&self, client: &reqwest::Client, outgoing: &Outgoing, now: DateTime<Utc>) -> Result<Answer, CallError> {
         let mut request = client.request(outgoing.method.clone(), self.place(&outgoing.url)).header(ACCEPT, "application/json");
         if let Some(token) = &outgoing.bearer {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
@@ -107,19 +138,23 @@ impl Http {
         if let Some((content_type, body)) = &outgoing.body {
             request = request.header(CONTENT_TYPE, *content_type).body(body.clone());
         }
-        let mut response = request.send().await.map_err(fault)?;
-        let (status, retry_after) = (response.status().as_u16(), wait_of(response.headers(), now));
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(fault)? {
-            if bytes.len() + chunk.len() > MAX_ANSWER {
-                return Err(CallError::TooLarge);
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        // A page with one broken character is still a page: U+FFFD takes its place.
-        let body = String::from_utf8(bytes).unwrap_or_else(|broken| String::from_utf8_lossy(broken.as_bytes()).into_owned());
-        Ok(Answer { status, retry_after, body })
+        receive(request.send().await.map_err(fault)?, now).await
     }
+}
+
+/// The whole answer.
+async fn receive(mut response: reqwest::Response, now: DateTime<Utc>) -> Result<Answer, CallError> {
+    let (status, retry_after) = (response.status().as_u16(), wait_of(response.headers(), now));
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(fault)? {
+        if bytes.len() + chunk.len() > MAX_ANSWER {
+            return Err(CallError::TooLarge);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    // A page with one broken character is still a page: U+FFFD takes its place.
+    let body = String::from_utf8(bytes).unwrap_or_else(|broken| String::from_utf8_lossy(broken.as_bytes()).into_owned());
+    Ok(Answer { status, retry_after, body })
 }
 
 /// The most a call may take in all, and the longest silence in it; and both for a hunting query, which Microsoft ends after 200 seconds.
@@ -127,6 +162,10 @@ const TIME: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(10);
 const SLOW: Duration = Duration::from_secs(210);
 const UNMADE: &str = "the HTTP client could not be made";
+
+fn near() -> Result<reqwest::Client> {
+    base(TIME, SILENCE).build().context(UNMADE)
+}
 
 fn base(time: Duration, silence: Duration) -> reqwest::ClientBuilder {
     reqwest::Client::builder()

@@ -3,6 +3,7 @@
 //! [`Client`] is the door: it holds the configured apps, their tokens and the manners kept towards each API. Every call names a
 //! [`Target`], whose tenant comes first in each cache key, and the app to call as.
 
+mod azure;
 mod change;
 mod claims;
 pub mod cloud_apps;
@@ -20,6 +21,7 @@ pub mod machines;
 mod odata;
 pub mod operations;
 mod probe;
+mod refusal;
 mod request;
 mod sign_in;
 mod token;
@@ -29,6 +31,7 @@ pub mod xdr;
 pub use change::Granted;
 pub use claims::{Claims, Problem};
 pub use cloud_apps::CloudAppsQuery;
+pub use credential::{CredentialStatus, Verdict};
 pub use directory::FindError;
 pub use error::{CallError, NetworkFault};
 pub use http::MAX_ANSWER;
@@ -40,7 +43,7 @@ use crate::config::{self, ConsentForm};
 use crate::model::{Cloud, DirectoryId, Places, Product, TenantId};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use credential::Credential;
+use credential::{Keepers, Vaults};
 use http::Http;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -64,6 +67,7 @@ struct Inner {
     apps: Vec<App>,
     tokens: token::Tokens,
     keys: id_token::Keys,
+    vaults: Vaults,
 }
 
 /// A configured app registration.
@@ -78,14 +82,7 @@ pub struct App {
     pub optional: bool,
     /// What customers are asked for.
     pub permissions: BTreeMap<Product, Vec<String>>,
-    credential: Credential,
-}
-
-impl App {
-    /// When its certificate ends. `None` for a client secret, whose end only Microsoft knows.
-    pub fn credential_expires_at(&self) -> Option<DateTime<Utc>> {
-        self.credential.expires_at()
-    }
+    credentials: Keepers,
 }
 
 /// Whom a call is for.
@@ -119,7 +116,8 @@ impl Client {
     /// # Errors
     /// As [`Client::new`] and [`Client::with_apis`].
     pub fn configured(config: &config::Config, now: DateTime<Utc>) -> anyhow::Result<Self> {
-        Ok(Self::new(&config.outbound, &config.app, now)?.with_apis(&config.api)?.with_concurrency(config.sync.concurrency))
+        let client = Self::new(&config.outbound, &config.app, now)?.with_identity(config.identity.as_ref(), now)?;
+        Ok(client.with_apis(&config.api)?.with_concurrency(config.sync.concurrency))
     }
 
     /// The real Microsoft: the compiled hosts only, by https on port 443, with the system's roots and those of `ca_file`, through `proxy`
@@ -141,13 +139,13 @@ impl Client {
 
     fn with(http: Http, apps: &[config::App], now: DateTime<Utc>) -> anyhow::Result<Self> {
         let load = |app: &config::App| {
-            let credential = Credential::load(app, now).with_context(|| format!("app `{}`", app.name))?;
+            let credentials = Keepers::load(&app.credentials, now).with_context(|| format!("app `{}`", app.name))?;
             let (name, permissions) = (app.name.clone(), app.permissions.clone());
             let (consent, optional) = (app.consent, app.optional);
-            Ok(App { name, cloud: app.cloud, client_id: app.client_id, consent, optional, permissions, credential })
+            Ok(App { name, cloud: app.cloud, client_id: app.client_id, consent, optional, permissions, credentials })
         };
         let apps = apps.iter().map(load).collect::<anyhow::Result<_>>()?;
-        let inner = Inner { http, apps, tokens: token::Tokens::default(), keys: id_token::Keys::default() };
+        let inner = Inner { http, apps, tokens: token::Tokens::default(), keys: id_token::Keys::default(), vaults: Vaults::default() };
         let lanes = Arc::new(lanes::Lanes::new(lanes::PER_SERVICE));
         Ok(Self { inner: Arc::new(inner), apis: Arc::default(), lanes, retry_delay: Duration::from_secs(1) })
     }
@@ -156,6 +154,16 @@ impl Client {
     #[must_use]
     pub fn with_retry_delay(self, retry_delay: Duration) -> Self {
         Self { retry_delay, ..self }
+    }
+
+    /// A client that reads Key Vault as this. Called before it is used or cloned.
+    ///
+    /// # Errors
+    /// One sentence that names key and file, when the identity's own credential cannot be used.
+    pub fn with_identity(mut self, identity: Option<&config::Identity>, now: DateTime<Utc>) -> anyhow::Result<Self> {
+        let vaults = Vaults::new(identity, now)?;
+        Arc::get_mut(&mut self.inner).context("the client is in use already")?.vaults = vaults;
+        Ok(self)
     }
 
     /// The same client with what the configuration says of where APIs are.
@@ -230,6 +238,10 @@ impl Client {
 
     fn tokens(&self) -> &token::Tokens {
         &self.inner.tokens
+    }
+
+    fn vaults(&self) -> &Vaults {
+        &self.inner.vaults
     }
 
     fn keys(&self) -> &id_token::Keys {

@@ -5,7 +5,7 @@
 use super::http::{Answer, Outgoing};
 use super::id_token::Expected;
 use super::lanes::Service;
-use super::{App, CallError, Client, clouds, token};
+use super::{App, CallError, Client, clouds, refusal};
 use crate::model::DirectoryId;
 use chrono::{DateTime, Utc};
 use oauth2::basic::{
@@ -123,7 +123,8 @@ impl Client {
         let mut request = open_id
             .exchange_code(AuthorizationCode::new(code.expose_secret().to_owned()))
             .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose_secret().to_owned()));
-        for (name, value) in app.credential.proof(app.client_id, open_id.token_uri().url(), now)? {
+        let offer = self.offer(app, &[], now).await?.ok_or(CallError::OurCredential { aadsts: None })?;
+        for (name, value) in offer.loaded.credential.proof(app.client_id, open_id.token_uri().url(), now)? {
             request = request.add_extra_param(name, value.expose_secret().to_owned());
         }
         // Owns what it needs: with a borrow, the future could not be spawned.
@@ -133,7 +134,13 @@ impl Client {
             async move { client.exchange(request, now).await }
         };
         let answer = request.request_async(&send).await.map_err(|error| match error {
-            RequestTokenError::Request(Failed(error)) => error,
+            RequestTokenError::Request(Failed(error)) => {
+                if let CallError::OurCredential { aadsts } = &error {
+                    // The next sign-in is tried with the other credential, if there is one.
+                    app.credentials.refused(&offer, *aadsts, now);
+                }
+                error
+            }
             RequestTokenError::ServerResponse(refusal) => match refusal.error() {
                 BasicErrorResponseType::InvalidClient => CallError::OurCredential { aadsts: None },
                 _ => CallError::Entra { aadsts: None, error: "invalid_grant".to_owned() },
@@ -163,7 +170,7 @@ impl Client {
             }
             429 => Err(Failed(CallError::Throttled { retry_after })),
             500.. => Err(Failed(CallError::Server { status })),
-            _ => Err(Failed(token::read_refusal(&body))),
+            _ => Err(Failed(refusal::read_refusal(&body))),
         }
     }
 }

@@ -4,10 +4,12 @@
 
 use super::claims::{self, Claims, Expected};
 use super::clouds::Api;
-use super::consent::{by_number, first_number, word};
+use super::credential::{Offer, is_of_one_credential};
 use super::http::Outgoing;
-use super::lanes::{Manner, Service, Watch, locked};
+use super::lanes::{Lane, Manner, Service, Watch, locked};
+use super::refusal::read_refusal;
 use super::{App, CallError, Client, Target, clouds, odata, wire};
+use crate::config::TokenVersion;
 use crate::model::{DirectoryId, Product, TenantId};
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Method;
@@ -42,6 +44,9 @@ impl Tokens {
         locked(&self.0).entry(key).or_default().clone()
     }
 }
+
+/// Two credentials, and one of them once more if it has just been replaced.
+const MOST_TRIED: usize = 3;
 
 /// How long before its end a token is replaced; half its life if that is shorter.
 const EARLY: TimeDelta = TimeDelta::minutes(5);
@@ -93,10 +98,46 @@ impl Client {
     async fn fetch(&self, target: &Target, app: &App, api: &Api, watch: &Watch) -> Result<Token, CallError> {
         let lane = self.lanes().lane(target.tenant, Service::Login);
         let _turn = lane.turn().await;
-        let url = clouds::login_url(target.cloud, &target.directory.to_string(), "oauth2/v2.0/token");
-        let form = token_form(app, &api.audience, &url, watch.now())?;
+        let (mut tried, mut refusal) = (Vec::new(), None);
+        while let Some(offer) = self.offer(app, &tried, watch.now()).await? {
+            match self.ask_token(&lane, target, app, api, &offer, watch).await {
+                Err(error @ CallError::OurCredential { aadsts }) => {
+                    app.credentials.refused(&offer, aadsts, watch.now());
+                    tried.push(offer.loaded.id);
+                    refusal = Some((error, aadsts));
+                    if !is_of_one_credential(aadsts) || tried.len() >= MOST_TRIED {
+                        break;
+                    }
+                }
+                Ok(token) => {
+                    app.credentials.accepted(&offer, watch.now());
+                    return Ok(token);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let (error, aadsts) = refusal.unwrap_or((CallError::OurCredential { aadsts: None }, None));
+        app.refused_for(target.tenant, aadsts, watch.now());
+        Err(error)
+    }
+
+    async fn ask_token(
+        &self,
+        lane: &Lane,
+        target: &Target,
+        app: &App,
+        api: &Api,
+        offer: &Offer,
+        watch: &Watch,
+    ) -> Result<Token, CallError> {
+        let path = match api.token {
+            TokenVersion::V1 => "oauth2/token",
+            TokenVersion::V2 => "oauth2/v2.0/token",
+        };
+        let url = clouds::login_url(target.cloud, &target.directory.to_string(), path);
+        let form = token_form(app, api, offer, &url, watch.now())?;
         let body = Some(("application/x-www-form-urlencoded", form));
-        let answer = self.send(&lane, &Outgoing { body, ..Outgoing::new(Method::POST, url) }, &Manner::LOGIN, watch).await?;
+        let answer = self.send(lane, &Outgoing { body, ..Outgoing::new(Method::POST, url) }, &Manner::LOGIN, watch).await?;
         match answer.status {
             200 => read_token(&answer.body, watch.now()),
             400..500 => {
@@ -126,12 +167,14 @@ impl Token {
 }
 
 /// Built apart from the sending: the serializer may not cross an await.
-fn token_form(app: &App, audience: &str, url: &Url, now: DateTime<Utc>) -> Result<String, CallError> {
+fn token_form(app: &App, api: &Api, offer: &Offer, url: &Url, now: DateTime<Utc>) -> Result<String, CallError> {
     let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("grant_type", "client_credentials")
-        .append_pair("client_id", &app.client_id.to_string())
-        .append_pair("scope", &format!("{audience}/.default"));
-    for (name, value) in app.credential.proof(app.client_id, url, now)? {
+    form.append_pair("grant_type", "client_credentials").append_pair("client_id", &app.client_id.to_string());
+    match api.token {
+        TokenVersion::V1 => form.append_pair("resource", &api.audience),
+        TokenVersion::V2 => form.append_pair("scope", &format!("{}/.default", api.audience)),
+    };
+    for (name, value) in offer.loaded.credential.proof(app.client_id, url, now)? {
         form.append_pair(name, value.expose_secret());
     }
     Ok(form.finish())
@@ -149,6 +192,12 @@ struct TokenBody {
     expires_in: Option<i64>,
 }
 
+/// A token that is not one of a tenant's, with its end.
+pub(super) fn read_bearer(body: &str, now: DateTime<Utc>) -> Result<(SecretString, DateTime<Utc>), CallError> {
+    let token = read_token(body, now)?;
+    Ok((token.secret.expose_secret().to_owned().into(), token.expires_at))
+}
+
 fn read_token(body: &str, now: DateTime<Utc>) -> Result<Token, CallError> {
     let body: TokenBody = serde_json::from_str(odata::object(body)?).map_err(|_| CallError::Unexpected("it holds no token"))?;
     let seconds = body.expires_in.ok_or(CallError::Unexpected("the token's lifetime is no number"))?;
@@ -162,41 +211,6 @@ fn read_token(body: &str, now: DateTime<Utc>) -> Result<Token, CallError> {
         renew_at: now + life - EARLY.min(life / 2),
         expires_at: now + life,
     })
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    #[serde(default, deserialize_with = "wire::text")]
-    error: Option<String>,
-    #[serde(default, deserialize_with = "wire::text")]
-    error_description: Option<String>,
-    #[serde(default)]
-    error_codes: Vec<u32>,
-    #[serde(default, deserialize_with = "wire::text")]
-    trace_id: Option<String>,
-    #[serde(default, deserialize_with = "wire::text")]
-    correlation_id: Option<String>,
-}
-
-/// Reads an error of the token endpoint. Of several numbers the first one this version can explain counts. Times are never read: the
-/// documentation itself prints placeholders.
-pub(super) fn read_refusal(body: &str) -> CallError {
-    let Some(refusal) = odata::object(body).ok().and_then(|body| serde_json::from_str::<Refusal>(body).ok()) else {
-        return CallError::Unexpected("it is neither a token nor an error");
-    };
-    let numbers = first_number(refusal.error_description.as_deref().unwrap_or_default()).into_iter().chain(refusal.error_codes);
-    let numbers: Vec<u32> = numbers.collect();
-    let number = numbers.iter().copied().find(|number| by_number(*number).is_some()).or(numbers.first().copied());
-    let error = refusal.error.as_deref().and_then(word).unwrap_or_else(|| "unreadable".to_owned());
-    let id = |text: Option<String>| text.and_then(|text| Uuid::try_parse(&text).ok()).map(tracing::field::display);
-    tracing::info!(
-        error,
-        aadsts = number,
-        trace_id = id(refusal.trace_id),
-        correlation_id = id(refusal.correlation_id),
-        "Entra refused a token"
-    );
-    CallError::of_entra(number, &error)
 }
 
 #[cfg(test)]
@@ -235,33 +249,6 @@ mod tests {
         }
         for bad in ["", "null", "{}", "<html>", r#"{"access_token":"","expires_in":1}"#] {
             assert!(matches!(read_token(bad, NOW), Err(CallError::Unexpected(_))), "{bad}");
-        }
-    }
-
-    #[test]
-    fn refusals_are_sorted_by_their_number() {
-        let read = read_refusal;
-        assert_eq!(
-            read(include_str!("../../tests/fixtures/composed-entra-token-error-700016.json")),
-            CallError::ConsentLost { aadsts: Some(700_016) }
-        );
-        assert_eq!(
-            read(include_str!("../../tests/fixtures/composed-entra-token-error-7000215.json")),
-            CallError::OurCredential { aadsts: Some(7_000_215) }
-        );
-        assert_eq!(
-            read(include_str!("../../tests/fixtures/entra-token-error-70011.json")),
-            CallError::Entra { aadsts: Some(70_011), error: "invalid_scope".to_owned() }
-        );
-        assert_eq!(read(r#"{"error":"invalid_grant","error_codes":[70002,70008]}"#).remedy().who, super::super::consent::Who::Customer);
-        assert_eq!(read(r#"{"error":"invalid_client","error_codes":[]}"#), CallError::OurCredential { aadsts: None });
-        assert_eq!(read(r#"{"error":"temporarily_unavailable"}"#), CallError::Throttled { retry_after: None });
-        assert_eq!(
-            read(r#"{"error":"<b>","error_description":"<script>"}"#),
-            CallError::Entra { aadsts: None, error: "unreadable".to_owned() }
-        );
-        for bad in ["", "null", "<html>", "[1]"] {
-            assert!(matches!(read(bad), CallError::Unexpected(_)), "{bad}");
         }
     }
 }

@@ -57,6 +57,8 @@ super::words::words! {
         NoLicence = "no_licence",
         /// The app is no longer in the directory.
         ConsentLost = "consent_lost",
+        /// Microsoft does not accept our app: nothing is wrong with the tenant.
+        OurCredential = "our_credential",
         /// Anything else that failed.
         Failing = "failing",
     }
@@ -73,6 +75,7 @@ impl SyncHealth {
             Self::NoPermission => "Permission missing",
             Self::NoLicence => "No licence",
             Self::ConsentLost => "Consent lost",
+            Self::OurCredential => "Our credential",
             Self::Failing => "Failing",
         }
     }

@@ -188,6 +188,19 @@ pub async fn hurry(tx: &mut Scoped, tenant: TenantId, product: Product) -> sqlx:
     Ok(())
 }
 
+/// Makes due what stands still because Microsoft did not accept this app. Needs an all-tenants transaction.
+pub async fn hurry_app(tx: &mut Scoped, app: &str, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query(
+        "update sync_state as s set next_due = least(s.next_due, $2) from tenants as t
+         where t.tenant_id = s.tenant_id and s.state = 'our_credential' and $1 = any (t.apps)",
+    )
+    .bind(app)
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Sets whether a product is to be read at all. `trouble` is what a check of the permissions found; without it, a product that stood
 /// still over consent, permission or licence is due again at once. Returns how it stood before.
 pub async fn set_enabled(

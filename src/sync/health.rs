@@ -36,7 +36,7 @@ pub(super) async fn consent(
 ) -> sqlx::Result<()> {
     let action = match (before == SyncHealth::ConsentLost, after == SyncHealth::ConsentLost) {
         (false, true) => "consent.lost",
-        (true, false) if after != SyncHealth::Failing => "consent.regained",
+        (true, false) if !matches!(after, SyncHealth::Failing | SyncHealth::OurCredential) => "consent.regained",
         _ => return Ok(()),
     };
     let event = Event::new(SYNC, action).tenant(tenant).object(product.label());

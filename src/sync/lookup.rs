@@ -31,7 +31,7 @@ pub async fn look_up(reader: &Reader, tenant: TenantId, lookup: LookupId, now: D
     lookups::answer(&mut tx, tenant, lookup, told.as_ref().copied().map_err(String::as_str), now).await?;
     push::add_usage(reader, &mut tx, tenant, now).await?;
     tx.commit().await?;
-    Ok(())
+    super::alarms::note(&reader.db, &reader.microsoft).await
 }
 
 async fn ask(

@@ -3,6 +3,7 @@
 //! `engine` runs jobs; `verify` finds out what a tenant's consent allows; `read` is one reading of one product, with `pages` asking,
 //! `rows` translating and `write` storing; `plan` decides, without input or output, what follows from it; `health` tells the tenant.
 
+pub mod alarms;
 pub mod devices;
 pub mod engine;
 mod health;

@@ -17,6 +17,9 @@ const USUAL_PAUSE: TimeDelta = TimeDelta::minutes(1);
 const NEWEST: TimeDelta = TimeDelta::hours(24);
 /// Records dated further ahead of our clock than this say nothing about how far we have read.
 const FUTURE: TimeDelta = TimeDelta::hours(3);
+/// What every tenant of the app is told, once for all of them.
+const OURS: &str = "Microsoft does not accept our app's credential. Nothing is wrong with this tenant.";
+const OURS_REMEDY: &str = "See Admin, Apps: it is one fault for every tenant of the app.";
 const DAY: TimeDelta = TimeDelta::hours(24);
 const WEEK: TimeDelta = TimeDelta::days(7);
 
@@ -93,9 +96,10 @@ pub fn succeeded(
 /// After a run that failed. What only people can mend shows at once; what may pass by itself shows from the second failure in a row,
 /// and is tried again after 1, 2, 4, 8 … intervals, at most 15 minutes, plus up to a tenth. A wait that Microsoft asks for is kept,
 /// also at most 15 minutes; a first reading that came further before it was made to wait has not failed. Without consent or permission the
-/// pause is 15 minutes, without a licence an hour.
+/// pause is 15 minutes, without a licence an hour. Our own credential has an alarm of its own and says nothing of the tenant.
 pub fn failed(claim: &Claim, error: &CallError, came_further: bool, now: DateTime<Utc>, interval: Duration, dice: f64) -> Standing {
     let paced = came_further && claim.backfill_done < 1.0 && matches!(error, CallError::Throttled { .. });
+    let ours = matches!(error, CallError::OurCredential { .. });
     let failures = if paced { 0 } else { claim.failures.saturating_add(1) };
     let ladder = ladder(failures.max(1), interval);
     let repeated = |state| if failures > 1 { state } else { claim.state };
@@ -108,6 +112,9 @@ pub fn failed(claim: &Claim, error: &CallError, came_further: bool, now: DateTim
         CallError::ConsentLost { .. } => (SyncHealth::ConsentLost, LONGEST_PAUSE),
         CallError::Forbidden { .. } => (SyncHealth::NoPermission, LONGEST_PAUSE),
         CallError::NoLicence { .. } => (SyncHealth::NoLicence, NO_LICENCE_PAUSE),
+        // Nothing is known of the tenant, so what was found out about it stands.
+        CallError::OurCredential { .. } if is_of_the_tenant(claim.state) => (claim.state, ladder),
+        CallError::OurCredential { .. } => (SyncHealth::OurCredential, ladder),
         CallError::Server { .. } | CallError::Network(_) | CallError::Unexpected(_) | CallError::TooLarge => {
             (repeated(SyncHealth::Failing), ladder)
         }
@@ -120,12 +127,17 @@ pub fn failed(claim: &Claim, error: &CallError, came_further: bool, now: DateTim
         last_success: claim.last_success,
         failing_since: if paced { None } else { claim.failing_since.or(Some(now)) },
         failures,
-        reason: (!paced).then(|| error.reason()),
-        remedy: (!paced).then(|| error.remedy().staff.to_owned()),
+        reason: (!paced).then(|| if ours { OURS.to_owned() } else { error.reason() }),
+        remedy: (!paced).then(|| if ours { OURS_REMEDY } else { error.remedy().staff }.to_owned()),
         next_due: now + pause + delta(Duration::from_secs_f64(jitter)),
         reconciled_day: claim.reconciled_day,
         reconciled_week: claim.reconciled_week,
     }
+}
+
+/// Whether the state says what the customer's directory lacks.
+const fn is_of_the_tenant(state: SyncHealth) -> bool {
+    matches!(state, SyncHealth::ConsentLost | SyncHealth::NoPermission | SyncHealth::NoLicence)
 }
 
 fn ladder(failures: i32, interval: Duration) -> TimeDelta {
@@ -135,7 +147,7 @@ fn ladder(failures: i32, interval: Duration) -> TimeDelta {
 
 /// How a tenant stands as its enabled products make it, with a sentence for staff.
 pub fn tenant_state(products: &[(Product, SyncHealth, Option<String>)]) -> (TenantState, Option<String>) {
-    let is_read = |health: SyncHealth| health.is_reading() || health == SyncHealth::Waiting;
+    let is_read = |health: SyncHealth| health.is_reading() || matches!(health, SyncHealth::Waiting | SyncHealth::OurCredential);
     let blind: Vec<_> = products.iter().filter(|(_, health, _)| !is_read(*health)).collect();
     if products.is_empty() {
         return (TenantState::Blind, Some("No product of this tenant is asked for: check its apps.".to_owned()));
@@ -249,6 +261,15 @@ mod tests {
         assert_eq!(pause(CallError::Forbidden { code: None }), (SyncHealth::NoPermission, 900));
         assert_eq!(pause(CallError::NoLicence { aadsts: None }), (SyncHealth::NoLicence, 3600));
         assert_eq!(pause(CallError::WrongTenantToken), (SyncHealth::Failing, 60));
+        let ours = CallError::OurCredential { aadsts: Some(7_000_222) };
+        assert_eq!(pause(ours.clone()), (SyncHealth::OurCredential, 60));
+        for state in [SyncHealth::ConsentLost, SyncHealth::NoPermission, SyncHealth::NoLicence] {
+            assert_eq!(
+                failed(&Claim { state, ..claim() }, &ours, false, now, INTERVAL, 0.0).state,
+                state,
+                "the tenant's own trouble stands"
+            );
+        }
     }
 
     #[test]
@@ -270,6 +291,7 @@ mod tests {
         assert_eq!(tenant_state(&[(DefenderXdr, SyncHealth::Waiting, None)]), (TenantState::Active, None));
         let (state, reason) = tenant_state(&[(DefenderXdr, SyncHealth::Ok, None), lost.clone()]);
         assert_eq!((state, reason.as_deref()), (TenantState::Degraded, Some("Defender for Cloud Apps: The permission is missing.")));
+        assert_eq!(tenant_state(&[(DefenderXdr, SyncHealth::OurCredential, Some("x".to_owned()))]), (TenantState::Active, None));
         assert_eq!(tenant_state(&[lost]).0, TenantState::Blind);
     }
 }

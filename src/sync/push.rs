@@ -71,6 +71,7 @@ pub async fn push(reader: &Reader, tenant: TenantId, change: ChangeId, now: Date
         None => look::look(reader, &errand, &found, now).await,
     }?;
     count(reader, tenant, now).await?;
+    super::alarms::note(&reader.db, &reader.microsoft).await?;
     Ok(next)
 }
 

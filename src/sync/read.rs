@@ -122,7 +122,9 @@ pub(super) async fn claimed(reader: &Reader, tenant: TenantId, product: Product,
     };
     let mut reading = Reading { reader, tenant, product, claim, progress, run: new_run(product, now), clock: Instant::now() };
     let result = work(&mut reading).await;
-    match finish(&mut reading, result).await {
+    let finished = finish(&mut reading, result).await;
+    super::alarms::note(&reader.db, &reader.microsoft).await?;
+    match finished {
         Ok(()) => Ok(reading.run),
         Err(Stop::Store(error)) => Err(error),
         Err(Stop::LeaseLost | Stop::Asked | Stop::Microsoft(_)) => anyhow::bail!("another worker has taken over this reading"),

@@ -52,6 +52,7 @@ pub async fn verify(reader: &Reader, tenant: TenantId, round: u8, now: DateTime<
     }
     store(reader, &tenant, &findings, round, now).await?;
     super::push::count(reader, tenant.tenant_id, now).await?;
+    super::alarms::note(&reader.db, &reader.microsoft).await?;
     Ok(())
 }
 
@@ -108,6 +109,9 @@ async fn start_reading(
     let mut works = false;
     for product in READ {
         let of_product: Vec<_> = findings.iter().filter(|finding| finding.product == product && finding.reads()).collect();
+        if tenant.state.is_read() && of_product.iter().any(|finding| finding.is_ours()) {
+            continue; // the reading stands as it stood
+        }
         let trouble = trouble(&of_product);
         let told = trouble.as_ref().map(|(state, reason, remedy)| (*state, reason.as_str(), remedy.as_str()));
         let before = sync_state::set_enabled(tx, id, product, !of_product.is_empty(), told, now).await?;

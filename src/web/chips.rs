@@ -42,7 +42,7 @@ pub const fn health(health: SyncHealth) -> Chip {
         SyncHealth::Waiting => "plain",
         SyncHealth::Backfilling => "note",
         SyncHealth::Throttled | SyncHealth::NoLicence => "warn",
-        SyncHealth::NoPermission | SyncHealth::ConsentLost | SyncHealth::Failing => "bad",
+        SyncHealth::NoPermission | SyncHealth::ConsentLost | SyncHealth::OurCredential | SyncHealth::Failing => "bad",
     };
     chip(class, health.label())
 }

@@ -2,10 +2,11 @@
 
 use super::error::PageError;
 use crate::app::AppState;
+use crate::app::notices::Notice;
 use crate::auth::form_tokens::{self, FormKey};
 use crate::auth::{Person, secret, sessions};
 use crate::config::Config;
-use crate::model::Role;
+use crate::model::{Role, clock};
 use crate::store::audit::{Actor, By};
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, OriginalUri, Request};
@@ -16,6 +17,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
+use std::sync::Arc;
 use url::form_urlencoded;
 
 /// Somebody signed in, of any role. Nobody signed in: on to the sign-in page.
@@ -29,6 +31,7 @@ pub struct User {
     /// Which of the user's sessions this is.
     pub session_hash: Vec<u8>,
     forms: FormKey,
+    notices: Arc<Vec<Notice>>,
 }
 
 impl Deref for User {
@@ -57,6 +60,11 @@ impl User {
     /// For changes that write their own audit row.
     pub fn by(&self) -> By {
         By { actor: self.actor(), ip: self.ip.clone() }
+    }
+
+    /// What this user is told on every page.
+    pub fn notices(&self) -> impl Iterator<Item = &Notice> {
+        self.notices.iter().filter(|notice| self.role.allows(notice.role))
     }
 
     /// "Ada Lovelace" is "AL".
@@ -91,8 +99,13 @@ impl FromRequestParts<AppState> for User {
         let asked = || PageError::SignIn((parts.method == Method::GET).then(|| here.clone()));
         let secret = session_of(&parts.headers, &state.config).ok_or_else(asked)?;
         let person = sessions::identify(&state.db, &secret).await?.ok_or_else(asked)?;
-        let session_hash = secret::hash(&secret);
-        let user = Self { person, ip: client_ip(parts, &state.config), here, session_hash, forms: FormKey::of_session(&secret) };
+        let notices = if person.role.allows(Role::Lead) {
+            state.notices.current(&state.db, &state.microsoft, clock::now()).await
+        } else {
+            Arc::default()
+        };
+        let (session_hash, forms) = (secret::hash(&secret), FormKey::of_session(&secret));
+        let user = Self { person, ip: client_ip(parts, &state.config), here, session_hash, forms, notices };
         parts.extensions.insert(user.clone());
         Ok(user)
     }

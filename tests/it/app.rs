@@ -12,6 +12,7 @@ use tower::ServiceExt;
 use url::form_urlencoded;
 use uuid::Uuid;
 use watchfloor::app::AppState;
+use watchfloor::app::notices::Notices;
 use watchfloor::auth::form_tokens::{FIELD, FormKey};
 use watchfloor::auth::passwords::Hasher;
 use watchfloor::config::{self, Config, Login, Outbound, Sync};
@@ -79,6 +80,7 @@ impl TestApp {
             outbound: Outbound::default(),
             login: Login::default(),
             app: vec![app],
+            identity: None,
             api: Vec::new(),
             sync: Sync::default(),
         };
@@ -89,6 +91,7 @@ impl TestApp {
             hasher: Hasher::default(),
             queue: Queue::new(&db.web),
             microsoft,
+            notices: Notices::default(),
             demo: None,
         };
         let router = watchfloor::web::router(state.clone());
@@ -180,9 +183,7 @@ fn app(client_id: Uuid) -> config::App {
         name: "defender".to_owned(),
         cloud: Cloud::Commercial,
         client_id,
-        client_secret_file: Some(file),
-        certificate_file: None,
-        private_key_file: None,
+        credentials: vec![config::Credential::secret_file(file)],
         consent: config::ConsentForm::default(),
         optional: false,
         permissions: permissions.into(),

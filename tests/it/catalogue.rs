@@ -7,6 +7,7 @@ use watchfloor::store::{Db, DbRole, migrate::migrate};
 /// Tables that hold no tenant's data, each with the reason.
 const WITHOUT_TENANT: &[(&str, &str)] = &[
     ("_sqlx_migrations", "which migrations ran"),
+    ("app_alarms", "about the provider's own app registrations, not about a tenant"),
     ("api_tokens", "belongs to a user; what it may see comes from the user's grants"),
     ("sessions", "belongs to a user"),
     ("setup_tokens", "belongs to a user, or to nobody yet"),

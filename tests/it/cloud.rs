@@ -213,9 +213,7 @@ impl Cloud {
             name: "defender".to_owned(),
             cloud: watchfloor::model::Cloud::Commercial,
             client_id: self.app,
-            client_secret_file: Some(file),
-            certificate_file: None,
-            private_key_file: None,
+            credentials: vec![watchfloor::config::Credential::secret_file(file)],
             consent: watchfloor::config::ConsentForm::V2,
             optional: false,
             permissions: BTreeMap::from([

@@ -27,7 +27,7 @@ fn load(dir: &Path, text: &str) -> Result<Config, String> {
 fn uncommented() -> String {
     let is_key =
         |line: &str| line.strip_prefix('#').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()) && rest.contains(" = "));
-    EXAMPLE.lines().map(|line| if is_key(line) { &line[1..] } else { line }).collect::<Vec<_>>().join("\n")
+    EXAMPLE.lines().map(|line| if is_key(line) || line.starts_with("#[") { &line[1..] } else { line }).collect::<Vec<_>>().join("\n")
 }
 
 /// The keys of each section of the example.
@@ -50,7 +50,9 @@ fn keys_of_the_program(dir: &Path, header: &str) -> BTreeSet<String> {
     let text = if header.is_empty() {
         format!("no_such_key = 1\n{EXAMPLE}")
     } else {
-        EXAMPLE.replacen(header, &format!("{header}\nno_such_key = 1"), 1)
+        // The header may be commented out with all its keys.
+        let from = if EXAMPLE.contains(&format!("#{header}")) { format!("#{header}") } else { header.to_owned() };
+        EXAMPLE.replacen(&from, &format!("{header}\nno_such_key = 1"), 1)
     };
     assert_ne!(text, EXAMPLE, "the example has the section {header}");
     let error = load(dir, &text).unwrap_err();
@@ -64,16 +66,30 @@ fn the_example_is_valid_and_names_every_key_and_no_other() {
     let dir = directory();
     load(&dir, EXAMPLE).unwrap();
     let example = keys_of_the_example();
-    for (header, section) in [("", ""), ("[outbound]", "outbound"), ("[[app]]", "app"), ("[[api]]", "api"), ("[sync]", "sync")] {
+    for (header, section) in [
+        ("", ""),
+        ("[outbound]", "outbound"),
+        ("[[app]]", "app"),
+        ("[[app.credential]]", "app.credential"),
+        ("[identity]", "identity"),
+        ("[[api]]", "api"),
+        ("[sync]", "sync"),
+    ] {
         let mut program = keys_of_the_program(&dir, header);
         if section.is_empty() {
             // These are sections of the example.
-            for name in ["outbound", "login", "app", "api", "sync"] {
+            for name in ["outbound", "login", "identity", "app", "api", "sync"] {
                 assert!(program.remove(name), "{name} is a section: {program:?}");
             }
         }
         if section == "app" {
-            assert!(program.remove("permissions"));
+            assert!(program.remove("permissions") && program.remove("credential"));
+        }
+        if section == "identity" {
+            // Said once, where they mean something.
+            for name in ["key_vault", "key_vault_secret", "key_vault_certificate", "expires"] {
+                assert!(program.remove(name));
+            }
         }
         assert_eq!(example.get(section), Some(&program), "section {section:?}");
     }
@@ -81,6 +97,9 @@ fn the_example_is_valid_and_names_every_key_and_no_other() {
     assert_eq!(example.get("app.permissions"), Some(&products));
     std::fs::remove_dir_all(dir).unwrap();
 }
+
+/// The credential of the example.
+const CERTIFICATE: &str = "certificate_file = \"/etc/watchfloor/app.pem\"\nprivate_key_file = \"/etc/watchfloor/app.key\"";
 
 /// What is done to the example (a text and what replaces it), and what the sentence must name.
 const BROKEN: &[(&str, &str, &str)] = &[
@@ -128,6 +147,34 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("00000000-1111-2222-3333-444444444444", "00000000-1111", "client_id"),
     ("#client_secret_file =", "client_secret_file =", "keep one"),
     ("private_key_file = \"/etc/watchfloor/app.key\"", "", "private_key_file"),
+    ("certificate_file = \"/etc/watchfloor/app.pem\"", "", "private_key_file"),
+    ("#assertion = \"ps256\"", "assertion = \"es256\"", "es256"),
+    (CERTIFICATE, "assertion = \"rs256\"\nclient_secret_file = \"x\"", "assertion"),
+    (CERTIFICATE, "expires = \"2027-01-31\"", "expires"),
+    (CERTIFICATE, "client_secret_file = \"x\"\nexpires = \"soon\"", "expires"),
+    (CERTIFICATE, "", "another credential"),
+    ("#federated_token_file =", "federated_token_file =", "keep one"),
+    ("#managed_identity =", "managed_identity =", "keep one"),
+    (CERTIFICATE, "managed_identity = \"me\"", "managed_identity"),
+    (CERTIFICATE, "key_vault_secret = \"x\"", "key_vault"),
+    (CERTIFICATE, "key_vault = \"contoso-keys\"", "key_vault_secret"),
+    (CERTIFICATE, "key_vault = \"contoso-keys\"\nkey_vault_secret = \"a\"\nkey_vault_certificate = \"b\"", "one of them"),
+    (CERTIFICATE, "key_vault = \"contoso-keys\"\nkey_vault_secret = \"app\"", "[identity]"),
+    (CERTIFICATE, "key_vault = \"https://hunter2.evil.com\"\nkey_vault_secret = \"app\"", "key_vault"),
+    (CERTIFICATE, "key_vault = \"evil.com/\"\nkey_vault_secret = \"app\"", "key_vault"),
+    (CERTIFICATE, "key_vault = \"contoso-keys\"\nkey_vault_secret = \"../keys\"", "../keys"),
+    ("#[[app.credential]]", "[[app.credential]]", "[[app.credential]]"),
+    ("#[[app.credential]]", "[[app.credential]]\ncertificate_file = \"x\"", "private_key_file"),
+    (
+        "#[[app.credential]]",
+        "[[app.credential]]\nclient_secret_file = \"x\"\n[[app.credential]]\nclient_secret_file = \"y\"",
+        "two at most",
+    ),
+    ("#[identity]", "[identity]", "[identity]"),
+    ("#[identity]", "[identity]\nclient_secret_file = \"x\"", "directory_id"),
+    ("#[identity]", "[identity]\nmanaged_identity = \"system\"\nclient_id = \"00000000-1111-2222-3333-444444444444\"", "managed_identity"),
+    ("#[identity]", "[identity]\nkey_vault = \"contoso-keys\"\nkey_vault_secret = \"x\"", "cannot lie in it"),
+    ("#token = \"v2\"", "token = \"v3\"", "v3"),
     ("#cloud = \"commercial\"", "cloud = \"mars\"", "mars"),
     ("#consent = \"v2\"", "consent = \"v3\"", "v3"),
     ("#optional = false", "optional = \"maybe\"", "optional"),

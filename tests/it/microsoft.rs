@@ -39,17 +39,22 @@ pub struct Scene {
 
 impl Scene {
     pub async fn start() -> Self {
-        Self::with(Credential::Secret(SECRET.to_owned(), None), Some(file(SECRET)), None, None).await
+        Self::with(vec![Credential::Secret(SECRET.to_owned(), None)], vec![config::Credential::secret_file(file(SECRET))]).await
     }
 
     async fn with_certificate() -> Self {
         let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
         let certificate = rcgen::CertificateParams::new(vec!["app".to_owned()]).unwrap().self_signed(&key).unwrap();
-        let registered = Credential::Certificate(certificate.der().to_vec());
-        Self::with(registered, None, Some(file(&certificate.pem())), Some(file(&key.serialize_pem()))).await
+        let files = config::Credential::certificate_files(file(&certificate.pem()), file(&key.serialize_pem()));
+        Self::with(vec![Credential::Certificate(certificate.der().to_vec())], vec![files]).await
     }
 
-    async fn with(registered: Credential, secret: Option<PathBuf>, certificate: Option<PathBuf>, key: Option<PathBuf>) -> Self {
+    /// With what is registered at Microsoft, and what we have.
+    pub async fn with(had: Vec<Credential>, credentials: Vec<config::Credential>) -> Self {
+        Self::reading_vaults_as(had, credentials, None).await
+    }
+
+    pub async fn reading_vaults_as(had: Vec<Credential>, credentials: Vec<config::Credential>, who: Option<config::Identity>) -> Self {
         let directory = DirectoryId::parse(DIRECTORY).unwrap();
         let mut world = World::new(7);
         world.add_directory(Directory::new(directory, "Contoso", "contoso.com"));
@@ -57,7 +62,7 @@ impl Scene {
             client_id: CLIENT_ID,
             name: "Watchfloor".to_owned(),
             publisher: "Northwatch".to_owned(),
-            credentials: vec![registered],
+            credentials: had,
             redirect_uris: vec![CALLBACK.to_owned()],
             roles: ROLES.iter().map(|(product, role)| (*product, (*role).to_owned())).collect(),
             home: None,
@@ -68,15 +73,14 @@ impl Scene {
             name: NAME.to_owned(),
             cloud: Cloud::Commercial,
             client_id: CLIENT_ID,
-            client_secret_file: secret,
-            certificate_file: certificate,
-            private_key_file: key,
+            credentials,
             consent: config::ConsentForm::V2,
             optional: false,
             permissions: ROLES.iter().map(|(product, role)| (*product, vec![(*role).to_owned()])).collect(),
         };
         let cloud = StandIn::start(world, 0).await.unwrap();
-        let client = Client::stand_in(cloud.address(), &[app], now).unwrap().with_retry_delay(Duration::from_millis(1));
+        let client = Client::stand_in(cloud.address(), &[app], now).unwrap().with_identity(who.as_ref(), now).unwrap();
+        let client = client.with_retry_delay(Duration::from_millis(1));
         Self { cloud, client, target: Target::new(TenantId::new(), directory, Cloud::Commercial) }
     }
 
@@ -105,6 +109,11 @@ impl Scene {
         let Callback::SignedIn { code, state } = self.browse(&trip.url, &[("account", admin)]).await else { panic!() };
         assert_eq!(state, "the-state");
         self.client.redeem(NAME, self.target.directory, &redirect, &code, &trip.verifier, "the-nonce", self.now()).await
+    }
+
+    /// Asks for a fresh token.
+    pub async fn token(&self) -> Result<(), CallError> {
+        self.client.roles(&self.target, NAME, Product::DefenderXdr, self.now()).await.map(drop)
     }
 
     async fn incidents(&self, since: DateTime<Utc>, skip: u32) -> Result<Page, CallError> {

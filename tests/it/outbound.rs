@@ -2,19 +2,11 @@
 //! the requests Microsoft documents.
 
 use crate::fake::{APP, CLIENT_ID, DIRECTORY, Fake, Reply, SECRET, Seen, app, now, target};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use crate::tunnel::{self, Papers};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
-use tokio_rustls::server::TlsStream;
 use url::Url;
 use uuid::Uuid;
 use watchfloor::config::Outbound;
@@ -22,27 +14,6 @@ use watchfloor::microsoft::{CallError, Client, CloudAppsQuery, NetworkFault};
 use watchfloor::model::{Cloud, Product};
 
 const HOSTS: [&str; 4] = ["login.microsoftonline.com", "api.security.microsoft.com", "portal.cloudappsecurity.com", "graph.microsoft.com"];
-
-/// TLS on a socket, for axum.
-struct Tls(TcpListener, TlsAcceptor);
-
-impl axum::serve::Listener for Tls {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
-        loop {
-            let (stream, address) = self.0.accept().await.unwrap();
-            if let Ok(stream) = self.1.accept(stream).await {
-                return (stream, address);
-            }
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-}
 
 /// Microsoft behind TLS with certificates of a private authority, reachable through a CONNECT proxy only.
 struct Outside {
@@ -55,32 +26,9 @@ struct Outside {
 
 impl Outside {
     async fn start(names: &[&str], answer: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static) -> Self {
-        let mut authority = CertificateParams::default();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-        let ca_file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("watchfloor-ca-{}.pem", Uuid::new_v4()));
-        std::fs::write(&ca_file, authority.pem()).unwrap();
-
-        let key = KeyPair::generate().unwrap();
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
-            .unwrap();
-        let fake = Fake::start(answer).await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = listener.local_addr().unwrap();
-        let router = fake.router();
-        tokio::spawn(async move { axum::serve(Tls(listener, TlsAcceptor::from(Arc::new(config))), router).await });
-
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let proxy = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-        let connects = Arc::<Mutex<Vec<String>>>::default();
-        tokio::spawn(run_proxy(listener, server, connects.clone()));
-        Self { fake, proxy, ca_file, connects }
+        let (papers, fake) = (Papers::of(names), Fake::start(answer).await);
+        let (proxy, connects) = tunnel::proxy_to(papers.serve(fake.router()).await).await;
+        Self { fake, proxy, ca_file: papers.ca_file, connects }
     }
 
     fn configured(&self) -> Client {
@@ -94,24 +42,6 @@ impl Outside {
 
 fn client(outbound: &Outbound) -> Client {
     Client::new(outbound, &[app()], now()).unwrap().with_retry_delay(Duration::from_millis(1))
-}
-
-/// Answers CONNECT to anywhere with a tunnel to the one server.
-async fn run_proxy(listener: TcpListener, server: SocketAddr, connects: Arc<Mutex<Vec<String>>>) {
-    while let Ok((mut client, _)) = listener.accept().await {
-        let connects = connects.clone();
-        tokio::spawn(async move {
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                head.push(client.read_u8().await.unwrap());
-            }
-            let head = String::from_utf8(head).unwrap();
-            connects.lock().unwrap().push(head.lines().next().unwrap().to_owned());
-            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-            let mut server = TcpStream::connect(server).await.unwrap();
-            let _ = copy_bidirectional(&mut client, &mut server).await;
-        });
-    }
 }
 
 fn documented(seen: &Seen) -> Option<Reply> {

@@ -51,9 +51,7 @@ pub fn app(secret: &Path) -> config::App {
         name: "defender".to_owned(),
         cloud: Cloud::Commercial,
         client_id: CLIENT_ID,
-        client_secret_file: Some(secret.to_owned()),
-        certificate_file: None,
-        private_key_file: None,
+        credentials: vec![config::Credential::secret_file(secret)],
         consent: config::ConsentForm::V2,
         optional: false,
         permissions: [

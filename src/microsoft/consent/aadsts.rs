@@ -122,7 +122,12 @@ pub(super) const ROWS: &[(&[u32], Meaning)] = &[
     (&[650_054], ours("The app asks for an API that no longer exists. Remove that permission from the app registration.")),
     (&[650_057], ours("The API is not on the app registration. Add its permission, then ask for consent again.")),
     (&[500_011, 50_001], NO_PRODUCT),
-    (&[7_000_112, 70_001], credential("The app is disabled or was not found. Enable it in the app registration.")),
+    (
+        &[7_000_112, 70_001],
+        credential(
+            "The app is disabled or was not found: in our own registration, or by the customer under Enterprise applications. Enable it there.",
+        ),
+    ),
     (
         &[7_000_215],
         credential("The client secret is wrong; often the secret's id was pasted instead of its value. Every tenant is affected."),
@@ -135,10 +140,22 @@ pub(super) const ROWS: &[(&[u32], Meaning)] = &[
     (&[700_025], credential("The registration is a public client, which may not use a secret. Register a web platform instead.")),
     (&[700_027], credential("Microsoft does not know our certificate. Upload it to the app registration and compare the thumbprint.")),
     (&[700_030], credential("The certificate's subject is not allowed for this app. Use a certificate that is.")),
-    (&[50_012, 500_133], credential("Microsoft found our signed assertion invalid or outside its time. Check this machine's clock first.")),
-    (&[700_229], credential("The token offered as a federated credential is not accepted. Check the app's federated credentials.")),
     (
-        &[70_011, 28_002, 28_003, 700_022, 700_023, 900_144, 501_481, 50_147, 901_002],
+        &[50_012, 50_027, 500_133, 700_024],
+        credential("Microsoft found our signed assertion invalid or outside its time. Check this machine's clock first."),
+    ),
+    (
+        &[700_229, 70_021, 700_211, 700_212, 700_213],
+        credential(
+            "The app registration does not trust the token we offered. Compare issuer, subject and audience of its federated credential.",
+        ),
+    ),
+    (
+        &[901_002],
+        ours("Entra's token endpoint of version 2 was asked in the form of version 1. Set token = \"v1\" in an [[api]], or remove it."),
+    ),
+    (
+        &[70_011, 28_002, 28_003, 700_022, 700_023, 900_144, 501_481, 50_147],
         ours("Microsoft found our request malformed. This is a fault of ours: please report it."),
     ),
     (

@@ -47,6 +47,11 @@ impl Finding {
         self.tried.iter().find(|tried| std::ptr::eq(tried.probe, probe)).map(|tried| &tried.result)
     }
 
+    /// Whether Microsoft did not accept our own credential, which says nothing of the tenant.
+    pub fn is_ours(&self) -> bool {
+        matches!(self.roles, Err(CallError::OurCredential { .. }))
+    }
+
     /// Whether something could not be found out just now and may be a little later.
     pub fn is_passing(&self) -> bool {
         let roles = self.roles.as_ref().err().is_some_and(CallError::is_passing);

@@ -1,11 +1,15 @@
 //! The configured apps: what they ask for, where they answer, how long their credential lasts.
 
 use crate::app::AppState;
-use crate::app::onboarding::{self, Ask, Desk};
+use crate::app::notices::{self, CredentialStatus};
+use crate::app::onboarding::{self, Ask};
 use crate::config;
 use crate::model::clock;
+use crate::store::alarms::{self, Alarm};
+use crate::web::error::PageError;
 use crate::web::extract::{Admin, User};
 use crate::web::page::Page;
+use crate::web::scope::ScopedDb;
 use crate::web::show::When;
 use askama::Template;
 use axum::Router;
@@ -23,6 +27,7 @@ struct AppsPage {
     user: User,
     callback: String,
     apps: Vec<App>,
+    now: DateTime<Utc>,
 }
 
 struct App {
@@ -30,33 +35,59 @@ struct App {
     cloud: &'static str,
     client_id: String,
     asks: Vec<Ask>,
-    certificate: bool,
-    expires: Option<When>,
+    credentials: Vec<Credential>,
+    alarm: Option<Alarm>,
+}
+
+struct Credential {
+    status: CredentialStatus,
+    ends: Option<When>,
+    /// Microsoft refuses it while the other one stands in.
+    refused: Option<Alarm>,
     /// `ok`, `warn` (30 days) or `bad` (7 days, or over).
     class: &'static str,
 }
 
-impl App {
-    fn new(app: &config::App, expires: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
-        let class = match expires {
+impl Credential {
+    fn new(status: CredentialStatus, alarms: &[Alarm], now: DateTime<Utc>) -> Self {
+        let class = match status.ends_at {
             Some(at) if at - now < TimeDelta::days(7) => "bad",
             Some(at) if at - now < TimeDelta::days(30) => "warn",
             _ => "ok",
         };
+        let refused = alarms.iter().find(|alarm| alarm.credential == status.place).cloned();
+        Self { ends: status.ends_at.map(|at| When::new(at, now)), refused, class, status }
+    }
+}
+
+impl AppsPage {
+    fn when(&self, at: &DateTime<Utc>) -> When {
+        When::new(*at, self.now)
+    }
+}
+
+impl App {
+    fn new(app: &config::App, statuses: Vec<CredentialStatus>, alarms: &[Alarm], now: DateTime<Utc>) -> Self {
         Self {
             name: app.name.clone(),
             cloud: app.cloud.label(),
             client_id: app.client_id.to_string(),
             asks: onboarding::asks(app),
-            certificate: app.certificate_file.is_some(),
-            expires: expires.map(|at| When::new(at, now)),
-            class,
+            credentials: statuses.into_iter().map(|status| Credential::new(status, alarms, now)).collect(),
+            alarm: alarms.iter().find(|alarm| alarm.credential.is_empty()).cloned(),
         }
     }
 }
 
-async fn show(State(desk): State<Desk>, Admin(user): Admin) -> Page<AppsPage> {
+async fn show(State(state): State<AppState>, Admin(user): Admin, db: ScopedDb) -> Result<Page<AppsPage>, PageError> {
     let now = clock::now();
-    let apps = desk.config.app.iter().map(|app| App::new(app, onboarding::credential_ends(&desk, app), now)).collect();
-    Page(AppsPage { user, callback: desk.config.consent_callback().to_string(), apps })
+    let mut tx = db.begin().await?;
+    let alarms = alarms::list(&mut tx).await?;
+    tx.commit().await?;
+    let apps = state.config.app.iter().map(|app| {
+        let alarms: Vec<Alarm> = alarms.iter().filter(|alarm| alarm.app == app.name).cloned().collect();
+        App::new(app, notices::credentials(&state.microsoft, &app.name, now), &alarms, now)
+    });
+    let apps = apps.collect();
+    Ok(Page(AppsPage { user, callback: state.config.consent_callback().to_string(), apps, now }))
 }

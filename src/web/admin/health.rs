@@ -30,6 +30,8 @@ struct HealthPage {
     sentence: String,
     database_ms: u128,
     jobs: Vec<Jobs>,
+    /// How many notices there are about apps and their credentials.
+    told: usize,
     /// Worst first.
     late: Vec<Coverage>,
     unread: Vec<Unread>,
@@ -57,6 +59,7 @@ async fn show(State(state): State<AppState>, Admin(user): Admin) -> Result<Page<
     rows.retain(|row| row.enabled && (row.is_late(now, state.config.sync.interval) || !row.state.is_reading()));
     rows.sort_by_key(|row| row.complete_until);
     rows.truncate(SHOWN);
+    let told = user.notices().count();
     let (jobs, unread) = (health::jobs(&mut tx).await?, health::unread(&mut tx).await?);
-    Ok(Page(HealthPage { user, sentence, database_ms, jobs, late: rows, unread, now }))
+    Ok(Page(HealthPage { user, sentence, database_ms, jobs, told, late: rows, unread, now }))
 }
