@@ -2,7 +2,7 @@
 
 use super::actions::{Action, Ending};
 use super::content::names::{Device, Person};
-use super::faults::Faults;
+use super::faults::{Faults, HostFault};
 use super::gate::Limits;
 use super::keys::Keys;
 use super::ledger::Ledger;
@@ -138,6 +138,7 @@ pub struct World {
     pub(super) assertions_seen: HashSet<String>,
     pub(super) rng: Rng,
     pub(super) tokens_issued: u64,
+    pub(super) hosts: BTreeMap<String, HostFault>,
     offset: TimeDelta,
     /// What was asked and shown.
     pub ledger: Ledger,
@@ -157,6 +158,7 @@ impl World {
             assertions_seen: HashSet::new(),
             rng: Rng::new(seed),
             tokens_issued: 0,
+            hosts: BTreeMap::new(),
             offset: TimeDelta::zero(),
             ledger: Ledger::default(),
         }

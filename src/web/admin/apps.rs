@@ -4,8 +4,11 @@ use crate::app::AppState;
 use crate::app::onboarding::{self, Ask, Desk};
 use crate::config;
 use crate::model::clock;
+use crate::store::permissions::{self, Tally};
+use crate::web::error::PageError;
 use crate::web::extract::{Admin, User};
 use crate::web::page::Page;
+use crate::web::scope::ScopedDb;
 use crate::web::show::When;
 use askama::Template;
 use axum::Router;
@@ -23,6 +26,14 @@ struct AppsPage {
     user: User,
     callback: String,
     apps: Vec<App>,
+    tallies: Vec<Tally>,
+}
+
+impl AppsPage {
+    /// How the tenants stand with what an app asks for.
+    fn of<'a>(&'a self, app: &'a App) -> impl Iterator<Item = &'a Tally> {
+        self.tallies.iter().filter(|tally| tally.app == app.name)
+    }
 }
 
 struct App {
@@ -55,8 +66,11 @@ impl App {
     }
 }
 
-async fn show(State(desk): State<Desk>, Admin(user): Admin) -> Page<AppsPage> {
+async fn show(State(desk): State<Desk>, Admin(user): Admin, db: ScopedDb) -> Result<Page<AppsPage>, PageError> {
+    let mut tx = db.begin().await?;
+    let tallies = permissions::tally(&mut tx).await?;
+    tx.commit().await?;
     let now = clock::now();
     let apps = desk.config.app.iter().map(|app| App::new(app, onboarding::credential_ends(&desk, app), now)).collect();
-    Page(AppsPage { user, callback: desk.config.consent_callback().to_string(), apps })
+    Ok(Page(AppsPage { user, callback: desk.config.consent_callback().to_string(), apps, tallies }))
 }
