@@ -1,6 +1,7 @@
 //! What every handler can be given.
 
 pub mod notices;
+pub mod budgets;
 pub mod onboarding;
 pub mod questions;
 

@@ -39,11 +39,17 @@ pub enum Args {
         tag: Vec<String>,
         #[arg(long, default_value = "")]
         group: String,
+        /// Where Defender for Endpoint is asked: us, eu, uk, au, swa, ina, aea, or auto for the fastest. Default: the general address.
+        #[arg(long, default_value = "")]
+        endpoint_region: String,
+        /// The customer's own portal of Defender for Cloud Apps, such as contoso.us2.portal.cloudappsecurity.com.
+        #[arg(long, default_value = "")]
+        cloud_apps_host: String,
     },
     /// List the customers by name: id, state, name.
     List,
     /// Register every row of a CSV file whose first line names the columns: name, directory_id, domain, cloud, apps, tags, group, contacts,
-    /// notes. Rows that cannot be registered are told and left out; exit code 1 then.
+    /// notes, endpoint_region, cloud_apps_host. Rows that cannot be registered are told and left out; exit code 1 then.
     Import {
         file: PathBuf,
         /// Tell what would happen, and change nothing.
@@ -60,9 +66,9 @@ pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
     let (_database, db) = database::open(config).await?;
     let mut code = ExitCode::SUCCESS;
     match args {
-        Args::Add { name, directory, domain, cloud, app, tag, group } => {
+        Args::Add { name, directory, domain, cloud, app, tag, group, endpoint_region: region, cloud_apps_host } => {
             let apps = (!app.is_empty()).then_some(app);
-            let raw = Raw { name, directory, domain, cloud, apps, tags: tag.join(","), group, ..Raw::default() };
+            let raw = Raw { name, directory, domain, cloud, apps, tags: tag.join(","), group, region, cloud_apps_host, ..Raw::default() };
             add(&db, &check(config, &raw)?).await?;
         }
         Args::List => list(&db).await?,

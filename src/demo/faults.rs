@@ -58,6 +58,17 @@ pub enum Loss {
     Status(u16),
 }
 
+/// What is wrong with one host, for every directory.
+#[derive(Clone, Copy, Debug)]
+pub enum HostFault {
+    /// The right answers after a while.
+    Slow(Duration),
+    /// 404: it has none of the data.
+    NotFound,
+    /// This status.
+    Status(u16),
+}
+
 /// What is wrong with an `id_token`.
 #[derive(Clone, Copy, Debug)]
 pub enum IdTokenLie {
@@ -206,6 +217,28 @@ impl Faults {
 }
 
 impl World {
+    /// Breaks one host for everybody, until another fault is set for it.
+    pub fn break_host(&mut self, host: &str, fault: HostFault) {
+        self.hosts.insert(host.to_owned(), fault);
+    }
+
+    /// The answer as a broken host gives it.
+    pub(super) fn bent_by_host(&self, call: &Call, mut answer: Answer) -> Answer {
+        let status = match self.hosts.get(&call.host) {
+            None => return answer,
+            Some(HostFault::Slow(delay)) => {
+                answer.delay = Some(*delay);
+                return answer;
+            }
+            Some(HostFault::NotFound) => 404,
+            Some(HostFault::Status(status)) => *status,
+        };
+        let code = if status == 404 { "ResourceNotFound" } else { "Forbidden" };
+        let mut bent = Answer::defender(status, code, "This host was asked to answer so.");
+        (bent.api, bent.directory) = (answer.api, answer.directory);
+        bent
+    }
+
     /// Breaks an API for a directory. Several faults follow one another.
     pub fn fault(&mut self, directory: DirectoryId, api: Api, fault: Fault, times: Times) {
         self.fault_after(directory, api, 0, fault, times);

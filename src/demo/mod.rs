@@ -42,7 +42,7 @@ mod xdr;
 pub use actions::Ending;
 pub use azure::{Machine, VaultEntry};
 pub use examples::{Example, ExampleKind, examples, prepare};
-pub use faults::{Fault, IdTokenLie, Loss, Times};
+pub use faults::{Fault, HostFault, IdTokenLie, Loss, Times};
 pub use hosts::Api;
 pub use ledger::{Ledger, Request, Shown};
 pub use world::{Account, App, Credential, Directory, World};
@@ -129,6 +129,7 @@ async fn play(State(world): State<Shared>, request: axum::extract::Request) -> R
     let answer = {
         let mut world = lock(&world);
         let answer = hosts::dispatch(&mut world, &call);
+        let answer = world.bent_by_host(&call, answer);
         let now = world.now();
         world.ledger.note(now, &call, &answer);
         answer.header(axum::http::header::DATE, now.format("%a, %d %b %Y %H:%M:%S GMT").to_string())

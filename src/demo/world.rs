@@ -3,7 +3,7 @@
 use super::actions::{Action, Ending};
 use super::azure::Azure;
 use super::content::names::{Device, Person};
-use super::faults::Faults;
+use super::faults::{Faults, HostFault};
 use super::gate::Limits;
 use super::keys::Keys;
 use super::ledger::Ledger;
@@ -142,6 +142,7 @@ pub struct World {
     pub(super) rng: Rng,
     pub(super) azure: Azure,
     pub(super) tokens_issued: u64,
+    pub(super) hosts: BTreeMap<String, HostFault>,
     offset: TimeDelta,
     /// What was asked and shown.
     pub ledger: Ledger,
@@ -162,6 +163,7 @@ impl World {
             rng: Rng::new(seed),
             azure: Azure::default(),
             tokens_issued: 0,
+            hosts: BTreeMap::new(),
             offset: TimeDelta::zero(),
             ledger: Ledger::default(),
         }

@@ -1,11 +1,12 @@
-//! Tenants from a CSV file: name, directory_id, domain, cloud, apps, tags, group, contacts, notes, in any order.
+//! Tenants from a CSV file: its [`COLUMNS`] in any order.
 
 use super::registration::{Raw, Registration, Wrong};
 use super::{Cloud, DirectoryId};
 use std::collections::BTreeSet;
 
 /// The columns; only `name` must be there.
-pub const COLUMNS: [&str; 9] = ["name", "directory_id", "domain", "cloud", "apps", "tags", "group", "contacts", "notes"];
+pub const COLUMNS: [&str; 11] =
+    ["name", "directory_id", "domain", "cloud", "apps", "tags", "group", "contacts", "notes", "endpoint_region", "cloud_apps_host"];
 /// The most rows of one file.
 pub const MOST_ROWS: usize = 5_000;
 
@@ -88,7 +89,8 @@ fn header(header: &csv::StringRecord) -> Result<[Option<usize>; COLUMNS.len()], 
     for (at, title) in header.iter().enumerate() {
         let title = title.to_ascii_lowercase().replace([' ', '-'], "_");
         let column = COLUMNS.iter().position(|column| *column == title).ok_or(
-            "The header has a column that is not known. The columns are name, directory_id, domain, cloud, apps, tags, group, contacts, notes.",
+            "The header has a column that is not known. The columns are name, directory_id, domain, cloud, apps, tags, group, contacts, notes, \
+             endpoint_region, cloud_apps_host.",
         )?;
         if places[column].replace(at).is_some() {
             return Err("The header names a column twice.");
@@ -113,6 +115,8 @@ fn raw(record: &csv::StringRecord, places: &[Option<usize>; COLUMNS.len()]) -> R
         group: field(6),
         contacts: field(7),
         notes: field(8),
+        region: field(9),
+        cloud_apps_host: field(10),
     }
 }
 

@@ -24,6 +24,6 @@ pub use cloud::Cloud;
 pub use consent::{ConsentOutcome, ConsentStep, PermissionState, Verdict};
 pub use ids::{AlertId, AttemptId, ChangeId, DeviceId, DirectoryId, IncidentId, InviteId, LookupId, RunId, TenantId, TokenId, UserId};
 pub use incident::{Severity, Status};
-pub use places::{CloudAppsHost, Places, Region};
+pub use places::{CloudAppsHost, Places, Region, Seat};
 pub use product::Product;
 pub use tenant::{SyncHealth, TenantState};

@@ -1,5 +1,6 @@
 //! Where a tenant's own data lives, when that is not the general address.
 
+use super::Cloud;
 use std::fmt;
 
 super::words::words! {
@@ -34,6 +35,45 @@ impl Region {
     }
 }
 
+/// Where staff say that a tenant's Defender for Endpoint is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Seat {
+    /// At the general address.
+    #[default]
+    General,
+    /// In the region that is found to answer fastest.
+    Fastest,
+    In(Region),
+}
+
+impl Seat {
+    /// Reads "", "auto" or the word of a region.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "" => Some(Self::General),
+            "auto" => Some(Self::Fastest),
+            word => word.parse().ok().map(Self::In),
+        }
+    }
+
+    /// The region, where staff name one.
+    pub const fn region(self) -> Option<Region> {
+        match self {
+            Self::In(region) => Some(region),
+            Self::General | Self::Fastest => None,
+        }
+    }
+
+    /// As it is written in forms, files and the API; the general address is empty.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::General => "",
+            Self::Fastest => "auto",
+            Self::In(region) => region.as_str(),
+        }
+    }
+}
+
 /// The endings of a tenant's own portal of Defender for Cloud Apps, by cloud. Source: Microsoft's page "Defender for Cloud Apps REST API"
 /// (section "API URL"), and its pages for the government clouds.
 const PORTALS: [&str; 3] = [".portal.cloudappsecurity.com", ".portal.cloudappsecuritygov.com", ".portal.cloudappsecurity.us"];
@@ -56,6 +96,16 @@ impl CloudAppsHost {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
         let good = (1..=63).contains(&tenant.len()) && tenant.chars().all(plain) && !tenant.starts_with('-') && !tenant.ends_with('-');
         (good && PORTAL_REGIONS.contains(&region)).then(|| Self(host.to_owned()))
+    }
+
+    /// Whether it is a portal of this cloud.
+    pub fn is_of(&self, cloud: Cloud) -> bool {
+        let [commercial, gcc, government] = PORTALS;
+        self.0.ends_with(match cloud {
+            Cloud::Commercial => commercial,
+            Cloud::Gcc => gcc,
+            Cloud::GccHigh | Cloud::Dod => government,
+        })
     }
 
     /// The host alone.

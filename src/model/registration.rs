@@ -1,6 +1,6 @@
 //! What staff say of a tenant, checked: the same rules for the form, the import, the API and the command line.
 
-use super::{Cloud, DirectoryId, visible};
+use super::{Cloud, CloudAppsHost, DirectoryId, Seat, visible};
 
 /// What staff say of a tenant, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +10,10 @@ pub struct Registration {
     pub directory: Option<DirectoryId>,
     pub domain: Option<String>,
     pub cloud: Cloud,
+    /// Where its Defender for Endpoint is asked.
+    pub region: Seat,
+    /// Its own portal of Defender for Cloud Apps; `None`: the general address.
+    pub cloud_apps_host: Option<CloudAppsHost>,
     /// Names of configured apps of this cloud; at least one.
     pub apps: Vec<String>,
     pub tags: Vec<String>,
@@ -25,6 +29,10 @@ pub struct Raw {
     pub directory: String,
     pub domain: String,
     pub cloud: String,
+    /// "auto", the word of a region, or nothing for the general address.
+    pub region: String,
+    /// A host, or the portal's address as it is copied from the browser.
+    pub cloud_apps_host: String,
     /// `None`: every app of the cloud.
     pub apps: Option<Vec<String>>,
     /// Separated by commas or semicolons.
@@ -61,6 +69,10 @@ impl Raw {
         keep("domain", domain.as_ref().map(drop).map_err(|why| *why));
         let cloud = cloud(&self.cloud);
         keep("cloud", cloud.map(drop));
+        let region = region(&self.region, cloud);
+        keep("region", region.map(drop));
+        let host = host(&self.cloud_apps_host, cloud);
+        keep("cloud_apps_host", host.as_ref().map(drop).map_err(|why| *why));
         let apps = cloud.map_err(|_| "").and_then(|cloud| apps(self.apps.as_deref(), cloud, known));
         keep("apps", apps.as_ref().map(drop).map_err(|why| *why).or_else(|why| if why.is_empty() { Ok(()) } else { Err(why) }));
         let tags = tags(&self.tags);
@@ -69,18 +81,22 @@ impl Raw {
         keep("group", if group.is_empty() { Ok(()) } else { visible::line(group, 80) });
         keep("contacts", visible::text(&self.contacts, 2_000));
         keep("notes", visible::text(&self.notes, 10_000));
-        match (directory, domain, cloud, apps, tags) {
-            (Ok(directory), Ok(domain), Ok(cloud), Ok(apps), Ok(tags)) if wrong.is_empty() => Ok(Registration {
-                name: name.to_owned(),
-                directory,
-                domain,
-                cloud,
-                apps,
-                tags,
-                group: (!group.is_empty()).then(|| group.to_owned()),
-                contacts: lines(&self.contacts),
-                notes: lines(&self.notes),
-            }),
+        match (directory, domain, cloud, apps, tags, (region, host)) {
+            (Ok(directory), Ok(domain), Ok(cloud), Ok(apps), Ok(tags), (Ok(region), Ok(cloud_apps_host))) if wrong.is_empty() => {
+                Ok(Registration {
+                    name: name.to_owned(),
+                    directory,
+                    domain,
+                    cloud,
+                    region,
+                    cloud_apps_host,
+                    apps,
+                    tags,
+                    group: (!group.is_empty()).then(|| group.to_owned()),
+                    contacts: lines(&self.contacts),
+                    notes: lines(&self.notes),
+                })
+            }
             _ => Err(wrong),
         }
     }
@@ -119,6 +135,21 @@ fn cloud(text: &str) -> Result<Cloud, &'static str> {
         "" => Ok(Cloud::Commercial),
         word => word.parse().map_err(|_| "The cloud is commercial, gcc, gcc_high or dod."),
     }
+}
+
+fn region(text: &str, cloud: Result<Cloud, &'static str>) -> Result<Seat, &'static str> {
+    let seat = Seat::parse(text).ok_or("The region is auto, us, eu, uk, au, swa, ina or aea; or nothing for the general address.")?;
+    let government = cloud.is_ok_and(|cloud| cloud != Cloud::Commercial);
+    if government && seat != Seat::General { Err("Government clouds have no regions.") } else { Ok(seat) }
+}
+
+fn host(text: &str, cloud: Result<Cloud, &'static str>) -> Result<Option<CloudAppsHost>, &'static str> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    let host = CloudAppsHost::parse(text).ok_or("The portal looks like contoso.us2.portal.cloudappsecurity.com.")?;
+    let fits = cloud.map_or(true, |cloud| host.is_of(cloud));
+    if fits { Ok(Some(host)) } else { Err("This portal is one of another cloud than the tenant's.") }
 }
 
 fn apps(chosen: Option<&[String]>, cloud: Cloud, known: &[(&str, Cloud)]) -> Result<Vec<String>, &'static str> {
@@ -232,6 +263,25 @@ mod tests {
         assert_eq!(why(&of("", &[])), ["apps"]);
         assert_eq!(why(&of("dod", &["gov"])), ["apps"]);
         assert_eq!(why(&of("moon", &["gov"])), ["cloud"]);
+    }
+
+    #[test]
+    fn a_region_and_a_portal_must_be_ones_of_the_tenants_cloud() {
+        let of = |cloud: &str, region: &str, host: &str| Raw {
+            cloud: cloud.to_owned(),
+            region: region.to_owned(),
+            cloud_apps_host: host.to_owned(),
+            ..raw("x")
+        };
+        let good = of("", " EU ", "contoso.us2.portal.cloudappsecurity.com").check(APPS).unwrap();
+        assert_eq!(
+            (good.region, good.cloud_apps_host.unwrap().as_str()),
+            (Seat::In(super::super::Region::Eu), "contoso.us2.portal.cloudappsecurity.com")
+        );
+        assert_eq!(of("", "auto", "").check(APPS).unwrap().region, Seat::Fastest);
+        assert!(of("gcc_high", "", "agency.us1.portal.cloudappsecurity.us").check(APPS).is_ok());
+        assert_eq!(why(&of("", "moon", "evil.com")), ["region", "cloud_apps_host"]);
+        assert_eq!(why(&of("gcc_high", "auto", "contoso.us2.portal.cloudappsecurity.com")), ["region", "cloud_apps_host"]);
     }
 
     #[test]

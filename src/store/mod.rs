@@ -38,6 +38,7 @@ pub mod permissions;
 pub mod quarantine;
 pub mod quiet;
 pub mod rebinds;
+pub mod regions;
 pub mod runs;
 pub mod sessions;
 pub mod sync_state;

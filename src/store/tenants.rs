@@ -3,9 +3,10 @@
 use super::Scoped;
 use super::audit::{self, By};
 use crate::model::registration::Registration;
-use crate::model::{Cloud, CloudAppsHost, DirectoryId, Places, Region, TenantId, TenantState};
+use crate::model::{Cloud, CloudAppsHost, DirectoryId, Places, Region, Seat, TenantId, TenantState};
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
+use sqlx::types::Json;
 
 /// How long the rows of an offboarded tenant are kept.
 pub const PURGE_AFTER: Duration = Duration::days(30);
@@ -23,6 +24,11 @@ pub struct Tenant {
     pub cloud: Cloud,
     /// The region of its Defender for Endpoint; `None`: the general host is asked.
     pub endpoint_region: Option<Region>,
+    /// The region is the one that was found to answer fastest, or waits to be found.
+    pub endpoint_auto: bool,
+    pub endpoint_probed_at: Option<DateTime<Utc>>,
+    /// How the regions answered then.
+    pub endpoint_probe: Option<Json<Vec<super::regions::Tried>>>,
     /// Its own portal of Defender for Cloud Apps; `None`: the general host is asked.
     pub cloud_apps_host: Option<CloudAppsHost>,
     pub state: TenantState,
@@ -72,8 +78,8 @@ impl From<sqlx::Error> for WriteError {
 pub async fn create(tx: &mut Scoped, by: &By, tenant: TenantId, new: &Registration, now: DateTime<Utc>) -> Result<(), WriteError> {
     sqlx::query(
         "insert into tenants (tenant_id, name, expected_directory_id, domain, cloud, apps, tags, tenant_group, contacts, notes,
-                              state_since, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $11)",
+                              state_since, created_at, updated_at, endpoint_region, endpoint_auto, cloud_apps_host)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $11, $12, $13, $14)",
     )
     .bind(tenant)
     .bind(&new.name)
@@ -86,6 +92,9 @@ pub async fn create(tx: &mut Scoped, by: &By, tenant: TenantId, new: &Registrati
     .bind(&new.contacts)
     .bind(&new.notes)
     .bind(now)
+    .bind(new.region.region())
+    .bind(new.region == Seat::Fastest)
+    .bind(&new.cloud_apps_host)
     .execute(&mut **tx)
     .await?;
     if let Some(user) = by.user() {
@@ -113,7 +122,8 @@ pub async fn update(
     let done = sqlx::query(
         "update tenants set name = $3, expected_directory_id = case when directory_id is null then $4 else expected_directory_id end,
                             domain = $5, cloud = case when directory_id is null then $6 else cloud end, apps = $7, tags = $8,
-                            tenant_group = $9, contacts = $10, notes = $11, updated_at = $12
+                            tenant_group = $9, contacts = $10, notes = $11, updated_at = $12,
+                            endpoint_region = case when $14 then endpoint_region else $13 end, endpoint_auto = $14, cloud_apps_host = $15
          where tenant_id = $1 and updated_at = $2 and state <> 'offboarded'",
     )
     .bind(old.tenant_id)
@@ -128,6 +138,9 @@ pub async fn update(
     .bind(&new.contacts)
     .bind(&new.notes)
     .bind(now)
+    .bind(new.region.region())
+    .bind(new.region == Seat::Fastest)
+    .bind(&new.cloud_apps_host)
     .execute(&mut **tx)
     .await?;
     if done.rows_affected() == 0 {
@@ -249,6 +262,11 @@ impl Tenant {
         Places { endpoint: self.endpoint_region, cloud_apps: self.cloud_apps_host.clone() }
     }
 
+    /// Where staff want its Defender for Endpoint to be asked.
+    pub fn seat(&self) -> Seat {
+        if self.endpoint_auto { Seat::Fastest } else { self.endpoint_region.map_or(Seat::General, Seat::In) }
+    }
+
     /// What of it staff may edit.
     pub fn registration(&self) -> Registration {
         Registration {
@@ -256,6 +274,8 @@ impl Tenant {
             directory: self.expected_directory_id,
             domain: self.domain.clone(),
             cloud: self.cloud,
+            region: self.seat(),
+            cloud_apps_host: self.cloud_apps_host.clone(),
             apps: self.apps.clone(),
             tags: self.tags.clone(),
             group: self.tenant_group.clone(),
@@ -268,7 +288,8 @@ impl Tenant {
 /// What of a registration goes into the audit log.
 fn facts(of: &Registration) -> Value {
     json!({
-        "name": of.name, "directory_id": of.directory, "domain": of.domain, "cloud": of.cloud, "apps": of.apps, "tags": of.tags,
+        "name": of.name, "directory_id": of.directory, "domain": of.domain, "cloud": of.cloud,
+        "endpoint_region": of.region.as_str(), "cloud_apps_host": of.cloud_apps_host, "apps": of.apps, "tags": of.tags,
         "group": of.group, "contacts": of.contacts, "notes": of.notes,
     })
 }

@@ -18,7 +18,7 @@ use crate::store::audit::{Actor, By};
 use crate::store::{Db, Scoped, changes, device_reads, lookups, runs, sessions, sync_state, tenants, usage};
 use chrono::{DateTime, TimeDelta, Utc};
 use graphile_worker::{Cron, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, WorkerUtils};
-use jobs::{Devices, LookUp, Plan, Push};
+use jobs::{Devices, FindRegion, LookUp, Plan, Push};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -83,6 +83,13 @@ impl Queue {
         Ok(())
     }
 
+    /// Asks for the fastest region of Defender for Endpoint to be found, at once. Asking twice is asking once.
+    pub async fn find_region(&self, tx: &mut Scoped, tenant: TenantId) -> anyhow::Result<()> {
+        let spec = spec(format!("region:{tenant}"), None, JobKeyMode::PreserveRunAt);
+        self.utils.clone().with_executor(&mut **tx).add_job(FindRegion { tenant }, spec).await?;
+        Ok(())
+    }
+
     async fn push_at(&self, tx: &mut Scoped, job: Push, at: Option<DateTime<Utc>>) -> anyhow::Result<()> {
         let spec = spec(format!("push:{}", job.change), at, JobKeyMode::PreserveRunAt);
         self.utils.clone().with_executor(&mut **tx).add_job(job, spec).await?;
@@ -128,6 +135,7 @@ pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: Cancel
         .define_job::<Push>()
         .define_job::<LookUp>()
         .define_job::<Devices>()
+        .define_job::<FindRegion>()
         .define_job::<Plan>()
         // Without a payload the job would get JSON null.
         .with_cron(Cron::every_minute::<Plan>().id("plan").job_key("plan").payload_value(serde_json::json!({})))

@@ -13,6 +13,7 @@ pub mod plan;
 pub mod push;
 mod quiet;
 pub mod read;
+pub mod region;
 pub mod rounds;
 pub mod rows;
 pub mod verify;

@@ -84,6 +84,9 @@ async fn store(reader: &Reader, tenant: &Tenant, findings: &[Finding], round: u8
     claims::forget(&mut tx, id, now).await?;
     if !tenant.needs_approval {
         start_reading(reader, &mut tx, tenant, findings, may_lag && missing, now).await?;
+        if tenant.endpoint_auto && tenant.endpoint_probed_at.is_none() {
+            reader.queue.find_region(&mut tx, id).await?;
+        }
     }
     if may_lag && missing {
         let pause = PAUSES.get(usize::from(round)).copied().unwrap_or(TimeDelta::minutes(5));

@@ -1,6 +1,6 @@
 //! The small marks that say a state by sign, colour and word.
 
-use crate::model::{ConsentOutcome, PermissionState, SyncHealth, TenantState};
+use crate::model::{ConsentOutcome, PermissionState, SyncHealth, TenantState, Verdict};
 use crate::store::tenant_lists::ProductLine;
 
 /// One mark.
@@ -56,6 +56,23 @@ pub const fn permission(state: PermissionState) -> Chip {
         PermissionState::Missing | PermissionState::Revoked => "bad",
     };
     chip(class, state.label())
+}
+
+/// What a permission is good for.
+pub const fn verdict(verdict: Verdict) -> Chip {
+    let class = match verdict {
+        Verdict::Works => "ok",
+        Verdict::Untried => "note",
+        Verdict::Unlicensed => "warn",
+        Verdict::Fails | Verdict::Missing | Verdict::Revoked => "bad",
+        Verdict::Unknown | Verdict::Asked => "plain",
+    };
+    chip(class, verdict.label())
+}
+
+/// Whether the configuration asks for it.
+pub const fn asked(expected: bool) -> Chip {
+    if expected { chip("ok", "Yes") } else { chip("plain", "No more") }
 }
 
 /// A product in a list of tenants: its permission where that is the trouble, else its reading.

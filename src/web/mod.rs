@@ -11,6 +11,7 @@ pub mod alerts;
 pub mod api;
 pub mod changes;
 pub mod chips;
+pub mod consent;
 pub mod coverage;
 pub mod error;
 pub mod evidence;
@@ -84,6 +85,7 @@ pub fn router(state: AppState) -> Router {
         .merge(tenants::routes())
         .merge(tenant::routes())
         .merge(changes::routes())
+        .merge(consent::routes())
         .merge(admin::routes())
         .fallback(|| async { PageError::NotFound })
         .method_not_allowed_fallback(|| async { PageError::MethodNotAllowed })

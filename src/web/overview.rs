@@ -10,8 +10,9 @@ use super::show::{When, thousands};
 use super::trend::Trend;
 use crate::app::{AppState, Demo};
 use crate::config::Config;
-use crate::model::{Product, Severity, clock};
+use crate::model::{Product, Severity, TenantId, clock};
 use crate::store;
+use crate::store::drifts::Drift;
 use crate::store::overview::TenantLine;
 use askama::Template;
 use axum::Router;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 /// Tenants and gaps shown; the rest is behind a link.
 const TENANTS: usize = 50;
 const GAPS: usize = 12;
+const DRIFTS: i64 = 50;
 
 pub fn routes() -> Router<AppState> {
     Router::new().route("/", get(overview))
@@ -36,11 +38,37 @@ struct Overview {
     tiles: Vec<Tile>,
     tenants: Vec<TenantLine>,
     more_tenants: usize,
+    drifts: Vec<Drifted>,
     gaps: Vec<Gap>,
     more_gaps: usize,
     trend: Trend,
     demo: Option<Arc<Demo>>,
     now: DateTime<Utc>,
+}
+
+/// What a tenant allows has changed for the worse.
+struct Drifted {
+    tenant: TenantId,
+    name: String,
+    /// As "Alert.Read.All, Machine.Read.All".
+    permissions: String,
+    at: DateTime<Utc>,
+}
+
+impl Drifted {
+    /// One line for each tenant, the newest first.
+    fn of(drifts: Vec<Drift>) -> Vec<Self> {
+        let mut lines: Vec<Self> = Vec::new();
+        for drift in drifts {
+            if let Some(line) = lines.iter_mut().find(|line| line.tenant == drift.tenant_id) {
+                line.permissions.push_str(", ");
+                line.permissions.push_str(&drift.permission);
+            } else {
+                lines.push(Self { tenant: drift.tenant_id, name: drift.tenant_name, permissions: drift.permission, at: drift.at });
+            }
+        }
+        lines
+    }
 }
 
 struct Tile {
@@ -73,6 +101,7 @@ async fn overview(
     let mine = store::overview::owned(&mut tx, &user.login).await?;
     let days = store::overview::days(&mut tx, now.date_naive()).await?;
     let reading = Reading::of(&mut tx, None, Product::ALL, now, config.sync.interval).await?;
+    let drifts = Drifted::of(store::drifts::shown(&mut tx, None, DRIFTS).await?);
     tx.commit().await?;
     let tiles = tiles(&tenants, mine, &days);
     let mut gaps = reading.gaps();
@@ -80,7 +109,19 @@ async fn overview(
     gaps.truncate(GAPS);
     let more_tenants = tenants.len().saturating_sub(TENANTS);
     tenants.truncate(TENANTS);
-    Ok(Page(Overview { user, reading, tiles, tenants, more_tenants, gaps, more_gaps, trend: Trend::new(days), demo: state.demo, now }))
+    Ok(Page(Overview {
+        user,
+        reading,
+        tiles,
+        tenants,
+        more_tenants,
+        drifts,
+        gaps,
+        more_gaps,
+        trend: Trend::new(days),
+        demo: state.demo,
+        now,
+    }))
 }
 
 fn tiles(tenants: &[TenantLine], mine: i64, days: &[store::overview::Day]) -> Vec<Tile> {

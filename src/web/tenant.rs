@@ -1,22 +1,24 @@
 //! One tenant: what is open, how it is read, what it lets us do, and what happened.
 
 use super::chips::{self, Chip};
+use super::consent::{self, Group};
 use super::error::PageError;
-use super::extract::{Analyst, Id, Posted, User};
+use super::extract::{Analyst, Id, Lead, Posted, User};
 use super::filters;
 use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::When;
 use crate::app::AppState;
-use crate::model::{SyncHealth, TenantId, TenantState, clock};
+use crate::app::budgets::{self, Budget};
+use crate::model::{Cloud, SyncHealth, TenantId, TenantState, clock};
 use crate::store;
 use crate::store::alerts::Alert;
 use crate::store::audit::{self, Entry};
 use crate::store::consents::Attempt;
 use crate::store::coverage::Coverage;
+use crate::store::drifts::Drift;
 use crate::store::incidents::Incident;
 use crate::store::lists::{self, Order};
-use crate::store::permissions::Permission;
 use crate::store::runs::Run;
 use crate::store::tenants::Tenant;
 use crate::sync::engine::Queue;
@@ -33,6 +35,7 @@ pub fn routes() -> Router<AppState> {
         .route("/tenants/{tenant}", get(show))
         .route("/tenants/{tenant}/sync", post(sync_now))
         .route("/tenants/{tenant}/check", post(check))
+        .route("/tenants/{tenant}/region", post(find_region))
 }
 
 #[derive(Template)]
@@ -44,7 +47,9 @@ struct TenantPage {
     alerts: Vec<Alert>,
     coverage: Vec<Coverage>,
     runs: Vec<Run>,
-    permissions: Vec<Permission>,
+    groups: Vec<Group>,
+    drifts: Vec<Drift>,
+    budgets: Vec<Budget>,
     attempts: Vec<Attempt>,
     audit: Vec<Entry>,
     now: DateTime<Utc>,
@@ -69,6 +74,16 @@ impl TenantPage {
     /// Its Microsoft Defender portal.
     fn portal(&self) -> Option<String> {
         self.tenant.directory_id.map(|directory| format!("https://security.microsoft.com/incidents?tid={directory}"))
+    }
+
+    /// Limits of which something was used lately.
+    fn used(&self) -> Vec<&Budget> {
+        self.budgets.iter().filter(|budget| !budget.is_idle()).collect()
+    }
+
+    /// The fastest region may be looked for.
+    fn can_find_region(&self) -> bool {
+        self.user.is_lead() && self.tenant.cloud == Cloud::Commercial && self.tenant.state != TenantState::Offboarded
     }
 
     fn percent(row: &Coverage) -> String {
@@ -98,6 +113,7 @@ impl TenantPage {
 }
 
 async fn show(user: User, db: ScopedDb, Id(tenant): Id<TenantId>) -> Result<Page<TenantPage>, PageError> {
+    let now = clock::now();
     let mut tx = db.begin().await?;
     let found = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
     let open = vec![crate::model::Status::New, crate::model::Status::InProgress, crate::model::Status::Unknown];
@@ -109,13 +125,15 @@ async fn show(user: User, db: ScopedDb, Id(tenant): Id<TenantId>) -> Result<Page
         incidents: store::incidents::list(&mut tx, &filter, Order::Severity, None, 8).await?,
         alerts: store::alerts::list(&mut tx, &filter, Order::Severity, None, 8).await?,
         runs: store::runs::recent(&mut tx, tenant, 12).await?,
-        permissions: store::permissions::list(&mut tx, tenant).await?,
+        groups: Group::of(store::permissions::list(&mut tx, tenant).await?, Vec::new()),
+        drifts: store::drifts::shown(&mut tx, Some(tenant), consent::MOST).await?,
+        budgets: budgets::of(&mut tx, tenant, now).await?,
         attempts: if user.is_lead() { store::consents::list(&mut tx, tenant, 10).await? } else { Vec::new() },
         audit: if user.is_lead() { audit::list(&mut tx, &audit_filter, 15).await? } else { Vec::new() },
         tenant: found,
         coverage,
         user,
-        now: clock::now(),
+        now,
     };
     Ok(Page(page))
 }
@@ -158,6 +176,26 @@ async fn check(
     }
     queue.verify(&mut tx, tenant).await?;
     audit::record(&mut tx, user.by().event("tenant.check").tenant(tenant).object(found.name)).await?;
+    tx.commit().await?;
+    Ok(Redirect::to(&format!("/tenants/{tenant}")))
+}
+
+async fn find_region(
+    State(queue): State<Queue>,
+    Lead(user): Lead,
+    db: ScopedDb,
+    Id(tenant): Id<TenantId>,
+    Posted(_, Nothing {}): Posted<Nothing>,
+) -> Result<Redirect, PageError> {
+    let mut tx = db.begin().await?;
+    let found = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
+    if found.cloud != Cloud::Commercial {
+        return Err(PageError::Conflict("Government clouds have no regions.".into()));
+    }
+    store::regions::set_fastest(&mut tx, &user.by(), tenant, clock::now())
+        .await
+        .map_err(|_| PageError::Conflict("This tenant is offboarded.".into()))?;
+    queue.find_region(&mut tx, tenant).await?;
     tx.commit().await?;
     Ok(Redirect::to(&format!("/tenants/{tenant}")))
 }

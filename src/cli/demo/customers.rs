@@ -62,6 +62,7 @@ fn registration(example: &Example, apps: Vec<String>, known: &[(&str, Cloud)]) -
         group: example.group.to_owned(),
         contacts,
         notes: String::new(),
+        ..Raw::default()
     };
     raw.check(known).map_err(|wrong| anyhow!("the example {} is wrong: {wrong:?}", example.name))
 }

@@ -2,7 +2,7 @@
 
 use crate::model::{ChangeId, LookupId, TenantId, clock};
 use crate::sync::read::Reader;
-use crate::sync::{devices, lookup, push, verify};
+use crate::sync::{devices, lookup, push, region, verify};
 use chrono::{DateTime, Utc};
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,12 @@ pub(super) struct LookUp {
 /// Reads the devices of one tenant.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Devices {
+    pub tenant: TenantId,
+}
+
+/// Finds the region that answers a tenant fastest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct FindRegion {
     pub tenant: TenantId,
 }
 
@@ -73,6 +79,15 @@ impl TaskHandler for Devices {
     async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
         let reader = reader(&context)?;
         told(Self::IDENTIFIER, devices::read(&reader, self.tenant, clock::now()).await)
+    }
+}
+
+impl TaskHandler for FindRegion {
+    const IDENTIFIER: &'static str = "region";
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let reader = reader(&context)?;
+        told(Self::IDENTIFIER, region::find_fastest(&reader, self.tenant, clock::now()).await)
     }
 }
 

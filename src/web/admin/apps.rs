@@ -6,6 +6,7 @@ use crate::app::onboarding::{self, Ask};
 use crate::config;
 use crate::model::clock;
 use crate::store::alarms::{self, Alarm};
+use crate::store::permissions::{self, Tally};
 use crate::web::error::PageError;
 use crate::web::extract::{Admin, User};
 use crate::web::page::Page;
@@ -28,6 +29,14 @@ struct AppsPage {
     callback: String,
     apps: Vec<App>,
     now: DateTime<Utc>,
+    tallies: Vec<Tally>,
+}
+
+impl AppsPage {
+    /// How the tenants stand with what an app asks for.
+    fn of<'a>(&'a self, app: &'a App) -> impl Iterator<Item = &'a Tally> {
+        self.tallies.iter().filter(|tally| tally.app == app.name)
+    }
 }
 
 struct App {
@@ -83,11 +92,12 @@ async fn show(State(state): State<AppState>, Admin(user): Admin, db: ScopedDb) -
     let now = clock::now();
     let mut tx = db.begin().await?;
     let alarms = alarms::list(&mut tx).await?;
+    let tallies = permissions::tally(&mut tx).await?;
     tx.commit().await?;
     let apps = state.config.app.iter().map(|app| {
         let alarms: Vec<Alarm> = alarms.iter().filter(|alarm| alarm.app == app.name).cloned().collect();
         App::new(app, notices::credentials(&state.microsoft, &app.name, now), &alarms, now)
     });
     let apps = apps.collect();
-    Ok(Page(AppsPage { user, callback: state.config.consent_callback().to_string(), apps, now }))
+    Ok(Page(AppsPage { user, callback: state.config.consent_callback().to_string(), apps, now, tallies }))
 }

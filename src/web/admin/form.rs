@@ -3,7 +3,7 @@
 use crate::app::onboarding::{self, Ask, Desk};
 use crate::config::Config;
 use crate::model::registration::{Raw, Registration, Wrong};
-use crate::model::{Cloud, clock};
+use crate::model::{Cloud, Region, clock};
 use crate::store;
 use crate::store::tenants::Tenant;
 use serde::Deserialize;
@@ -19,6 +19,10 @@ pub(super) struct Fields {
     domain: String,
     #[serde(default)]
     cloud: String,
+    #[serde(default)]
+    region: String,
+    #[serde(default)]
+    cloud_apps_host: String,
     #[serde(default)]
     apps: Vec<String>,
     #[serde(default)]
@@ -67,6 +71,8 @@ impl Form {
             directory: registration.directory.map(|id| id.to_string()).unwrap_or_default(),
             domain: registration.domain.unwrap_or_default(),
             cloud: registration.cloud.to_string(),
+            region: registration.region.as_str().to_owned(),
+            cloud_apps_host: registration.cloud_apps_host.map(String::from).unwrap_or_default(),
             apps: Some(registration.apps),
             tags: registration.tags.join(", "),
             group: registration.group.unwrap_or_default(),
@@ -99,6 +105,12 @@ impl Form {
         self.raw.apps.as_ref().map_or(app.cloud == Cloud::Commercial, |chosen| chosen.contains(&app.name))
     }
 
+    /// Where Defender for Endpoint may be asked: what is sent, and what it is called.
+    pub fn seats() -> Vec<(&'static str, &'static str)> {
+        let general = [("", "The general address"), ("auto", "Whichever answers fastest")];
+        general.into_iter().chain(Region::ALL.iter().map(|region| (region.as_str(), region.label()))).collect()
+    }
+
     pub fn is_cloud(&self, cloud: Cloud) -> bool {
         self.raw.cloud == cloud.as_str() || (self.raw.cloud.is_empty() && cloud == Cloud::Commercial)
     }
@@ -116,8 +128,8 @@ pub(super) fn known(config: &Config) -> Vec<(&str, Cloud)> {
 
 impl Fields {
     pub fn raw(self) -> Raw {
-        let Self { name, directory, domain, cloud, apps, tags, group, contacts, notes, version: _ } = self;
-        Raw { name, directory, domain, cloud, apps: Some(apps), tags, group, contacts, notes }
+        let Self { name, directory, domain, cloud, region, cloud_apps_host, apps, tags, group, contacts, notes, version: _ } = self;
+        Raw { name, directory, domain, cloud, region, cloud_apps_host, apps: Some(apps), tags, group, contacts, notes }
     }
 }
 

@@ -5,7 +5,7 @@ use super::steps::{Known, Step};
 use crate::app::AppState;
 use crate::app::onboarding::Desk;
 use crate::model::registration::Wrong;
-use crate::model::{TenantId, TenantState, clock};
+use crate::model::{Seat, TenantId, TenantState, clock};
 use crate::store::rebinds::Request;
 use crate::store::tenants::WriteError;
 use crate::store::{self, Scoped};
@@ -105,6 +105,9 @@ async fn update(
             let mut tx = db.begin().await?;
             match store::tenants::update(&mut tx, &user.by(), &known.tenant, &good, version, clock::now()).await {
                 Ok(()) => {
+                    if good.region == Seat::Fastest && known.tenant.seat() != Seat::Fastest {
+                        desk.queue.find_region(&mut tx, tenant).await?;
+                    }
                     tx.commit().await?;
                     return Ok(Redirect::to(&format!("/admin/tenants/{tenant}")).into_response());
                 }

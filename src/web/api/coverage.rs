@@ -3,9 +3,12 @@
 use super::bearer::{Bearer, Id};
 use super::problem::{Problem, ProblemBody};
 use crate::app::AppState;
-use crate::model::{TenantId, clock};
+use crate::model::{Product, Role, TenantId, clock};
 use crate::store;
+use crate::sync::engine::Queue;
 use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,7 +17,7 @@ use utoipa_axum::routes;
 
 /// The calls of this group.
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(permissions))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(permissions)).routes(routes!(read_now))
 }
 
 /// How far one product of one tenant is read.
@@ -79,12 +82,25 @@ struct Permission {
     granted: Option<bool>,
     /// The directory has the product.
     licensed: Option<bool>,
-    /// A real call succeeded.
+    /// A real call succeeded; null: not tried.
     working: Option<bool>,
     /// asked, granted, missing, unlicensed, unknown, revoked
     state: String,
     reason: Option<String>,
     checked_at: Option<DateTime<Utc>>,
+    /// All of it in one word: works, untried (trying it would act), fails, missing, revoked, unlicensed, unknown, asked
+    verdict: String,
+    /// When it began to stand so.
+    since: Option<DateTime<Utc>>,
+    /// Microsoft's operation that was tried.
+    proof: Option<String>,
+    tried_at: Option<DateTime<Utc>>,
+    /// Microsoft's own answer: "HTTP 403 Forbidden", "AADSTS700016".
+    answer: Option<String>,
+    /// What staff do about it.
+    remedy: Option<String>,
+    /// What the customer is told.
+    remedy_customer: Option<String>,
 }
 
 /// Rows of permissions.
@@ -104,6 +120,7 @@ async fn permissions(user: Bearer, Id(tenant): Id<TenantId>) -> Result<Json<Perm
     let rows = store::permissions::list(&mut tx, tenant).await?;
     tx.commit().await?;
     let data = rows.into_iter().map(|row| Permission {
+        verdict: row.verdict().to_string(),
         app: row.app,
         product: row.product.to_string(),
         permission: row.permission,
@@ -114,6 +131,41 @@ async fn permissions(user: Bearer, Id(tenant): Id<TenantId>) -> Result<Json<Perm
         state: row.state.to_string(),
         reason: row.reason,
         checked_at: row.checked_at,
+        since: row.since,
+        proof: row.proof,
+        tried_at: row.tried_at,
+        answer: row.answer,
+        remedy: row.remedy,
+        remedy_customer: row.remedy_customer,
     });
     Ok(Json(PermissionList { data: data.collect() }))
+}
+
+/// The readings that were asked for.
+#[derive(Serialize, ToSchema)]
+struct ReadNow {
+    products: Vec<String>,
+}
+
+/// Asks for a reading of every product of a tenant, at once. Analysts and better.
+#[utoipa::path(post, path = "/tenants/{id}/sync", tag = "coverage", params(("id" = uuid::Uuid, Path, description = "The tenant")), responses(
+    (status = ACCEPTED, body = ReadNow),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn read_now(user: Bearer, State(queue): State<Queue>, Id(tenant): Id<TenantId>) -> Result<(StatusCode, Json<ReadNow>), Problem> {
+    user.needs(Role::Analyst)?;
+    let mut tx = user.begin().await?;
+    let row = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
+    if !row.state.is_read() {
+        return Err(Problem::Conflict(format!("A tenant in state {} is not read.", row.state.label())));
+    }
+    let rows = store::coverage::list(&mut tx, Some(tenant)).await?;
+    let products: Vec<Product> = rows.into_iter().filter(|row| row.enabled).map(|row| row.product).collect();
+    for product in &products {
+        queue.read(&mut tx, tenant, *product).await?;
+    }
+    let event = user.by().event("sync.request").tenant(tenant).object(row.name);
+    store::audit::record(&mut tx, event).await?;
+    tx.commit().await?;
+    Ok((StatusCode::ACCEPTED, Json(ReadNow { products: products.iter().map(ToString::to_string).collect() })))
 }

@@ -14,6 +14,7 @@ mod listing;
 mod lookups;
 mod problem;
 mod tenants;
+mod usage;
 
 use crate::app::AppState;
 use axum::Json;
@@ -85,6 +86,7 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(alerts::routes())
         .merge(lookups::routes())
         .merge(changes::routes())
+        .merge(usage::routes())
         .merge(audit::routes());
     OpenApiRouter::with_openapi(Description::openapi()).nest(BASE, calls)
 }

@@ -4,7 +4,7 @@ use super::bearer::{Bearer, Body, Id};
 use super::problem::{Problem, ProblemBody};
 use crate::app::AppState;
 use crate::model::registration::Raw;
-use crate::model::{Product, Role, TenantId, clock};
+use crate::model::{Role, Seat, TenantId, clock};
 use crate::store::tenants::{Tenant as Row, WriteError};
 use crate::store::{self, tenant_lists};
 use crate::sync::engine::Queue;
@@ -19,11 +19,7 @@ use utoipa_axum::routes;
 
 /// The calls of this group.
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(list, create))
-        .routes(routes!(get, update, offboard))
-        .routes(routes!(approve))
-        .routes(routes!(read_now))
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, update, offboard)).routes(routes!(approve))
 }
 
 /// A customer in the registry.
@@ -38,6 +34,12 @@ pub struct Tenant {
     domain: Option<String>,
     /// commercial, gcc, gcc_high, dod
     cloud: String,
+    /// Where Defender for Endpoint is asked: us, eu, uk, au, swa, ina, aea; null: at the general address.
+    endpoint_region: Option<String>,
+    /// The region is the one that is found to answer fastest.
+    endpoint_auto: bool,
+    /// Its own portal of Defender for Cloud Apps; null: the general address is asked.
+    cloud_apps_host: Option<String>,
     /// invited, consent_pending, verifying, active, degraded, blind, paused, offboarded
     state: String,
     state_since: DateTime<Utc>,
@@ -62,6 +64,9 @@ impl From<Row> for Tenant {
             expected_directory_id: row.expected_directory_id.map(|id| id.0),
             domain: row.domain,
             cloud: row.cloud.to_string(),
+            endpoint_region: row.endpoint_region.map(|region| region.to_string()),
+            endpoint_auto: row.endpoint_auto,
+            cloud_apps_host: row.cloud_apps_host.map(String::from),
             state: row.state.to_string(),
             state_since: row.state_since,
             state_reason: row.state_reason,
@@ -93,6 +98,10 @@ struct NewTenant {
     domain: Option<String>,
     /// commercial (default), gcc, gcc_high, dod
     cloud: Option<String>,
+    /// us, eu, uk, au, swa, ina, aea; `auto` for the one that is found to answer fastest; absent or empty for the general address.
+    endpoint_region: Option<String>,
+    /// The customer's own portal: `contoso.us2.portal.cloudappsecurity.com`.
+    cloud_apps_host: Option<String>,
     /// Names of configured apps; every app of the cloud if absent.
     apps: Option<Vec<String>>,
     #[serde(default)]
@@ -107,6 +116,10 @@ struct NewTenant {
 #[serde(deny_unknown_fields)]
 struct TenantChange {
     name: Option<String>,
+    /// us, eu, uk, au, swa, ina, aea, `auto`; empty for the general address.
+    endpoint_region: Option<String>,
+    /// Empty for the general address.
+    cloud_apps_host: Option<String>,
     apps: Option<Vec<String>>,
     tags: Option<Vec<String>>,
     group: Option<String>,
@@ -139,6 +152,8 @@ async fn create(user: Bearer, State(state): State<AppState>, Body(new): Body<New
         directory: new.directory_id.unwrap_or_default(),
         domain: new.domain.unwrap_or_default(),
         cloud: new.cloud.unwrap_or_default(),
+        region: new.endpoint_region.unwrap_or_default(),
+        cloud_apps_host: new.cloud_apps_host.unwrap_or_default(),
         apps: new.apps,
         tags: new.tags.join(","),
         group: new.group.unwrap_or_default(),
@@ -190,6 +205,8 @@ async fn update(
         directory: old.expected_directory_id.map(|id| id.to_string()).unwrap_or_default(),
         domain: old.domain.clone().unwrap_or_default(),
         cloud: old.cloud.to_string(),
+        region: change.endpoint_region.unwrap_or_else(|| old.seat().as_str().to_owned()),
+        cloud_apps_host: change.cloud_apps_host.unwrap_or_else(|| old.cloud_apps_host.clone().map(String::from).unwrap_or_default()),
         apps: Some(change.apps.unwrap_or_else(|| old.apps.clone())),
         tags: change.tags.unwrap_or_else(|| old.tags.clone()).join(","),
         group: change.group.or_else(|| old.tenant_group.clone()).unwrap_or_default(),
@@ -198,6 +215,9 @@ async fn update(
     };
     let registration = check(&raw, &state)?;
     store::tenants::update(&mut tx, &user.by(), &old, &registration, old.updated_at, now).await.map_err(write_problem)?;
+    if registration.region == Seat::Fastest && old.seat() != Seat::Fastest {
+        state.queue.find_region(&mut tx, tenant).await?;
+    }
     let row = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
     tx.commit().await?;
     Ok(Json(row.into()))
@@ -235,38 +255,11 @@ async fn approve(user: Bearer, State(queue): State<Queue>, Id(tenant): Id<Tenant
     Ok(Json(row.into()))
 }
 
-/// The readings that were asked for.
-#[derive(Serialize, ToSchema)]
-struct ReadNow {
-    products: Vec<String>,
-}
-
-/// Asks for a reading of every product of a tenant, at once. Analysts and better.
-#[utoipa::path(post, path = "/tenants/{id}/sync", tag = "coverage", params(("id" = uuid::Uuid, Path, description = "The tenant")), responses(
-    (status = ACCEPTED, body = ReadNow),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-))]
-async fn read_now(user: Bearer, State(queue): State<Queue>, Id(tenant): Id<TenantId>) -> Result<(StatusCode, Json<ReadNow>), Problem> {
-    user.needs(Role::Analyst)?;
-    let mut tx = user.begin().await?;
-    let row = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
-    if !row.state.is_read() {
-        return Err(Problem::Conflict(format!("A tenant in state {} is not read.", row.state.label())));
-    }
-    let rows = store::coverage::list(&mut tx, Some(tenant)).await?;
-    let products: Vec<Product> = rows.into_iter().filter(|row| row.enabled).map(|row| row.product).collect();
-    for product in &products {
-        queue.read(&mut tx, tenant, *product).await?;
-    }
-    let event = user.by().event("sync.request").tenant(tenant).object(row.name);
-    store::audit::record(&mut tx, event).await?;
-    tx.commit().await?;
-    Ok((StatusCode::ACCEPTED, Json(ReadNow { products: products.iter().map(ToString::to_string).collect() })))
-}
-
 fn check(raw: &Raw, state: &AppState) -> Result<crate::model::registration::Registration, Problem> {
     let known: Vec<_> = state.config.app.iter().map(|app| (app.name.as_str(), app.cloud)).collect();
-    raw.check(&known).map_err(|wrong| Problem::fields(wrong.iter().map(|wrong| (wrong.field, wrong.why.to_owned()))))
+    // The form's field has another name than the API's member.
+    let name = |field| if field == "region" { "endpoint_region" } else { field };
+    raw.check(&known).map_err(|wrong| Problem::fields(wrong.iter().map(|wrong| (name(wrong.field), wrong.why.to_owned()))))
 }
 
 fn write_problem(error: WriteError) -> Problem {
