@@ -29,7 +29,7 @@ pub mod xdr;
 pub use change::Granted;
 pub use claims::{Claims, Problem};
 pub use cloud_apps::CloudAppsQuery;
-pub use directory::FindError;
+pub use directory::{FindError, Found};
 pub use error::{CallError, NetworkFault};
 pub use http::MAX_ANSWER;
 pub use lanes::{Pace, Usage};

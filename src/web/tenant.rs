@@ -7,7 +7,8 @@ use super::filters;
 use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::When;
-use crate::app::AppState;
+use crate::app::{AppState, onboarding};
+use crate::config::Config;
 use crate::model::{SyncHealth, TenantId, TenantState, clock};
 use crate::store;
 use crate::store::alerts::Alert;
@@ -17,6 +18,7 @@ use crate::store::coverage::Coverage;
 use crate::store::incidents::Incident;
 use crate::store::lists::{self, Order};
 use crate::store::permissions::Permission;
+use crate::store::reconsent::Needed;
 use crate::store::runs::Run;
 use crate::store::tenants::Tenant;
 use crate::sync::engine::Queue;
@@ -27,6 +29,7 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use std::sync::Arc;
 
 pub fn routes() -> Router<AppState> {
     Router::new()
@@ -46,6 +49,8 @@ struct TenantPage {
     runs: Vec<Run>,
     permissions: Vec<Permission>,
     attempts: Vec<Attempt>,
+    /// Apps to be consented to again.
+    again: Vec<Needed>,
     audit: Vec<Entry>,
     now: DateTime<Utc>,
 }
@@ -97,7 +102,12 @@ impl TenantPage {
     }
 }
 
-async fn show(user: User, db: ScopedDb, Id(tenant): Id<TenantId>) -> Result<Page<TenantPage>, PageError> {
+async fn show(
+    State(config): State<Arc<Config>>,
+    user: User,
+    db: ScopedDb,
+    Id(tenant): Id<TenantId>,
+) -> Result<Page<TenantPage>, PageError> {
     let mut tx = db.begin().await?;
     let found = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
     let open = vec![crate::model::Status::New, crate::model::Status::InProgress, crate::model::Status::Unknown];
@@ -112,6 +122,7 @@ async fn show(user: User, db: ScopedDb, Id(tenant): Id<TenantId>) -> Result<Page
         permissions: store::permissions::list(&mut tx, tenant).await?,
         attempts: if user.is_lead() { store::consents::list(&mut tx, tenant, 10).await? } else { Vec::new() },
         audit: if user.is_lead() { audit::list(&mut tx, &audit_filter, 15).await? } else { Vec::new() },
+        again: store::reconsent::needed(&mut tx, &onboarding::expected(&config), Some(tenant)).await?,
         tenant: found,
         coverage,
         user,
@@ -153,7 +164,8 @@ async fn check(
 ) -> Result<Redirect, PageError> {
     let mut tx = db.begin().await?;
     let found = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
-    if found.directory_id.is_none() || found.needs_approval || matches!(found.state, TenantState::Paused | TenantState::Offboarded) {
+    let waits = found.needs_approval && store::entries::open(&mut tx, tenant).await?.is_none();
+    if found.directory_id.is_none() || waits || matches!(found.state, TenantState::Paused | TenantState::Offboarded) {
         return Err(PageError::Conflict("There is nothing to check: no directory is bound, or the tenant is paused.".into()));
     }
     queue.verify(&mut tx, tenant).await?;

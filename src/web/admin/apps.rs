@@ -2,7 +2,7 @@
 
 use crate::app::AppState;
 use crate::app::onboarding::{self, Ask, Desk};
-use crate::config;
+use crate::config::{self, ConsentForm};
 use crate::model::clock;
 use crate::web::extract::{Admin, User};
 use crate::web::page::Page;
@@ -28,6 +28,8 @@ struct AppsPage {
 struct App {
     name: String,
     cloud: &'static str,
+    consent: ConsentForm,
+    optional: bool,
     client_id: String,
     asks: Vec<Ask>,
     certificate: bool,
@@ -46,6 +48,8 @@ impl App {
         Self {
             name: app.name.clone(),
             cloud: app.cloud.label(),
+            consent: app.consent,
+            optional: app.optional,
             client_id: app.client_id.to_string(),
             asks: onboarding::asks(app),
             certificate: app.certificate_file.is_some(),
