@@ -4,21 +4,26 @@
 //! names counts once a signed token names the same.
 
 mod answer;
+mod directory;
+mod lookup;
 mod prove;
 mod told;
 mod trip;
 
 pub use answer::{Reply, answer};
+pub use directory::{Judged, enter, judge};
+pub use lookup::{elsewhere, find_directory, home_of};
 pub use told::Told;
-pub use trip::{begin, links};
+pub use trip::{Word, begin, links, say};
 
-use crate::config::{self, Config};
-use crate::microsoft::{self, FindError};
-use crate::model::{Cloud, ConsentOutcome, DirectoryId, Product, permission};
+use crate::config::{self, Config, ConsentForm};
+use crate::microsoft;
+use crate::model::{ConsentOutcome, Product, permission};
 use crate::store::audit::By;
 use crate::store::consents::Attempt;
 use crate::store::coverage::Coverage;
 use crate::store::invites::Invite;
+use crate::store::reconsent::Expected;
 use crate::store::tenants::Tenant;
 use crate::store::{self, Db, tickets};
 use crate::sync::engine::Queue;
@@ -98,10 +103,21 @@ pub struct View {
     pub coverage: Vec<Coverage>,
 }
 
+impl View {
+    /// A sign-in on this link has proven the directory.
+    pub fn is_proven(&self) -> bool {
+        self.tenant.directory_id.is_some() && self.invite.proven_at.is_some()
+    }
+}
+
 /// One app the customer is asked to allow.
 #[derive(Debug)]
 pub struct AppStep {
     pub name: String,
+    /// The customer may do without it.
+    pub optional: bool,
+    /// Whether Microsoft's link comes back to us.
+    pub form: ConsentForm,
     pub asks: Vec<Ask>,
     pub last: Option<Attempt>,
 }
@@ -130,9 +146,34 @@ impl AppStep {
         self.last.as_ref().is_some_and(|attempt| attempt.outcome == Some(ConsentOutcome::Granted))
     }
 
+    /// The customer does without it.
+    pub fn is_skipped(&self) -> bool {
+        self.outcome() == Some(ConsentOutcome::Skipped)
+    }
+
+    /// The customer says they accepted, and nothing else is known.
+    pub fn is_reported(&self) -> bool {
+        self.outcome() == Some(ConsentOutcome::Reported)
+    }
+
+    /// Nothing more is to be done for it on the page.
+    pub fn is_settled(&self) -> bool {
+        self.outcome().is_some_and(ConsentOutcome::is_settled)
+    }
+
+    fn outcome(&self) -> Option<ConsentOutcome> {
+        self.last.as_ref()?.outcome
+    }
+
     /// What to tell the customer of a try that failed.
     pub fn failure(&self) -> Option<Told> {
-        self.last.as_ref()?.outcome.filter(|outcome| *outcome != ConsentOutcome::Granted).map(Told::of)
+        let attempt = self.last.as_ref()?;
+        let outcome = attempt.outcome.filter(|outcome| !outcome.is_well())?;
+        let number = attempt.aadsts.and_then(|number| u32::try_from(number).ok());
+        Some(
+            number
+                .map_or(Told::of(outcome), |number| Told::of(outcome).with(microsoft::consent::explain(Some(number), "").remedy.customer)),
+        )
     }
 }
 
@@ -152,6 +193,42 @@ pub fn asks(app: &config::App) -> Vec<Ask> {
 /// The configured apps of a tenant, in its order.
 pub fn apps_of<'a>(config: &'a Config, tenant: &Tenant) -> Vec<&'a config::App> {
     tenant.apps.iter().filter_map(|name| config.app.iter().find(|app| app.name == *name)).collect()
+}
+
+/// The apps a link asks for, in the order in which they are shown: what is needed first, then what is optional.
+pub fn apps_on<'a>(config: &'a Config, tenant: &Tenant, invite: &Invite) -> Vec<&'a config::App> {
+    let mut apps = apps_of(config, tenant);
+    apps.retain(|app| invite.asks_for(&app.name));
+    apps.sort_by_key(|app| app.optional);
+    apps
+}
+
+/// The apps chosen for a link, each once and in the tenant's order; `None`: every app of the tenant.
+///
+/// # Errors
+/// A sentence, when none is chosen or one is not the tenant's.
+pub fn chosen(tenant: &Tenant, apps: Option<Vec<String>>) -> Result<Option<Vec<String>>, &'static str> {
+    let Some(apps) = apps else { return Ok(None) };
+    if apps.is_empty() {
+        return Err("Choose at least one app.");
+    }
+    if apps.iter().any(|app| !tenant.apps.contains(app)) {
+        return Err("An app is not among those this tenant is asked for.");
+    }
+    Ok(Some(tenant.apps.iter().filter(|app| apps.contains(app)).cloned().collect()))
+}
+
+/// Everything the configured apps ask for, as consents are compared with it.
+pub fn expected(config: &Config) -> Expected {
+    let mut expected = Expected::default();
+    for app in &config.app {
+        for (product, names) in &app.permissions {
+            for name in names {
+                expected.add(&app.name, *product, name);
+            }
+        }
+    }
+    expected
 }
 
 /// Looks at a link. The first look is noted. A used link shows how things go on, to the browser that used it alone.
@@ -176,17 +253,11 @@ pub async fn visit(desk: &Desk, by: &By, token: &str, flow: Option<&Flow>, now: 
     tx.commit().await?;
     let step = |app: &config::App| AppStep {
         name: app.name.clone(),
+        optional: app.optional,
+        form: app.consent,
         asks: asks(app),
         last: attempts.iter().find(|attempt| attempt.app == app.name).cloned(),
     };
-    let apps = apps_of(&desk.config, &tenant).into_iter().map(step).collect();
+    let apps = apps_on(&desk.config, &tenant, &invite).into_iter().map(step).collect();
     Ok(Visit::Open(Box::new(View { tenant, invite, apps, coverage })))
-}
-
-/// Which directory a domain belongs to, as Microsoft says; otherwise a sentence for staff.
-pub async fn find_directory(desk: &Desk, cloud: Cloud, domain: &str, now: DateTime<Utc>) -> Result<DirectoryId, &'static str> {
-    desk.microsoft.find_directory(cloud, domain, now).await.map_err(|error| match error {
-        FindError::InvalidName | FindError::NotFound => "Microsoft knows no directory with this domain in this cloud.",
-        FindError::Call(_) => "Microsoft could not be asked for this domain just now. Try again, or give the directory id.",
-    })
 }

@@ -108,7 +108,7 @@ async fn invite(db: &Db, public_url: &Url, tenant: TenantId) -> Result<()> {
     let mut tx = db.tenant(tenant).await?;
     tenants::get(&mut tx, tenant).await?.with_context(|| format!("there is no tenant {tenant}"))?;
     let ticket = tickets::mint(tenant)?;
-    invites::create(&mut tx, &OPERATOR, tenant, &ticket, now()).await?;
+    invites::create(&mut tx, &OPERATOR, tenant, &ticket, None, now()).await?;
     tx.commit().await?;
     say(public_url.join(&format!("/onboard/{}", ticket.text))?)?;
     Ok(())

@@ -1,4 +1,5 @@
-//! The administrator consent pages, v1 and v2: what is asked, by whom, Accept and Cancel.
+//! The administrator consent pages, v1 and v2, and the partner documents' sign-in link that asks for consent: what is asked, by whom, Accept
+//! and Cancel.
 
 use super::call::{Answer, Call, find};
 use super::login::{self, EntraError};
@@ -10,11 +11,13 @@ use axum::http::Method;
 use std::fmt::Write as _;
 use uuid::Uuid;
 
-/// Which of the two documented links.
+/// Which of the documented links.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     V1,
     V2,
+    /// `prompt=consent` at the v1 authorization endpoint: it ends at the app's own reply URL.
+    Authorize,
 }
 
 pub(super) fn answer(world: &mut World, call: &Call, tenant: &str, form: Form) -> Answer {
@@ -40,12 +43,22 @@ fn checked(world: &World, call: &Call, tenant: &str, form: Form) -> Result<App, 
         return Err(stop(90_009, "The tenant segment must be a directory id, a domain or 'organizations'."));
     }
     if !login::is_common(tenant) && login::directory(world, call, tenant).is_none() {
-        return Err(stop(90_002, EntraError::no_such_tenant(tenant, "invalid_request").sentence()));
+        let error = login::not_here(world, call, tenant);
+        return Err(stop(error.code, error.sentence()));
     }
     let client = needed("client_id")?;
     let app = Uuid::try_parse(client).ok().and_then(|id| world.apps.get(&id)).filter(|app| app.home.is_none());
     let app = app.ok_or_else(|| stop(700_016, EntraError::app_not_found(client, tenant).sentence()))?;
-    signin::registered(app, needed("redirect_uri")?).map_err(|error| stop(error.code, error.sentence()))?;
+    if form == Form::Authorize {
+        if !matches!(call.query("prompt"), Some("consent" | "admin_consent")) {
+            return Err(stop(900_144, "The stand-in plays this endpoint with prompt=consent or prompt=admin_consent only."));
+        }
+        if needed("response_type")? != "code" {
+            return Err(stop(700_051, "The stand-in plays response_type=code only."));
+        }
+    }
+    let redirect = if form == Form::Authorize { reply_url(call, app) } else { needed("redirect_uri")? };
+    signin::registered(app, redirect).map_err(|error| stop(error.code, error.sentence()))?;
     if form == Form::V2 {
         let scope = needed("scope")?;
         let good = scope.strip_suffix("/.default").is_some_and(|resource| hosts::resource(resource).is_some());
@@ -57,6 +70,11 @@ fn checked(world: &World, call: &Call, tenant: &str, form: Form) -> Result<App, 
         }
     }
     Ok(app.clone())
+}
+
+/// Where the browser ends: as asked, or the first reply URL of the registration.
+fn reply_url<'a>(call: &'a Call, app: &'a App) -> &'a str {
+    call.query("redirect_uri").or(app.redirect_uris.first().map(String::as_str)).unwrap_or_default()
 }
 
 fn ask(world: &World, call: &Call, tenant: &str, app: &App) -> Answer {
@@ -111,13 +129,18 @@ fn decide(world: &mut World, call: &Call, tenant: &str, form: Form, app: &App) -
     }
     let Some((directory, account)) = chosen(world, &fields) else { return ask(world, call, tenant, app) };
     let (id, cookie) = (directory.id, signin::cookie(directory, account));
+    if !login::signs_in_at(directory.cloud, &call.host) {
+        // Somebody of another cloud gave their name at this one's sign-in.
+        let reply = failure(world, call, form, &EntraError::cross_cloud());
+        return Answer::redirect(&signin::with_query(reply_url(call, app), &reply));
+    }
     if login::directory(world, call, tenant).is_some_and(|named| named.id != id) {
         return signin::not_of_this_directory(account, tenant);
     }
     if decision == "accept" && !account.admin {
         return dead_end(403, "Need admin approval", 90_094, approval);
     }
-    let to = call.query("redirect_uri").unwrap_or_default();
+    let to = reply_url(call, app);
     let reply = if decision == "accept" { accept(world, call, form, app, id) } else { declined(world, call, form) };
     Answer::redirect(&signin::with_query(to, &reply)).header(axum::http::header::SET_COOKIE, cookie)
 }
@@ -132,9 +155,15 @@ fn accept(world: &mut World, call: &Call, form: Form, app: &App, id: DirectoryId
             hosts::app_id_uri(*missing),
             hosts::service_principal(*missing),
         );
-        return failure(world, call, &EntraError::new(400, "invalid_client", 650_052, &text));
+        return failure(world, call, form, &EntraError::new(400, "invalid_client", 650_052, &text));
     }
     world.grant(id, app.client_id);
+    if form == Form::Authorize {
+        let mut reply = vec![("code", format!("0.{}", Uuid::new_v4().simple()))];
+        reply.extend(call.query("state").map(|state| ("state", state.to_owned())));
+        reply.extend([("session_state", Uuid::new_v4().to_string()), ("admin_consent", "True".to_owned())]);
+        return reply;
+    }
     let mut reply = vec![("admin_consent", "True".to_owned()), ("tenant", id.to_string())];
     if form == Form::V2 {
         let names: Vec<String> = app.roles.iter().map(|(product, role)| format!("{}/{role}", hosts::app_id_uri(*product))).collect();
@@ -149,14 +178,18 @@ fn declined(world: &World, call: &Call, form: Form) -> Vec<(&'static str, String
         return vec![("error", "permission_denied".to_owned()), ("error_description", "The admin canceled the request".to_owned())];
     }
     let text = "User declined to consent to access the app.";
-    failure(world, call, &EntraError::new(400, "access_denied", 65_004, text))
+    failure(world, call, form, &EntraError::new(400, "access_denied", 65_004, text))
 }
 
-/// A failure says `admin_consent=True` all the same, and names no tenant.
-fn failure(world: &World, call: &Call, error: &EntraError) -> Vec<(&'static str, String)> {
+/// A failure of the v2 page says `admin_consent=True` all the same, and names no tenant; one of the v1 page names no state either.
+fn failure(world: &World, call: &Call, form: Form, error: &EntraError) -> Vec<(&'static str, String)> {
     let mut reply = vec![("error", error.error.to_owned()), ("error_description", error.description(world.now()))];
     reply.push(("error_uri", format!("https://login.microsoftonline.com/error?code={}", error.code)));
-    reply.extend(call.query("state").map(|state| ("state", state.to_owned())));
-    reply.push(("admin_consent", "True".to_owned()));
+    if form != Form::V1 {
+        reply.extend(call.query("state").map(|state| ("state", state.to_owned())));
+    }
+    if form == Form::V2 {
+        reply.push(("admin_consent", "True".to_owned()));
+    }
     reply
 }

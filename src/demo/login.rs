@@ -33,6 +33,19 @@ impl EntraError {
         Self::new(400, error, 90_002, &text)
     }
 
+    /// At the commercial login host, of a directory of a government cloud.
+    pub fn national_cloud(name: &str) -> Self {
+        let text = format!(
+            "The tenant '{name}' belongs to the national cloud 'MicrosoftOnline.US'. The current cloud instance 'MicrosoftOnline.COM' does not serve it."
+        );
+        Self::new(400, "invalid_request", 90_038, &text)
+    }
+
+    /// The same where an app with a credential asks.
+    pub fn cross_cloud() -> Self {
+        Self::new(400, "invalid_request", 900_382, "Confidential Client is not supported in Cross Cloud request.")
+    }
+
     pub fn app_not_found(client: &str, directory: &str) -> Self {
         let text = format!(
             "Application with identifier '{client}' was not found in the directory '{directory}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant."
@@ -81,6 +94,7 @@ pub(super) fn answer(world: &mut World, call: &Call) -> Answer {
         (Method::GET, ["discovery", "v2.0", "keys"]) => published_keys(world, call, tenant),
         (Method::GET | Method::POST, ["v2.0", "adminconsent"]) => consent::answer(world, call, tenant, consent::Form::V2),
         (Method::GET | Method::POST, ["adminconsent"]) => consent::answer(world, call, tenant, consent::Form::V1),
+        (Method::GET | Method::POST, ["oauth2", "authorize"]) => consent::answer(world, call, tenant, consent::Form::Authorize),
         (Method::GET | Method::POST, ["oauth2", "v2.0", "authorize"]) => signin::answer(world, call, tenant),
         (Method::POST, ["oauth2", "v2.0", "token"]) => token::answer(world, call, tenant, token::Version::V2),
         (Method::POST, ["oauth2", "token"]) => token::answer(world, call, tenant, token::Version::V1),
@@ -110,21 +124,35 @@ pub(super) fn directory<'a>(world: &'a World, call: &Call, tenant: &str) -> Opti
     world.directory_named(tenant).filter(|directory| signs_in_at(directory.cloud, &call.host))
 }
 
+/// Whether the segment names a directory of a government cloud, and this is the commercial host: it knows of those and serves none.
+pub(super) fn is_elsewhere(world: &World, call: &Call, tenant: &str) -> bool {
+    signs_in_at(Cloud::Commercial, &call.host)
+        && world.directory_named(tenant).is_some_and(|directory| !signs_in_at(directory.cloud, &call.host))
+}
+
+/// Why a segment is no directory that signs in here.
+pub(super) fn not_here(world: &World, call: &Call, tenant: &str) -> EntraError {
+    if is_elsewhere(world, call, tenant) {
+        EntraError::national_cloud(tenant)
+    } else {
+        EntraError::no_such_tenant(tenant, "invalid_request")
+    }
+}
+
 /// The tenant segments that name no directory.
 pub(super) fn is_common(tenant: &str) -> bool {
     matches!(tenant, "common" | "organizations" | "consumers")
 }
 
 fn metadata(world: &World, call: &Call, tenant: &str) -> Answer {
-    let (issuer_id, region) = if is_common(tenant) {
-        ("{tenantid}".to_owned(), Value::Null)
-    } else {
-        match directory(world, call, tenant) {
-            Some(directory) => (directory.id.to_string(), json!(directory.region)),
-            None => return EntraError::no_such_tenant(tenant, "invalid_tenant").answer(world.now()),
-        }
+    // The commercial host tells of a government cloud's directory too, with the addresses of its own cloud.
+    let named = world.directory_named(tenant).filter(|named| signs_in_at(named.cloud, &call.host) || is_elsewhere(world, call, tenant));
+    let (issuer_id, scope, host) = match named {
+        Some(directory) if signs_in_at(directory.cloud, &call.host) => (directory.id.to_string(), scopes(directory), call.host.as_str()),
+        Some(directory) => (directory.id.to_string(), scopes(directory), host_of(directory.cloud)),
+        None if is_common(tenant) => ("{tenantid}".to_owned(), (Value::Null, Value::Null), call.host.as_str()),
+        None => return EntraError::no_such_tenant(tenant, "invalid_tenant").answer(world.now()),
     };
-    let host = &call.host;
     let segment = if is_common(tenant) { tenant } else { &issuer_id };
     Answer::json(
         200,
@@ -140,7 +168,8 @@ fn metadata(world: &World, call: &Call, tenant: &str) -> Answer {
             "issuer": format!("https://{host}/{issuer_id}/v2.0"),
             "authorization_endpoint": format!("https://{host}/{segment}/oauth2/v2.0/authorize"),
             "claims_supported": ["sub", "iss", "aud", "exp", "iat", "nonce", "preferred_username", "name", "tid", "oid", "ver"],
-            "tenant_region_scope": region,
+            "tenant_region_scope": scope.0,
+            "tenant_region_sub_scope": scope.1,
             "cloud_instance_name": host.strip_prefix("login.").unwrap_or(host),
             "cloud_graph_host_name": "graph.windows.net",
             "msgraph_host": "graph.microsoft.com",
@@ -167,6 +196,16 @@ fn instances(call: &Call, tenant: &str) -> Answer {
             "metadata": [row(&["login.microsoftonline.com", "login.windows.net"]), row(&["login.microsoftonline.us"])],
         }),
     )
+}
+
+/// `tenant_region_scope` and `tenant_region_sub_scope`.
+fn scopes(directory: &Directory) -> (Value, Value) {
+    match directory.cloud {
+        Cloud::Commercial => (json!(directory.region), Value::Null),
+        Cloud::Gcc => (json!(directory.region), json!("GCC")),
+        Cloud::GccHigh => (json!("USGov"), json!("DODCON")),
+        Cloud::Dod => (json!("USGov"), json!("DOD")),
+    }
 }
 
 fn published_keys(world: &World, call: &Call, tenant: &str) -> Answer {

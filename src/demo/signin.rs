@@ -95,7 +95,7 @@ pub(super) fn with_query(address: &str, pairs: &[(&'static str, String)]) -> Str
 pub(super) fn answer(world: &mut World, call: &Call, tenant: &str) -> Answer {
     let stop = |error: &EntraError| dead_end(400, "Sorry, but we're having trouble signing you in.", error.code, error.sentence());
     if !login::is_common(tenant) && login::directory(world, call, tenant).is_none() {
-        return stop(&EntraError::no_such_tenant(tenant, "invalid_request"));
+        return stop(&login::not_here(world, call, tenant));
     }
     let client = call.query("client_id").unwrap_or_default();
     let Some(app) = Uuid::try_parse(client).ok().and_then(|id| world.apps.get(&id)).cloned() else {

@@ -70,6 +70,7 @@ fn issue(world: &mut World, call: &Call, tenant: &str, version: Version, fault: 
     let directory = match login::directory(world, call, tenant) {
         Some(directory) => Some((directory.id, directory.name.clone())),
         None if login::is_common(tenant) => None,
+        None if login::is_elsewhere(world, call, tenant) => return Err(EntraError::cross_cloud()),
         None => return Err(EntraError::no_such_tenant(tenant, "invalid_request")),
     };
     if grant == "client_credentials" && directory.is_none() {

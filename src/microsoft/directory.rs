@@ -4,7 +4,7 @@
 use super::http::Outgoing;
 use super::lanes::Service;
 use super::{CallError, Client, clouds, odata, refusal, wire};
-use crate::model::{Cloud, DirectoryId};
+use crate::model::{Cloud, DirectoryId, Home};
 use chrono::{DateTime, Utc};
 use reqwest::Method;
 use serde::Deserialize;
@@ -23,17 +23,77 @@ pub enum FindError {
     Call(#[from] CallError),
 }
 
+/// A directory, and where it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub directory: DirectoryId,
+    pub home: Home,
+}
+
 #[derive(Deserialize)]
 struct Metadata {
     #[serde(default, deserialize_with = "wire::text")]
     issuer: Option<String>,
+    /// `microsoftonline.com`, `microsoftonline.us`, `partner.microsoftonline.cn`.
+    #[serde(default, deserialize_with = "wire::text")]
+    cloud_instance_name: Option<String>,
+    /// `NA`, `EU`, `AS`, `USGov` and so on.
+    #[serde(default, deserialize_with = "wire::text")]
+    tenant_region_scope: Option<String>,
+    /// `GCC`, `DODCON` (GCC High), `DOD`; often absent.
+    #[serde(default, deserialize_with = "wire::text")]
+    tenant_region_sub_scope: Option<String>,
+}
+
+impl Metadata {
+    fn found(&self) -> Option<Found> {
+        let issuer = Url::parse(self.issuer.as_deref()?).ok()?;
+        let directory = DirectoryId::parse(issuer.path_segments()?.next()?)?;
+        Some(Found { directory, home: self.home() })
+    }
+
+    /// The sub-scope decides where there is one, then the cloud's name, then the region.
+    fn home(&self) -> Home {
+        let is = |member: &Option<String>, word: &str| member.as_deref().is_some_and(|text| text.eq_ignore_ascii_case(word));
+        let sub_scope = |word| is(&self.tenant_region_sub_scope, word);
+        let instance = |word| is(&self.cloud_instance_name, word);
+        match () {
+            () if sub_scope("DODCON") => Home::In(Cloud::GccHigh),
+            () if sub_scope("DOD") => Home::In(Cloud::Dod),
+            () if sub_scope("GCC") => Home::In(Cloud::Gcc),
+            () if instance("partner.microsoftonline.cn") => Home::China,
+            () if instance("microsoftonline.us") || is(&self.tenant_region_scope, "USGov") => Home::UsGovernment,
+            () if instance("microsoftonline.com") => Home::Worldwide,
+            () => Home::Unsaid,
+        }
+    }
 }
 
 impl Client {
-    /// Looks a domain up, without any credential. Sent once, without further tries: a person waits for it.
-    pub async fn find_directory(&self, cloud: Cloud, domain: &str, now: DateTime<Utc>) -> Result<DirectoryId, FindError> {
+    /// Looks a domain up, without any credential. Sent once, without further tries: a person waits for it. The commercial login host tells
+    /// of every cloud's directories, so it is asked too where the government's knows none.
+    pub async fn find_directory(&self, cloud: Cloud, domain: &str, now: DateTime<Utc>) -> Result<Found, FindError> {
         let domain = domain_name(domain).ok_or(FindError::InvalidName)?;
-        let url = clouds::login_url(cloud, &domain, "v2.0/.well-known/openid-configuration");
+        self.metadata(cloud, &domain, now).await
+    }
+
+    /// Where a directory lives, asked in the same way.
+    pub async fn home(&self, cloud: Cloud, directory: DirectoryId, now: DateTime<Utc>) -> Result<Home, FindError> {
+        let found = self.metadata(cloud, &directory.to_string(), now).await?;
+        if found.directory == directory { Ok(found.home) } else { Err(CallError::Unexpected("it names another directory").into()) }
+    }
+
+    async fn metadata(&self, cloud: Cloud, segment: &str, now: DateTime<Utc>) -> Result<Found, FindError> {
+        match self.metadata_of(cloud, segment, now).await {
+            Err(FindError::NotFound) if clouds::login_host(cloud) != clouds::login_host(Cloud::Commercial) => {
+                self.metadata_of(Cloud::Commercial, segment, now).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn metadata_of(&self, cloud: Cloud, segment: &str, now: DateTime<Utc>) -> Result<Found, FindError> {
+        let url = clouds::login_url(cloud, segment, "v2.0/.well-known/openid-configuration");
         let outgoing = Outgoing::new(Method::GET, url);
         let places = self.lanes().places(Service::Login);
         let _place = places.acquire().await;
@@ -53,9 +113,7 @@ impl Client {
             }
         }
         let metadata: Option<Metadata> = serde_json::from_str(odata::object(&answer.body)?).ok();
-        let issuer = metadata.and_then(|metadata| metadata.issuer).and_then(|issuer| Url::parse(&issuer).ok());
-        let directory = issuer.as_ref().and_then(|issuer| issuer.path_segments()?.next()).and_then(DirectoryId::parse);
-        directory.ok_or(CallError::Unexpected("it names no directory").into())
+        metadata.and_then(|metadata| metadata.found()).ok_or(CallError::Unexpected("it names no directory").into())
     }
 }
 
@@ -111,5 +169,34 @@ mod tests {
         }
         assert_eq!(domain_name(&format!("{}.com", "a".repeat(64))), None);
         assert_eq!(domain_name(&format!("{}com", "a.".repeat(130))), None);
+    }
+
+    #[test]
+    fn the_metadata_tells_the_cloud_as_far_as_it_says_anything() {
+        let home = |json: &str| serde_json::from_str::<Metadata>(json).unwrap().home();
+        for (json, expected) in [
+            (
+                r#"{"cloud_instance_name":"microsoftonline.us","tenant_region_scope":"USGov","tenant_region_sub_scope":"DODCON"}"#,
+                Home::In(Cloud::GccHigh),
+            ),
+            (
+                r#"{"cloud_instance_name":"microsoftonline.us","tenant_region_scope":"USGov","tenant_region_sub_scope":"DOD"}"#,
+                Home::In(Cloud::Dod),
+            ),
+            (r#"{"cloud_instance_name":"microsoftonline.us","tenant_region_scope":"USGov"}"#, Home::UsGovernment),
+            (
+                r#"{"cloud_instance_name":"microsoftonline.com","tenant_region_scope":"NA","tenant_region_sub_scope":"GCC"}"#,
+                Home::In(Cloud::Gcc),
+            ),
+            (r#"{"cloud_instance_name":"microsoftonline.com","tenant_region_scope":"EU"}"#, Home::Worldwide),
+            (r#"{"cloud_instance_name":"microsoftonline.com","tenant_region_scope":"EU","tenant_region_sub_scope":null}"#, Home::Worldwide),
+            (r#"{"cloud_instance_name":"partner.microsoftonline.cn"}"#, Home::China),
+            (r#"{"cloud_instance_name":7}"#, Home::Unsaid),
+            ("{}", Home::Unsaid),
+        ] {
+            assert_eq!(home(json), expected, "{json}");
+        }
+        assert!(Home::Worldwide.agrees(Cloud::Gcc) && !Home::Worldwide.agrees(Cloud::Dod) && Home::UsGovernment.agrees(Cloud::Dod));
+        assert_eq!(Home::UsGovernment.suggestion(), Some(Cloud::GccHigh));
     }
 }

@@ -1,6 +1,6 @@
 //! What went wrong with a call, told as the operator's next step.
 
-use super::consent::{Meaning, Remedy, Trouble, Who, explain};
+use super::consent::{Meaning, Remedy, Trouble, WRONG_CLOUD, Who, explain};
 use std::time::Duration;
 
 /// Why a call brought nothing. Holds no address, body, token or secret, so it may be logged and shown to staff.
@@ -137,6 +137,9 @@ impl CallError {
             Self::ConsentLost { aadsts } => numbered("The app is not in this directory", *aadsts),
             Self::NoLicence { aadsts } => numbered("The directory does not have this product", *aadsts),
             Self::OurCredential { aadsts } => numbered("Microsoft does not accept our app's credential", *aadsts),
+            Self::Entra { aadsts: Some(number), .. } if WRONG_CLOUD.contains(number) => {
+                numbered("The directory belongs to another national cloud", Some(*number))
+            }
             Self::Entra { aadsts: None, error } => format!("Microsoft refused a token ({error})."),
             Self::Entra { aadsts, .. } => numbered("Microsoft refused a token", *aadsts),
             Self::Forbidden { code: Some(code) } => format!("The permission is missing ({code})."),

@@ -32,7 +32,7 @@ pub use change::Granted;
 pub use claims::{Claims, Problem};
 pub use cloud_apps::CloudAppsQuery;
 pub use credential::{CredentialStatus, Verdict};
-pub use directory::FindError;
+pub use directory::{FindError, Found};
 pub use error::{CallError, NetworkFault};
 pub use http::MAX_ANSWER;
 pub use lanes::{Pace, Usage};

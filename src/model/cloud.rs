@@ -21,3 +21,40 @@ impl Cloud {
         }
     }
 }
+
+/// Where a directory lives, as Microsoft's public metadata of it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    In(Cloud),
+    /// Commercial or GCC: the metadata often does not say which of them.
+    Worldwide,
+    /// GCC High or DoD, without saying which.
+    UsGovernment,
+    /// Operated by 21Vianet; there are no Defender APIs for it.
+    China,
+    /// It says nothing.
+    Unsaid,
+}
+
+impl Home {
+    /// Whether a tenant of this cloud may have a directory there.
+    pub fn agrees(self, cloud: Cloud) -> bool {
+        match self {
+            Self::In(home) => home == cloud,
+            Self::Worldwide => matches!(cloud, Cloud::Commercial | Cloud::Gcc),
+            Self::UsGovernment => matches!(cloud, Cloud::GccHigh | Cloud::Dod),
+            Self::China => false,
+            Self::Unsaid => true,
+        }
+    }
+
+    /// The cloud to choose for such a tenant, where there is one.
+    pub const fn suggestion(self) -> Option<Cloud> {
+        match self {
+            Self::In(cloud) => Some(cloud),
+            Self::Worldwide => Some(Cloud::Commercial),
+            Self::UsGovernment => Some(Cloud::GccHigh),
+            Self::China | Self::Unsaid => None,
+        }
+    }
+}

@@ -78,11 +78,17 @@ super::words::words! {
         Granted = "granted",
         /// The signed sign-in proves the directory.
         Proven = "proven",
+        /// The customer says that they consented; Microsoft's link tells us nothing, so tokens have to.
+        Reported = "reported",
+        /// The customer does without this optional app.
+        Skipped = "skipped",
         Declined = "declined",
         /// Not the directory staff had preset.
         WrongDirectory = "wrong_directory",
         /// The directory belongs to another tenant of ours.
         ForeignDirectory = "foreign_directory",
+        /// The directory belongs to another national cloud.
+        WrongCloud = "wrong_cloud",
         /// The account may not consent for the organisation.
         AdminApprovalNeeded = "admin_approval_needed",
         /// The directory lacks a product's service principal.
@@ -117,9 +123,12 @@ impl ConsentOutcome {
         match self {
             Self::Granted => "Approved",
             Self::Proven => "Directory proven",
+            Self::Reported => "Reported by the customer",
+            Self::Skipped => "Skipped",
             Self::Declined => "Declined",
             Self::WrongDirectory => "Wrong directory",
             Self::ForeignDirectory => "Directory of another tenant",
+            Self::WrongCloud => "Wrong cloud",
             Self::AdminApprovalNeeded => "Needs an administrator",
             Self::MissingServicePrincipal => "Product not set up",
             Self::OtherBrowser => "Other browser",
@@ -127,5 +136,17 @@ impl ConsentOutcome {
             Self::Refused => "Refused",
             Self::Failed => "Failed",
         }
+    }
+}
+
+impl ConsentOutcome {
+    /// Whether nothing more is to be done on the customer's page for this app.
+    pub const fn is_settled(self) -> bool {
+        matches!(self, Self::Granted | Self::Reported | Self::Skipped)
+    }
+
+    /// Whether it went as somebody wanted it to: no alarm, no refusal in the audit log.
+    pub const fn is_well(self) -> bool {
+        matches!(self, Self::Granted | Self::Proven | Self::Reported | Self::Skipped)
     }
 }

@@ -20,7 +20,7 @@ pub(crate) mod words;
 
 pub use access::{Role, Scope};
 pub use change::{ChangeState, LookupState};
-pub use cloud::Cloud;
+pub use cloud::{Cloud, Home};
 pub use consent::{ConsentOutcome, ConsentStep, PermissionState, Verdict};
 pub use ids::{AlertId, AttemptId, ChangeId, DeviceId, DirectoryId, IncidentId, InviteId, LookupId, RunId, TenantId, TokenId, UserId};
 pub use incident::{Severity, Status};

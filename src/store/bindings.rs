@@ -45,11 +45,13 @@ pub async fn bind(
     Ok(())
 }
 
-/// Staff accept the directory learnt at consent.
+/// Staff accept the directory learnt at consent. `Changed` where the directory was entered by staff: see
+/// [`entries`](super::entries).
 pub async fn approve(tx: &mut Scoped, by: &By, tenant: TenantId, directory: DirectoryId, now: DateTime<Utc>) -> Result<(), WriteError> {
     let done = sqlx::query(
         "update tenants set needs_approval = false, expected_directory_id = directory_id, state_reason = 'Permissions are being tested.', updated_at = $3
-         where tenant_id = $1 and directory_id = $2 and needs_approval and state <> 'offboarded'",
+         where tenant_id = $1 and directory_id = $2 and needs_approval and state <> 'offboarded'
+           and not exists (select from directory_entries as e where e.tenant_id = $1 and e.decided_at is null)",
     )
     .bind(tenant)
     .bind(directory)
@@ -78,6 +80,7 @@ pub async fn refuse(tx: &mut Scoped, by: &By, tenant: TenantId, directory: Direc
     if done.rows_affected() == 0 {
         return Err(WriteError::Changed);
     }
+    super::invites::revoke_all(tx, tenant, now).await?; // a link that led to the wrong directory
     audit::record(tx, by.event("tenant.refuse").tenant(tenant).object(directory.to_string())).await?;
     Ok(())
 }

@@ -163,7 +163,7 @@ pub async fn end(tx: &mut Scoped, by: &By, attempt: &Attempt, ending: &Ending) -
     let action = format!("consent.{}", ending.outcome);
     let mut event = by.event(&action).tenant(attempt.tenant_id).object(&attempt.app);
     event.after = Some(json!({ "step": attempt.step, "directory_id": ending.directory, "aadsts": ending.aadsts, "reason": ending.error }));
-    if !matches!(ending.outcome, ConsentOutcome::Granted | ConsentOutcome::Proven) {
+    if !ending.outcome.is_well() {
         event = event.refused();
     }
     audit::record(tx, event).await
@@ -178,17 +178,82 @@ pub async fn list(tx: &mut Scoped, tenant: TenantId, limit: i64) -> sqlx::Result
         .await
 }
 
-/// The newest consent trip for each app of one invite; sign-ins are not among them.
+/// Notes something the customer says of an app on our own page, as a trip that ends where it begins: `reported`, with the directory they
+/// name, if any; or `skipped`.
+pub async fn say(
+    tx: &mut Scoped,
+    by: &By,
+    start: &Start<'_>,
+    outcome: ConsentOutcome,
+    directory: Option<DirectoryId>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into consent_attempts (tenant_id, attempt_id, invite_id, app, step, state_hash, browser_hash, directory_id, started_at,
+                                       expires_at, answered_at, outcome)
+         values ($1, $2, $3, $4, 'admin_consent', $5, $6, $7, $8, $8, $8, $9)",
+    )
+    .bind(start.tenant)
+    .bind(AttemptId::new())
+    .bind(start.invite)
+    .bind(start.app)
+    .bind(start.state_hash)
+    .bind(start.browser_hash)
+    .bind(directory)
+    .bind(now)
+    .bind(outcome)
+    .execute(&mut **tx)
+    .await?;
+    let action = format!("consent.{outcome}");
+    audit::record(tx, by.event(&action).tenant(start.tenant).object(start.app).after(json!({ "directory_id": directory }))).await
+}
+
+/// What is known of each app of one invite: its grant, if Microsoft says there is one, else the newest trip. Sign-ins are not among them.
 pub async fn of_invite(tx: &mut Scoped, tenant: TenantId, invite: InviteId) -> sqlx::Result<Vec<Attempt>> {
     sqlx::query_as(
         "select distinct on (app) * from consent_attempts
          where tenant_id = $1 and invite_id = $2 and step = 'admin_consent'
-         order by app, started_at desc, attempt_id desc",
+         order by app, (outcome is not distinct from 'granted') desc, started_at desc, attempt_id desc",
     )
     .bind(tenant)
     .bind(invite)
     .fetch_all(&mut **tx)
     .await
+}
+
+/// The browsers (as hashes) that have proven a directory by a sign-in on this invite, and which.
+pub async fn proofs(tx: &mut Scoped, tenant: TenantId, invite: InviteId) -> sqlx::Result<Vec<(Vec<u8>, DirectoryId)>> {
+    sqlx::query_as(
+        "select distinct browser_hash, directory_id from consent_attempts
+         where tenant_id = $1 and invite_id = $2 and step = 'sign_in' and outcome = 'proven' and directory_id is not null",
+    )
+    .bind(tenant)
+    .bind(invite)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// The newest trip for each app of a tenant over all its invites, but a grant before anything else of the same invite.
+pub async fn of_tenant(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<Vec<Attempt>> {
+    sqlx::query_as(
+        "select distinct on (c.app) c.* from consent_attempts as c join invites as i on i.tenant_id = c.tenant_id and i.invite_id = c.invite_id
+         where c.tenant_id = $1 and step = 'admin_consent'
+         order by c.app, i.created_at desc, (outcome is not distinct from 'granted') desc, started_at desc, attempt_id desc",
+    )
+    .bind(tenant)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// A trip goes on in the browser that brought its answer: a link handed out by the API begins in none.
+pub async fn follow(tx: &mut Scoped, attempt: &Attempt, browser_hash: &[u8]) -> sqlx::Result<()> {
+    sqlx::query("update consent_attempts set browser_hash = $3 where tenant_id = $1 and attempt_id = $2")
+        .bind(attempt.tenant_id)
+        .bind(attempt.attempt_id)
+        .bind(browser_hash)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// Whether a browser has been on a trip for this invite: who may see how the onboarding goes on.

@@ -218,6 +218,21 @@ pub async fn await_consent(tx: &mut Scoped, tenant: TenantId, reason: &str, now:
     Ok(())
 }
 
+/// The customer says that they consented by a link that tells us nothing: the tenant waits, to be verified, for staff who enter its
+/// directory. Part of a consent's change; tenants with a directory, and those that do not wait for consent, are left alone.
+pub async fn await_directory(tx: &mut Scoped, tenant: TenantId, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query(
+        "update tenants set state_since = $2, state = 'verifying',
+                state_reason = 'The customer says it has accepted. Enter its directory id; a token and a second person confirm it.'
+         where tenant_id = $1 and state in ('invited', 'consent_pending') and directory_id is null",
+    )
+    .bind(tenant)
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Ends the work for a tenant: no more reading, no valid link, nobody but those who see all tenants sees it, and its rows are
 /// deleted after [`PURGE_AFTER`].
 pub async fn offboard(tx: &mut Scoped, by: &By, tenant: &Tenant, now: DateTime<Utc>) -> Result<(), WriteError> {

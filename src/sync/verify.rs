@@ -12,7 +12,7 @@ use super::engine::Verify;
 use super::health;
 use super::read::{READ_STATES, Reader};
 use crate::microsoft::{CallError, Pace};
-use crate::model::{Product, SyncHealth, TenantId, TenantState};
+use crate::model::{PermissionState, Product, SyncHealth, TenantId, TenantState};
 use crate::store::tenants::{self, Tenant};
 use crate::store::{Scoped, claims, drifts, permissions, sync_state};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -68,7 +68,7 @@ async fn store(reader: &Reader, tenant: &Tenant, findings: &[Finding], round: u8
     let mut missing = false;
     for finding in findings {
         for row in rows(finding, &known, may_lag, now) {
-            missing |= row.granted == Some(false);
+            missing |= row.granted == Some(false) && row.state != PermissionState::Asked;
             permissions::record(&mut tx, id, &row).await?;
             let was = known.iter().find(|old| old.is_same(&row)).and_then(|old| old.settled);
             drifts::note(&mut tx, id, was, &row, now).await?;
@@ -83,12 +83,14 @@ async fn store(reader: &Reader, tenant: &Tenant, findings: &[Finding], round: u8
     permissions::unexpect(&mut tx, id, now).await?;
     claims::forget(&mut tx, id, now).await?;
     if !tenant.needs_approval {
-        start_reading(reader, &mut tx, tenant, findings, may_lag && missing, now).await?;
+        let wanted: Vec<&Finding> = findings.iter().filter(|finding| !finding.is_done_without(&known)).collect();
+        start_reading(reader, &mut tx, tenant, &wanted, may_lag && missing, now).await?;
         if tenant.endpoint_auto && tenant.endpoint_probed_at.is_none() {
             reader.queue.find_region(&mut tx, id).await?;
         }
     }
-    if may_lag && missing {
+    // A tenant that is read may just have consented again.
+    if round < LAST_ROUND && missing {
         let pause = PAUSES.get(usize::from(round)).copied().unwrap_or(TimeDelta::minutes(5));
         reader.queue.verify_at(&mut tx, Verify { tenant: id, round: round + 1 }, Some(now + pause)).await?;
     } else if findings.iter().any(Finding::is_passing) {
@@ -104,14 +106,14 @@ async fn start_reading(
     reader: &Reader,
     tx: &mut Scoped,
     tenant: &Tenant,
-    findings: &[Finding],
+    findings: &[&Finding],
     wait: bool,
     now: DateTime<Utc>,
 ) -> anyhow::Result<()> {
     let id = tenant.tenant_id;
     let mut works = false;
     for product in READ {
-        let of_product: Vec<_> = findings.iter().filter(|finding| finding.product == product && finding.reads()).collect();
+        let of_product: Vec<_> = findings.iter().copied().filter(|finding| finding.product == product && finding.reads()).collect();
         if tenant.state.is_read() && of_product.iter().any(|finding| finding.is_ours()) {
             continue; // the reading stands as it stood
         }

@@ -88,7 +88,9 @@ pub fn product(line: &ProductLine) -> Chip {
 pub const fn outcome(outcome: ConsentOutcome) -> Chip {
     let class = match outcome {
         ConsentOutcome::Granted | ConsentOutcome::Proven => "ok",
-        ConsentOutcome::ForeignDirectory | ConsentOutcome::WrongDirectory | ConsentOutcome::Refused => "bad",
+        ConsentOutcome::Reported => "note",
+        ConsentOutcome::Skipped => "plain",
+        ConsentOutcome::ForeignDirectory | ConsentOutcome::WrongDirectory | ConsentOutcome::WrongCloud | ConsentOutcome::Refused => "bad",
         _ => "warn",
     };
     chip(class, outcome.label())

@@ -1,11 +1,13 @@
 //! The customer's side: the page behind an invite, the way to Microsoft, and what comes back.
 
+mod say;
+
 use super::error::PageError;
 use super::extract::{ClientIp, Id};
 use super::headers::content_security_policy;
 use super::page::Page;
 use crate::app::AppState;
-use crate::app::onboarding::{self, Ask, Desk, Flow, Reply, Told, View, Visit};
+use crate::app::onboarding::{self, AppStep, Ask, Desk, Flow, Reply, Told, View, Visit};
 use crate::config::Config;
 use crate::model::{SyncHealth, TenantState, clock};
 use crate::store::audit::{Actor, By};
@@ -24,6 +26,7 @@ pub fn routes() -> Router<AppState> {
         .route("/onboard/{invite}", get(show))
         .route("/onboard/{invite}/consent/{app}", post(go))
         .route("/consent/callback", get(callback))
+        .merge(say::routes())
 }
 
 #[derive(Template)]
@@ -49,18 +52,41 @@ impl InvitePage {
         self.permissions().any(|ask| ask.permission == "Machine.Isolate")
     }
 
-    /// The app whose button comes next; the last one again when only the proof of the directory is missing.
+    /// The app whose button comes next, what is needed before what is optional; the first one again when only the proof of the directory is
+    /// missing.
     fn next(&self) -> &str {
         let apps = &self.view.apps;
-        apps.iter().find(|app| !app.is_granted()).or(apps.last()).map_or("", |app| &app.name)
+        let again = || if self.lacks_proof() { apps.iter().find(|app| app.is_granted()) } else { None };
+        apps.iter().find(|app| !app.is_settled()).or_else(again).map_or("", |app| &app.name)
     }
 
-    fn all_granted(&self) -> bool {
-        self.view.apps.iter().all(onboarding::AppStep::is_granted)
+    /// Something was approved, and no sign-in has proven the directory yet.
+    fn lacks_proof(&self) -> bool {
+        !self.view.is_proven() && self.view.apps.iter().any(AppStep::is_granted)
+    }
+
+    /// Whether the way to Microsoft is offered for it.
+    fn leads_on(&self, app: &AppStep) -> bool {
+        !app.is_granted() || (self.lacks_proof() && app.name == self.next())
     }
 
     fn granted(&self) -> usize {
         self.view.apps.iter().filter(|app| app.is_granted()).count()
+    }
+
+    /// Everything that is needed is approved, or the customer says so.
+    fn is_enough(&self) -> bool {
+        self.view.apps.iter().all(|app| app.optional || app.is_settled())
+    }
+
+    /// The customer says of something that it was accepted, and nothing proves it yet.
+    fn is_reported(&self) -> bool {
+        !self.view.is_proven() && self.view.apps.iter().any(AppStep::is_reported)
+    }
+
+    /// It is asked again, because what is asked for has grown.
+    fn is_again(&self) -> bool {
+        self.view.tenant.directory_id.is_some() && self.view.invite.apps.is_some() && self.view.invite.proven_at.is_none()
     }
 }
 
@@ -152,7 +178,7 @@ async fn show(State(desk): State<Desk>, ClientIp(ip): ClientIp, Id(token): Id<St
 /// The hosts the page's forms lead to.
 fn microsoft_hosts(desk: &Desk, view: &View) -> String {
     let callback = desk.config.consent_callback();
-    let link = |app: &onboarding::AppStep| desk.microsoft.consent_url(&app.name, None, &callback, "");
+    let link = |app: &AppStep| desk.microsoft.consent_url(&app.name, None, &callback, "");
     let hosts: BTreeSet<String> = view.apps.iter().filter_map(link).map(|url| url.origin().ascii_serialization()).collect();
     hosts.into_iter().collect::<Vec<_>>().join(" ")
 }

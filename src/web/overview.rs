@@ -8,17 +8,19 @@ use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::{When, thousands};
 use super::trend::Trend;
-use crate::app::{AppState, Demo};
+use crate::app::{AppState, Demo, onboarding};
 use crate::config::Config;
 use crate::model::{Product, Severity, TenantId, clock};
 use crate::store;
 use crate::store::drifts::Drift;
 use crate::store::overview::TenantLine;
+use crate::store::reconsent::Needed;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Tenants and gaps shown; the rest is behind a link.
@@ -102,8 +104,10 @@ async fn overview(
     let days = store::overview::days(&mut tx, now.date_naive()).await?;
     let reading = Reading::of(&mut tx, None, Product::ALL, now, config.sync.interval).await?;
     let drifts = Drifted::of(store::drifts::shown(&mut tx, None, DRIFTS).await?);
+    let again = store::reconsent::needed(&mut tx, &onboarding::expected(&config), None).await?;
     tx.commit().await?;
-    let tiles = tiles(&tenants, mine, &days);
+    let mut tiles = tiles(&tenants, mine, &days);
+    tiles.extend(consent_tile(&again));
     let mut gaps = reading.gaps();
     let more_gaps = gaps.len().saturating_sub(GAPS);
     gaps.truncate(GAPS);
@@ -122,6 +126,14 @@ async fn overview(
         demo: state.demo,
         now,
     }))
+}
+
+/// Only where there is something to do.
+fn consent_tile(again: &[Needed]) -> Option<Tile> {
+    let tenants: BTreeSet<TenantId> = again.iter().map(|needed| needed.tenant_id).collect();
+    let value = i64::try_from(tenants.len()).unwrap_or(i64::MAX);
+    let (label, note, link) = ("Re-consent needed", "tenants that lack what is asked for now".to_owned(), "/tenants?consent=again");
+    (value > 0).then(|| Tile { label, value: thousands(value), note, link })
 }
 
 fn tiles(tenants: &[TenantLine], mine: i64, days: &[store::overview::Day]) -> Vec<Tile> {

@@ -8,8 +8,9 @@ use super::filters;
 use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::When;
-use crate::app::AppState;
 use crate::app::budgets::{self, Budget};
+use crate::app::{AppState, onboarding};
+use crate::config::Config;
 use crate::model::{Cloud, SyncHealth, TenantId, TenantState, clock};
 use crate::store;
 use crate::store::alerts::Alert;
@@ -19,6 +20,7 @@ use crate::store::coverage::Coverage;
 use crate::store::drifts::Drift;
 use crate::store::incidents::Incident;
 use crate::store::lists::{self, Order};
+use crate::store::reconsent::Needed;
 use crate::store::runs::Run;
 use crate::store::tenants::Tenant;
 use crate::sync::engine::Queue;
@@ -29,6 +31,7 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use std::sync::Arc;
 
 pub fn routes() -> Router<AppState> {
     Router::new()
@@ -51,6 +54,8 @@ struct TenantPage {
     drifts: Vec<Drift>,
     budgets: Vec<Budget>,
     attempts: Vec<Attempt>,
+    /// Apps to be consented to again.
+    again: Vec<Needed>,
     audit: Vec<Entry>,
     now: DateTime<Utc>,
 }
@@ -112,7 +117,12 @@ impl TenantPage {
     }
 }
 
-async fn show(user: User, db: ScopedDb, Id(tenant): Id<TenantId>) -> Result<Page<TenantPage>, PageError> {
+async fn show(
+    State(config): State<Arc<Config>>,
+    user: User,
+    db: ScopedDb,
+    Id(tenant): Id<TenantId>,
+) -> Result<Page<TenantPage>, PageError> {
     let now = clock::now();
     let mut tx = db.begin().await?;
     let found = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
@@ -130,6 +140,7 @@ async fn show(user: User, db: ScopedDb, Id(tenant): Id<TenantId>) -> Result<Page
         budgets: budgets::of(&mut tx, tenant, now).await?,
         attempts: if user.is_lead() { store::consents::list(&mut tx, tenant, 10).await? } else { Vec::new() },
         audit: if user.is_lead() { audit::list(&mut tx, &audit_filter, 15).await? } else { Vec::new() },
+        again: store::reconsent::needed(&mut tx, &onboarding::expected(&config), Some(tenant)).await?,
         tenant: found,
         coverage,
         user,
@@ -171,7 +182,8 @@ async fn check(
 ) -> Result<Redirect, PageError> {
     let mut tx = db.begin().await?;
     let found = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
-    if found.directory_id.is_none() || found.needs_approval || matches!(found.state, TenantState::Paused | TenantState::Offboarded) {
+    let waits = found.needs_approval && store::entries::open(&mut tx, tenant).await?.is_none();
+    if found.directory_id.is_none() || waits || matches!(found.state, TenantState::Paused | TenantState::Offboarded) {
         return Err(PageError::Conflict("There is nothing to check: no directory is bound, or the tenant is paused.".into()));
     }
     queue.verify(&mut tx, tenant).await?;

@@ -6,20 +6,27 @@ use super::extract::{Lead, Query, User};
 use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::When;
-use crate::app::AppState;
+use crate::app::{AppState, onboarding};
+use crate::config::Config;
 use crate::model::{TenantId, TenantState, clock};
+use crate::store::reconsent;
 use crate::store::tenant_lists::{self, Filter, Line, ProductLine};
 use askama::Template;
 use axum::Router;
+use axum::extract::State;
 use axum::routing::get;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 pub fn routes() -> Router<AppState> {
     Router::new().route("/tenants", get(list)).route("/admin/tenants", get(registry))
 }
 
 const PAGE: i64 = 100;
+/// In the address: only tenants that must consent again.
+const AGAIN: &str = "again";
 
 #[derive(Template)]
 #[template(path = "tenants/list.html")]
@@ -32,6 +39,10 @@ struct TenantsPage {
     page: i64,
     more: bool,
     counts: Vec<(TenantState, i64)>,
+    /// Those that must consent again.
+    again: BTreeSet<TenantId>,
+    /// They alone are shown.
+    only_again: bool,
     lines: Vec<Line>,
     products: Vec<ProductLine>,
     now: DateTime<Utc>,
@@ -66,16 +77,36 @@ impl TenantsPage {
     }
 
     fn is_filtered(&self) -> bool {
-        self.state.is_some() || !self.text.is_empty()
+        self.state.is_some() || self.only_again || !self.text.is_empty()
+    }
+
+    fn is_again(&self, line: &Line) -> bool {
+        self.again.contains(&line.tenant_id)
+    }
+
+    fn is_all(&self) -> bool {
+        self.state.is_none() && !self.only_again
     }
 
     fn link(&self, state: Option<TenantState>, page: i64) -> String {
+        self.address(state, page, false)
+    }
+
+    /// The first page of those that must consent again.
+    fn again_tab(&self) -> String {
+        self.address(None, 1, true)
+    }
+
+    fn address(&self, state: Option<TenantState>, page: i64, again: bool) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         if !self.text.is_empty() {
             query.append_pair("q", &self.text);
         }
         if let Some(state) = state {
             query.append_pair("state", state.as_str());
+        }
+        if again {
+            query.append_pair("consent", AGAIN);
         }
         if page > 1 {
             query.append_pair("page", &page.to_string());
@@ -94,11 +125,11 @@ impl TenantsPage {
     }
 
     fn previous(&self) -> String {
-        self.link(self.state, self.page - 1)
+        self.address(self.state, self.page - 1, self.only_again)
     }
 
     fn next(&self) -> String {
-        self.link(self.state, self.page + 1)
+        self.address(self.state, self.page + 1, self.only_again)
     }
 }
 
@@ -109,34 +140,52 @@ struct Asked {
     #[serde(default)]
     state: String,
     #[serde(default)]
+    consent: String,
+    #[serde(default)]
     page: String,
 }
 
-async fn list(user: User, db: ScopedDb, Query(asked): Query<Asked>) -> Result<Page<TenantsPage>, PageError> {
-    page(user, &db, asked, false).await
+async fn list(
+    State(config): State<Arc<Config>>,
+    user: User,
+    db: ScopedDb,
+    Query(asked): Query<Asked>,
+) -> Result<Page<TenantsPage>, PageError> {
+    page(&config, user, &db, asked, false).await
 }
 
-async fn registry(Lead(user): Lead, db: ScopedDb, Query(asked): Query<Asked>) -> Result<Page<TenantsPage>, PageError> {
-    page(user, &db, asked, true).await
+async fn registry(
+    State(config): State<Arc<Config>>,
+    Lead(user): Lead,
+    db: ScopedDb,
+    Query(asked): Query<Asked>,
+) -> Result<Page<TenantsPage>, PageError> {
+    page(&config, user, &db, asked, true).await
 }
 
-async fn page(user: User, db: &ScopedDb, asked: Asked, admin: bool) -> Result<Page<TenantsPage>, PageError> {
+async fn page(config: &Config, user: User, db: &ScopedDb, asked: Asked, admin: bool) -> Result<Page<TenantsPage>, PageError> {
     let unreadable = || PageError::BadRequest("The address of this list cannot be read.".into());
     let state = match asked.state.as_str() {
         "" => None,
         word => Some(word.parse::<TenantState>().map_err(|_| unreadable())?),
     };
     let page: i64 = if asked.page.is_empty() { 1 } else { asked.page.parse().map_err(|_| unreadable())? };
-    if !(1..=1_000).contains(&page) || asked.q.chars().count() > 200 || asked.q.contains('\0') {
+    let only_again = asked.consent == AGAIN;
+    if !(only_again || asked.consent.is_empty()) || !(1..=1_000).contains(&page) || asked.q.chars().count() > 200 || asked.q.contains('\0')
+    {
         return Err(unreadable());
     }
-    let filter = Filter { text: asked.q.trim().to_owned(), state };
     let mut tx = db.begin().await?;
+    let needed = reconsent::needed(&mut tx, &onboarding::expected(config), None).await?;
+    let again: BTreeSet<TenantId> = needed.into_iter().map(|needed| needed.tenant_id).collect();
+    let only = only_again.then(|| again.iter().copied().collect());
+    let filter = Filter { text: asked.q.trim().to_owned(), state, only };
     let counts = tenant_lists::count_states(&mut tx).await?;
     let mut lines = tenant_lists::list(&mut tx, &filter, (page - 1) * PAGE, PAGE + 1).await?;
     let more = lines.len() > 100;
     lines.truncate(100);
     let shown: Vec<TenantId> = lines.iter().map(|line| line.tenant_id).collect();
     let products = tenant_lists::products(&mut tx, &shown).await?;
-    Ok(Page(TenantsPage { user, admin, text: filter.text, state, page, more, counts, lines, products, now: clock::now() }))
+    let now = clock::now();
+    Ok(Page(TenantsPage { user, admin, text: filter.text, state, page, more, counts, again, only_again, lines, products, now }))
 }

@@ -57,6 +57,9 @@ const ROUTES: &[(&str, &str, Who)] = &[
     ("/admin/tenants/{tenant}/invites", POST, Lead),
     ("/admin/tenants/{tenant}/invites/{invite}/revoke", POST, Lead),
     ("/admin/tenants/{tenant}/directory", POST, Lead),
+    ("/admin/tenants/{tenant}/directory/entry", POST, Lead),
+    ("/admin/tenants/reconsent", GET, Lead),
+    ("/admin/tenants/reconsent", POST, Lead),
     ("/admin/tenants/{tenant}/state", POST, Lead),
     ("/admin/tenants/{tenant}/offboard", GET, Lead),
     ("/admin/tenants/{tenant}/offboard", POST, Lead),
@@ -73,6 +76,8 @@ const ROUTES: &[(&str, &str, Who)] = &[
     ("/admin/health", GET, Admin),
     ("/onboard/{invite}", GET, Anybody),
     ("/onboard/{invite}/consent/{app}", POST, Anybody),
+    ("/onboard/{invite}/accepted/{app}", POST, Anybody),
+    ("/onboard/{invite}/skip/{app}", POST, Anybody),
     ("/consent/callback", GET, Anybody),
 ];
 

@@ -65,6 +65,7 @@ async fn described(app: &TestApp) -> Vec<(Method, String)> {
 fn body_of(method: &Method, path: &str) -> Option<Value> {
     match (method.as_str(), path) {
         ("POST", "/tenants/{id}/lookups") => Some(json!({"operation": "xdr.incidents.list"})),
+        ("POST", "/tenants/{id}/invites") => Some(json!({"apps": null})),
         ("PATCH", _) => Some(json!({})),
         _ => None,
     }

@@ -1,13 +1,14 @@
 //! The whole portal for one test: the production router over a database of its own, beside the stand-in cloud.
 
+use crate::apps::{app, registration};
 use crate::support::{TestDb, database};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use scraper::{Html, Selector};
 use secrecy::SecretString;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use url::form_urlencoded;
 use uuid::Uuid;
@@ -16,23 +17,23 @@ use watchfloor::app::notices::Notices;
 use watchfloor::auth::form_tokens::{FIELD, FormKey};
 use watchfloor::auth::passwords::Hasher;
 use watchfloor::config::{self, Config, Login, Outbound, Sync};
-use watchfloor::demo::{self, Credential, StandIn, World};
+use watchfloor::demo::{StandIn, World};
 use watchfloor::microsoft::Client;
-use watchfloor::model::{Cloud, Product, Role, TenantId, UserId, clock};
+use watchfloor::model::{Product, Role, TenantId, UserId, clock};
 use watchfloor::store;
 use watchfloor::store::users::NewUser;
 use watchfloor::sync::engine::Queue;
+use watchfloor::sync::read::Reader;
+use watchfloor::sync::verify;
 
 /// Everybody's password.
 pub const PASSWORD: &str = "a lake with nine herons";
-
-const APP_SECRET: &str = "stand-in-app-secret";
 
 /// The portal, without a socket: requests go straight into the router.
 pub struct TestApp {
     pub db: TestDb,
     pub stand_in: StandIn,
-    /// The one configured app, `defender`.
+    /// Of the configured app `defender`.
     pub client_id: Uuid,
     pub state: AppState,
     router: Router,
@@ -55,20 +56,29 @@ pub struct Visitor {
 
 impl TestApp {
     pub async fn start() -> Self {
-        let db = database().await;
+        Self::start_with(|_| {}).await
+    }
+
+    /// The same with other apps: `edit` gets the list with `defender` in it. Each has the same secret, and is registered at the stand-in.
+    pub async fn start_with(edit: impl FnOnce(&mut Vec<config::App>)) -> Self {
+        let stand_in = StandIn::start(World::new(7), 0).await.unwrap();
         let client_id = Uuid::new_v4();
-        let mut world = World::new(7);
-        let app = app(client_id);
-        world.register_app(demo::App {
-            client_id,
-            name: "Watchfloor".to_owned(),
-            publisher: "Watchers Ltd".to_owned(),
-            credentials: vec![Credential::Secret(APP_SECRET.to_owned(), None)],
-            redirect_uris: vec!["http://127.0.0.1:8080/consent/callback".to_owned()],
-            roles: app.permissions.iter().flat_map(|(product, roles)| roles.iter().map(|role| (*product, role.clone()))).collect(),
-            home: None,
-        });
-        let stand_in = StandIn::start(world, 0).await.unwrap();
+        let mut apps = vec![app(client_id)];
+        edit(&mut apps);
+        Self::assemble(database().await, stand_in, client_id, apps)
+    }
+
+    /// The portal started again with another list of apps; what it stored, and Microsoft, stay.
+    pub fn reconfigured(self, edit: impl FnOnce(&mut Vec<config::App>)) -> Self {
+        let mut apps = self.state.config.app.clone();
+        edit(&mut apps);
+        Self::assemble(self.db, self.stand_in, self.client_id, apps)
+    }
+
+    fn assemble(db: TestDb, stand_in: StandIn, client_id: Uuid, apps: Vec<config::App>) -> Self {
+        for app in &apps {
+            stand_in.world().register_app(registration(app));
+        }
         let config = Config {
             public_url: "http://127.0.0.1:8080".parse().unwrap(),
             listen: ([127, 0, 0, 1], 0).into(),
@@ -79,7 +89,7 @@ impl TestApp {
             data_dir: "data".into(),
             outbound: Outbound::default(),
             login: Login::default(),
-            app: vec![app],
+            app: apps,
             identity: None,
             api: Vec::new(),
             sync: Sync::default(),
@@ -96,6 +106,13 @@ impl TestApp {
         };
         let router = watchfloor::web::router(state.clone());
         Self { db, stand_in, client_id, state, router }
+    }
+
+    /// Does what the queued check of a tenant's consent would do.
+    pub async fn verify(&self, tenant: TenantId) {
+        let microsoft = self.state.microsoft.clone();
+        let reader = Reader::new(self.db.worker.clone(), microsoft, Sync::default(), CancellationToken::new());
+        verify::verify(&reader, tenant, 3, clock::now()).await.unwrap();
     }
 
     /// Nobody signed in.
@@ -166,27 +183,6 @@ impl TestApp {
         .await
         .unwrap();
         tx.commit().await.unwrap();
-    }
-}
-
-/// The app registration of the configuration, with its secret in a file of its own.
-fn app(client_id: Uuid) -> config::App {
-    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("watchfloor-test-{client_id}.secret"));
-    std::fs::write(&file, APP_SECRET).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let permissions = [
-        (Product::DefenderXdr, vec!["Incident.Read.All".to_owned()]),
-        (Product::DefenderEndpoint, vec!["Alert.Read.All".to_owned()]),
-        (Product::CloudApps, vec!["Investigation.read".to_owned()]),
-    ];
-    config::App {
-        name: "defender".to_owned(),
-        cloud: Cloud::Commercial,
-        client_id,
-        credentials: vec![config::Credential::secret_file(file)],
-        consent: config::ConsentForm::default(),
-        optional: false,
-        permissions: permissions.into(),
     }
 }
 

@@ -1,39 +1,14 @@
 //! The customer's way through Microsoft: what binds a directory, what never does, and what each side is told.
 
 use crate::app::{Reply, TestApp};
-use crate::customer::{Answer, Customer, directory, invite};
+use crate::customer::{Answer, Customer, VERIFY_JOBS, count, directory, get, invite, waiting};
 use axum::http::StatusCode;
 use uuid::Uuid;
 use watchfloor::demo::{Api, Fault, IdTokenLie, Times};
-use watchfloor::model::{DirectoryId, Product, Role, TenantId};
-use watchfloor::store::tenants::{self, Tenant};
-
-/// A tenant that waits for consent, with or without a preset directory.
-async fn waiting(app: &TestApp, name: &str, expected: Option<DirectoryId>) -> TenantId {
-    let tenant = TenantId::new();
-    let mut tx = app.db.web.all_tenants().await.unwrap();
-    sqlx::query("insert into tenants (tenant_id, name, expected_directory_id, apps) values ($1, $2, $3, '{defender}')")
-        .bind(tenant)
-        .bind(name)
-        .bind(expected)
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
-    tenant
-}
-
-async fn get(app: &TestApp, tenant: TenantId) -> Tenant {
-    tenants::get(&mut app.db.web.all_tenants().await.unwrap(), tenant).await.unwrap().unwrap()
-}
-
-async fn count(app: &TestApp, sql: &'static str) -> i64 {
-    sqlx::query_scalar(sql).fetch_one(&mut *app.db.web.all_tenants().await.unwrap()).await.unwrap()
-}
+use watchfloor::model::{DirectoryId, Product, Role};
 
 const REFUSED: &str = "select count(*) from audit_log where action like 'consent.%' and result = 'refused'";
 const BOUND: &str = "select count(*) from tenants where directory_id is not null";
-const VERIFY_JOBS: &str = "select count(*) from jobs.jobs where task_identifier = 'verify'";
 
 #[tokio::test]
 async fn a_consent_and_a_sign_in_bind_the_preset_directory_and_ask_for_the_tests() {

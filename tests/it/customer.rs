@@ -9,6 +9,7 @@ use uuid::Uuid;
 use watchfloor::demo::Directory;
 use watchfloor::model::{DirectoryId, TenantId, clock};
 use watchfloor::store::audit::{Actor, By};
+use watchfloor::store::tenants::{self, Tenant};
 use watchfloor::store::{invites, tickets};
 
 /// The query of an answer of Microsoft's.
@@ -32,10 +33,41 @@ pub fn directory(app: &TestApp, name: &str) -> DirectoryId {
 pub async fn invite(app: &TestApp, tenant: TenantId) -> String {
     let mut tx = app.db.web.tenant(tenant).await.unwrap();
     let ticket = tickets::mint(tenant).unwrap();
-    invites::create(&mut tx, &By { actor: Actor::Operator, ip: None }, tenant, &ticket, clock::now()).await.unwrap();
+    invites::create(&mut tx, &By { actor: Actor::Operator, ip: None }, tenant, &ticket, None, clock::now()).await.unwrap();
     tx.commit().await.unwrap();
     ticket.text
 }
+
+/// A tenant that waits for the consent to `defender`, with or without a preset directory.
+pub async fn waiting(app: &TestApp, name: &str, expected: Option<DirectoryId>) -> TenantId {
+    waiting_for(app, name, expected, &["defender"]).await
+}
+
+/// The same for other apps.
+pub async fn waiting_for(app: &TestApp, name: &str, expected: Option<DirectoryId>, apps: &[&str]) -> TenantId {
+    let tenant = TenantId::new();
+    let mut tx = app.db.web.all_tenants().await.unwrap();
+    sqlx::query("insert into tenants (tenant_id, name, expected_directory_id, apps) values ($1, $2, $3, $4)")
+        .bind(tenant)
+        .bind(name)
+        .bind(expected)
+        .bind(apps)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    tenant
+}
+
+pub async fn get(app: &TestApp, tenant: TenantId) -> Tenant {
+    tenants::get(&mut app.db.web.all_tenants().await.unwrap(), tenant).await.unwrap().unwrap()
+}
+
+pub async fn count(app: &TestApp, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql).fetch_one(&mut *app.db.web.all_tenants().await.unwrap()).await.unwrap()
+}
+
+pub const VERIFY_JOBS: &str = "select count(*) from jobs.jobs where task_identifier = 'verify'";
 
 impl Customer {
     pub fn new(app: &TestApp) -> Self {
@@ -44,11 +76,23 @@ impl Customer {
     }
 
     async fn send(&mut self, method: Method, path: &str) -> Reply {
+        self.send_form(method, path, "").await
+    }
+
+    /// Sends a form of our page.
+    pub async fn say(&mut self, path: &str, form: &str) -> Reply {
+        self.send_form(Method::POST, path, form).await
+    }
+
+    async fn send_form(&mut self, method: Method, path: &str, form: &str) -> Reply {
         let mut request = self.visitor.request(method, path).header("sec-fetch-site", "same-origin");
+        if !form.is_empty() {
+            request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
         if let Some(flow) = &self.flow {
             request = request.header(header::COOKIE, format!("flow={flow}"));
         }
-        let reply = self.visitor.send(request.body(Body::empty()).unwrap()).await;
+        let reply = self.visitor.send(request.body(Body::from(form.to_owned())).unwrap()).await;
         if let Some(cookie) = reply.headers.get(header::SET_COOKIE) {
             let cookie = cookie.to_str().unwrap().strip_prefix("flow=").unwrap().split(';').next().unwrap();
             self.flow = Some(cookie.to_owned());
@@ -60,19 +104,41 @@ impl Customer {
         self.send(Method::GET, &format!("/onboard/{invite}")).await
     }
 
-    /// Presses the button; where it leads.
+    /// Presses the button of the app `defender`; where it leads.
     pub async fn press(&mut self, invite: &str) -> Url {
-        let reply = self.send(Method::POST, &format!("/onboard/{invite}/consent/defender")).await;
+        self.press_for(invite, "defender").await
+    }
+
+    /// The same for another app.
+    pub async fn press_for(&mut self, invite: &str, app: &str) -> Url {
+        let reply = self.send(Method::POST, &format!("/onboard/{invite}/consent/{app}")).await;
         assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.html);
         Url::parse(reply.headers[header::LOCATION].to_str().unwrap()).unwrap()
     }
 
     /// Answers a page of the stand-in; what it sends back with, or none where it keeps the visitor.
     pub async fn at_microsoft(&self, url: Url, fields: &[(&str, &str)]) -> Option<Answer> {
-        let answer = self.http.post(url).form(fields).send().await.unwrap();
-        let location = Url::parse(answer.headers().get("location")?.to_str().unwrap()).unwrap();
+        let location = self.sent_to(url, fields).await?;
         assert_eq!(location.path(), "/consent/callback");
         Some(location.query_pairs().into_owned().collect())
+    }
+
+    /// Answers a page of the stand-in; where it sends the browser, or none where it keeps the visitor.
+    pub async fn sent_to(&self, url: Url, fields: &[(&str, &str)]) -> Option<Url> {
+        let answer = self.http.post(url).form(fields).send().await.unwrap();
+        Some(Url::parse(answer.headers().get("location")?.to_str().unwrap()).unwrap())
+    }
+
+    /// What a page of the stand-in shows: status and HTML.
+    pub async fn look(&self, url: Url) -> (u16, String) {
+        let answer = self.http.get(url).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// Decides for one app as the administrator of a directory.
+    pub async fn decide(&mut self, invite: &str, app: &str, directory: DirectoryId, decision: &str) -> Answer {
+        let url = self.press_for(invite, app).await;
+        self.at_microsoft(url, &[("directory", &directory.to_string()), ("decision", decision)]).await.unwrap()
     }
 
     /// Consents as the administrator of a directory.

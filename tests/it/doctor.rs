@@ -196,6 +196,6 @@ async fn a_token_for_another_api_is_told_with_its_audience_and_a_wrong_cloud_wit
         let row = row(&rig, other, "Incident.Read.All").await;
         assert_eq!((row.verdict(), row.answer), (Verdict::Unknown, Some(format!("AADSTS{number}"))));
         assert!(row.remedy.as_ref().unwrap().contains("another national cloud"), "{:?}", row.remedy);
-        assert!(row.remedy_customer.unwrap().contains("on our side"));
+        assert!(row.remedy_customer.unwrap().contains("another of Microsoft's clouds"));
     }
 }

@@ -16,6 +16,11 @@ const ROWS: &[(&str, &str)] = &[
         "insert into rebind_requests (tenant_id, request_id, reason, requested_by) select $1, gen_random_uuid(), 'moved', user_id from users limit 1",
     ),
     (
+        "directory_entries",
+        "insert into directory_entries (tenant_id, entry_id, directory_id, entered_by)
+         select $1, gen_random_uuid(), gen_random_uuid(), user_id from users limit 1",
+    ),
+    (
         "invites",
         "insert into invites (tenant_id, invite_id, token_hash, expires_at) values ($1, gen_random_uuid(), sha256($1::text::bytea), now())",
     ),

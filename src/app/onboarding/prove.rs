@@ -1,10 +1,10 @@
 //! The sign-in that proves a directory, and its binding.
 
 use super::Desk;
-use super::answer::{Reply, Trip, held_by_another, refuse};
+use super::answer::{Reply, Trip, held_by_another, refuse, settle};
 use super::told::Told;
 use crate::microsoft::SignInError;
-use crate::model::{ConsentOutcome, DirectoryId, TenantState};
+use crate::model::{ConsentOutcome, DirectoryId};
 use crate::store::audit::By;
 use crate::store::consents::Ending;
 use crate::store::tenants::WriteError;
@@ -36,14 +36,15 @@ pub(super) async fn signed_in(
     refuse(tx, by, trip, Ending::new(outcome, None, Some(&why)), Told::of(outcome), now).await
 }
 
-/// Binds the proven directory, uses the invite up and asks for the tests of the permissions: all or nothing.
+/// Binds the proven directory, notes it on the invite, and asks for the tests of the permissions: all or nothing. The invite stays valid for
+/// the apps that are left on it; a later consent must come from the bound directory.
 async fn bind(desk: &Desk, by: &By, trip: &Trip, directory: DirectoryId, now: DateTime<Utc>) -> anyhow::Result<Reply> {
     let tenant_id = trip.tenant.tenant_id;
     if held_by_another(desk, directory, tenant_id).await? {
         return not_bound(desk, by, trip, directory, ConsentOutcome::ForeignDirectory, now).await;
     }
     let mut tx = desk.db.tenant(tenant_id).await?;
-    if !store::invites::consume(&mut tx, by, tenant_id, trip.invite.invite_id, now).await? {
+    if !store::invites::prove(&mut tx, tenant_id, trip.invite.invite_id, now).await? {
         drop(tx);
         return not_bound(desk, by, trip, directory, ConsentOutcome::Refused, now).await;
     }
@@ -62,9 +63,8 @@ async fn bind(desk: &Desk, by: &By, trip: &Trip, directory: DirectoryId, now: Da
         }
     }
     store::consents::end(&mut tx, by, &trip.attempt, &Ending::new(ConsentOutcome::Proven, Some(directory), None)).await?;
-    if !needs_approval && tenant.state != TenantState::Paused {
-        desk.queue.verify(&mut tx, tenant_id).await?;
-    }
+    let Some(tenant) = store::tenants::get(&mut tx, tenant_id).await? else { anyhow::bail!("the tenant is gone") };
+    settle(desk, &mut tx, by, &tenant, &trip.invite, now).await?;
     tx.commit().await?;
     Ok(Reply::Back)
 }

@@ -19,6 +19,13 @@ impl Told {
         text: "This page is where Microsoft sends you back to after an approval that began at our link. Please open the link you were sent \
                and begin there. Nothing was changed.",
     };
+    /// A refusal without a `state`, as the older consent page sends it: which try it ends is not known.
+    pub const UNKNOWN_ATTEMPT: Self = Self {
+        status: 400,
+        title: "An unknown attempt ended",
+        text: "Microsoft says that an approval was declined or did not go through, but not which one. If it was yours, nothing was changed: \
+               open the link you were sent and try again whenever you are ready.",
+    };
     /// A state that was answered before.
     pub const REPLAYED: Self = Self {
         status: 400,
@@ -30,6 +37,7 @@ impl Told {
     pub const fn of(outcome: ConsentOutcome) -> Self {
         let (status, title, text) = match outcome {
             ConsentOutcome::Granted | ConsentOutcome::Proven => (200, "Thank you", "The approval has arrived."),
+            ConsentOutcome::Reported | ConsentOutcome::Skipped => (200, "Thank you", "We have noted what you told us."),
             ConsentOutcome::Declined => (
                 403,
                 "You declined",
@@ -45,6 +53,12 @@ impl Told {
                 403,
                 "This directory cannot be connected here",
                 "Your directory was not connected with this link. Your provider has been told and will contact you.",
+            ),
+            ConsentOutcome::WrongCloud => (
+                409,
+                "Your directory is in another Microsoft cloud",
+                "Your organisation's directory is in another of Microsoft's clouds than the one this link is for. Nothing was changed. Your \
+                 provider has been told and will send you another link.",
             ),
             ConsentOutcome::AdminApprovalNeeded => (
                 403,

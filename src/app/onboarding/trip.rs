@@ -1,7 +1,8 @@
 //! The beginning of a trip to Microsoft.
 
 use super::{Desk, Flow};
-use crate::model::DirectoryId;
+use crate::config;
+use crate::model::{ConsentOutcome, DirectoryId, TenantState};
 use crate::store::audit::By;
 use crate::store::consents::{Attempt, LIFETIME, SignIn, Start};
 use crate::store::invites::Invite;
@@ -28,14 +29,10 @@ pub async fn begin(
     let invite = store::invites::find(&mut tx, tenant_id, &hash).await?.filter(|invite| invite.is_valid(now));
     let tenant = store::tenants::get(&mut tx, tenant_id).await?;
     let (Some(invite), Some(tenant)) = (invite, tenant) else { return Ok(None) };
-    if !super::apps_of(&desk.config, &tenant).iter().any(|known| known.name == app) {
+    if !super::apps_on(&desk.config, &tenant, &invite).iter().any(|known| known.name == app) {
         return Ok(None);
     }
-    // A second tab of the same browser must not cut off the first.
-    let flow = match flow.filter(|flow| flow.invite == token) {
-        Some(flow) => flow,
-        None => Flow::new(token)?,
-    };
+    let flow = same_browser(flow, token)?;
     let state = tickets::mint(tenant_id)?;
     let start = Start {
         tenant: tenant_id,
@@ -54,6 +51,72 @@ pub async fn begin(
     Ok(Some((url.context("the app asks for nothing")?, flow)))
 }
 
+/// A second tab of the same browser must not cut off the first.
+fn same_browser(flow: Option<Flow>, token: &str) -> anyhow::Result<Flow> {
+    match flow.filter(|flow| flow.invite == token) {
+        Some(flow) => Ok(flow),
+        None => Flow::new(token),
+    }
+}
+
+/// What the customer says of an app on our page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// They accepted by a link that comes back to nobody; and perhaps which directory it was. A hint, nothing more.
+    Accepted(Option<DirectoryId>),
+    /// They do without an optional app.
+    Skip,
+}
+
+/// Takes the customer's word. `None`: the link is of no use (any more), or this cannot be said of the app.
+pub async fn say(
+    desk: &Desk,
+    by: &By,
+    (token, app): (&str, &str),
+    flow: Option<Flow>,
+    word: Word,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Option<Flow>> {
+    let Some((tenant_id, hash)) = tickets::read(token) else { return Ok(None) };
+    let mut tx = desk.db.tenant(tenant_id).await?;
+    let invite = store::invites::find(&mut tx, tenant_id, &hash).await?.filter(|invite| invite.is_valid(now));
+    let tenant = store::tenants::get(&mut tx, tenant_id).await?;
+    let (Some(invite), Some(tenant)) = (invite, tenant) else { return Ok(None) };
+    let (outcome, directory) = match word {
+        Word::Accepted(directory) => (ConsentOutcome::Reported, directory),
+        Word::Skip => (ConsentOutcome::Skipped, None),
+    };
+    let fits = |known: &config::App| match word {
+        Word::Accepted(_) => !known.consent.comes_back(),
+        Word::Skip => known.optional,
+    };
+    if !super::apps_on(&desk.config, &tenant, &invite).into_iter().any(|known| known.name == app && fits(known)) {
+        return Ok(None);
+    }
+    let flow = same_browser(flow, token)?;
+    let state = tickets::mint(tenant_id)?;
+    let start = Start {
+        tenant: tenant_id,
+        invite: invite.invite_id,
+        app,
+        state_hash: &state.hash,
+        browser_hash: &flow.hash(),
+        expires_at: now,
+        sign_in: None,
+    };
+    store::consents::say(&mut tx, by, &start, outcome, directory, now).await?;
+    if tenant.directory_id.is_some() && invite.proven_at.is_some() {
+        super::answer::settle(desk, &mut tx, by, &tenant, &invite, now).await?;
+    } else if outcome == ConsentOutcome::Reported {
+        store::tenants::await_directory(&mut tx, tenant_id, now).await?;
+        if tenant.directory_id.is_some() && !matches!(tenant.state, TenantState::Paused | TenantState::Offboarded) {
+            desk.queue.verify(&mut tx, tenant_id).await?; // tokens say whether it is so
+        }
+    }
+    tx.commit().await?;
+    Ok(Some(flow))
+}
+
 /// Microsoft's consent link for each app of a tenant, as the API hands them out. Each counts once, as long as the invite does, and only in a
 /// browser that has opened the invite.
 pub async fn links(
@@ -65,7 +128,7 @@ pub async fn links(
     now: DateTime<Utc>,
 ) -> anyhow::Result<Vec<(String, Url)>> {
     let mut links = Vec::new();
-    for app in super::apps_of(&desk.config, tenant) {
+    for app in super::apps_on(&desk.config, tenant, invite) {
         let state = tickets::mint(tenant.tenant_id)?;
         let start = Start {
             tenant: tenant.tenant_id,

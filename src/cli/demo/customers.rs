@@ -77,7 +77,7 @@ async fn bring_into_its_state(tx: &mut Scoped, queue: &Queue, example: &Example,
     let id = tenant.tenant_id;
     match example.kind {
         ExampleKind::Pending => {
-            invites::create(tx, &DEMO, id, &tickets::mint(id)?, now).await?;
+            invites::create(tx, &DEMO, id, &tickets::mint(id)?, None, now).await?;
         }
         ExampleKind::Declined => turned_away(tx, tenant, ConsentOutcome::Declined, None, now).await?,
         ExampleKind::WrongDirectory => {
@@ -141,7 +141,7 @@ async fn turned_away(
 ) -> Result<()> {
     let id = tenant.tenant_id;
     let customer = By { actor: Actor::Customer, ip: None };
-    let invite = invites::create(tx, &DEMO, id, &tickets::mint(id)?, now).await?;
+    let invite = invites::create(tx, &DEMO, id, &tickets::mint(id)?, None, now).await?;
     invites::open(tx, &customer, &invite, now).await?;
     let (state, browser) = (tickets::mint(id)?, tickets::random()?);
     let app = tenant.apps.first().context("an example asks for an app")?;

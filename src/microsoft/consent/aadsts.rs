@@ -92,6 +92,16 @@ const NO_DIRECTORY: Meaning = row(
     "Microsoft knows no such directory in this cloud. Check the directory id and the cloud; the directory may have been deleted.",
     WE_ACT,
 );
+/// "The tenant belongs to a national cloud", "cross-cloud request": the directory is not of the cloud that was asked.
+pub(in crate::microsoft) const WRONG_CLOUD: [u32; 3] = [90_038, 900_382, 900_432];
+const OTHER_CLOUD: Meaning = row(
+    ConsentOutcome::WrongCloud,
+    Trouble::Other,
+    Who::Mssp,
+    "This directory belongs to another national cloud: register the app there, set the tenant's cloud, send a new link.",
+    "Your organisation's directory is in another of Microsoft's clouds (the US government's, for instance) than the one this link is for. \
+     Nothing was changed. Your provider has been told and will send you another link.",
+);
 const ASSIGNMENT: Meaning = row(
     ConsentOutcome::Failed,
     Trouble::ConsentLost,
@@ -163,10 +173,7 @@ pub(super) const ROWS: &[(&[u32], Meaning)] = &[
         ours("The directory id does not fit this app. Use the directory's GUID and make the app registration multi-tenant."),
     ),
     (&[90_002], NO_DIRECTORY),
-    (
-        &[90_038, 900_382, 900_432],
-        ours("The directory belongs to another national cloud. Set the tenant's cloud and use an app registered there."),
-    ),
+    (&WRONG_CLOUD, OTHER_CLOUD),
     (&[90_093, 90_094, 90_095], APPROVAL),
     (&[900_941], RISKY),
     (&[90_099], PARTNER),

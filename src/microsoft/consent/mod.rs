@@ -5,6 +5,7 @@ mod callback;
 mod codes;
 mod link;
 
+pub(super) use aadsts::WRONG_CLOUD;
 pub use callback::{Callback, Failure, parse_callback};
 pub(super) use callback::{first_number, word};
 pub(super) use codes::by_number;

@@ -4,7 +4,7 @@
 use crate::microsoft::operations::endpoint;
 use crate::microsoft::operations::probes::{self, Probe, Proof};
 use crate::microsoft::{CallError, Claims, Client, Target};
-use crate::model::Product;
+use crate::model::{PermissionState, Product};
 use crate::store::permissions::Permission;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -17,6 +17,8 @@ pub struct Finding {
     pub product: Product,
     /// What the configuration asks for.
     pub expected: Vec<String>,
+    /// Customers may do without the app.
+    pub optional: bool,
     /// The roles of a fresh token.
     pub roles: Result<Vec<String>, CallError>,
     /// What that token says of itself.
@@ -52,6 +54,12 @@ impl Finding {
         matches!(self.roles, Err(CallError::OurCredential { .. }))
     }
 
+    /// An optional app that is not in the directory and, as far as is known, never was: nothing is amiss.
+    pub fn is_done_without(&self, known: &[Permission]) -> bool {
+        let once = |row: &Permission| row.app == self.app && (row.granted == Some(true) || row.state == PermissionState::Revoked);
+        self.optional && matches!(self.roles, Err(CallError::ConsentLost { .. })) && !known.iter().any(once)
+    }
+
     /// Whether something could not be found out just now and may be a little later.
     pub fn is_passing(&self) -> bool {
         let roles = self.roles.as_ref().err().is_some_and(CallError::is_passing);
@@ -78,7 +86,8 @@ pub async fn find(
         Err(error) if *error != CallError::WrongTenantToken => Err(error.clone()),
         _ => microsoft.claims(target, app, product, now).await,
     };
-    let mut finding = Finding { app: app.to_owned(), product, expected: expected.to_vec(), roles, claims, tried: Vec::new() };
+    let optional = microsoft.app(app).is_some_and(|app| app.optional);
+    let mut finding = Finding { app: app.to_owned(), product, expected: expected.to_vec(), optional, roles, claims, tried: Vec::new() };
     let mut device = None;
     for probe in chosen(&finding, known, now) {
         if probe.of_device && device.is_none() {

@@ -28,7 +28,11 @@ pub fn rows(finding: &Finding, known: &[Permission], may_lag: bool, now: DateTim
             return Permission { expected: true, checked_at: Some(now), ..old };
         }
         let mut row = Permission { checked_at: Some(now), settled: old.settled, ..asked };
-        judge(&mut row, &old, finding, may_lag, now);
+        if finding.is_done_without(known) {
+            (row.granted, row.reason) = (Some(false), Some("Optional: the customer has not approved this app.".to_owned()));
+        } else {
+            judge(&mut row, &old, finding, may_lag, now);
+        }
         let verdict = row.verdict();
         row.since = old.since.filter(|_| old.verdict() == verdict).or(Some(now));
         if verdict.is_good() || verdict.is_bad() {

@@ -3,7 +3,7 @@
 use crate::app::AppState;
 use crate::app::notices::{self, CredentialStatus};
 use crate::app::onboarding::{self, Ask};
-use crate::config;
+use crate::config::{self, ConsentForm};
 use crate::model::clock;
 use crate::store::alarms::{self, Alarm};
 use crate::store::permissions::{self, Tally};
@@ -42,6 +42,8 @@ impl AppsPage {
 struct App {
     name: String,
     cloud: &'static str,
+    consent: ConsentForm,
+    optional: bool,
     client_id: String,
     asks: Vec<Ask>,
     credentials: Vec<Credential>,
@@ -80,6 +82,8 @@ impl App {
         Self {
             name: app.name.clone(),
             cloud: app.cloud.label(),
+            consent: app.consent,
+            optional: app.optional,
             client_id: app.client_id.to_string(),
             asks: onboarding::asks(app),
             credentials: statuses.into_iter().map(|status| Credential::new(status, alarms, now)).collect(),

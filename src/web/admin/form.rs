@@ -3,7 +3,7 @@
 use crate::app::onboarding::{self, Ask, Desk};
 use crate::config::Config;
 use crate::model::registration::{Raw, Registration, Wrong};
-use crate::model::{Cloud, Region, clock};
+use crate::model::{Cloud, Home, Region, clock};
 use crate::store;
 use crate::store::tenants::Tenant;
 use serde::Deserialize;
@@ -54,6 +54,7 @@ pub(super) struct Form {
 pub(super) struct App {
     pub name: String,
     pub cloud: Cloud,
+    pub optional: bool,
     pub asks: Vec<Ask>,
 }
 
@@ -93,7 +94,12 @@ impl Form {
     }
 
     fn new(config: &Config, raw: Raw, wrong: Vec<Wrong>) -> Self {
-        let app = |app: &crate::config::App| App { name: app.name.clone(), cloud: app.cloud, asks: onboarding::asks(app) };
+        let app = |app: &crate::config::App| App {
+            name: app.name.clone(),
+            cloud: app.cloud,
+            optional: app.optional,
+            asks: onboarding::asks(app),
+        };
         Self { raw, wrong, apps: config.app.iter().map(app).collect(), bound: false, version: String::new() }
     }
 
@@ -109,6 +115,11 @@ impl Form {
     pub fn seats() -> Vec<(&'static str, &'static str)> {
         let general = [("", "The general address"), ("auto", "Whichever answers fastest")];
         general.into_iter().chain(Region::ALL.iter().map(|region| (region.as_str(), region.label()))).collect()
+    }
+
+    /// There are apps, but none of the chosen cloud.
+    pub fn lacks_apps(&self) -> bool {
+        !self.apps.is_empty() && !self.apps.iter().any(|app| self.is_cloud(app.cloud))
     }
 
     pub fn is_cloud(&self, cloud: Cloud) -> bool {
@@ -133,18 +144,32 @@ impl Fields {
     }
 }
 
-/// Checks what was sent, looks a domain up where no directory is given, and asks whether another tenant holds the directory.
-pub(super) async fn check(desk: &Desk, raw: &Raw, tenant: Option<&Tenant>) -> anyhow::Result<Result<Registration, Vec<Wrong>>> {
+/// Checks what was sent, looks a domain up where no directory is given, asks Microsoft in which cloud the directory lives and whether another
+/// tenant holds it. Where the cloud is another one, `raw` is changed to that cloud and its apps, as a proposal.
+pub(super) async fn check(desk: &Desk, raw: &mut Raw, tenant: Option<&Tenant>) -> anyhow::Result<Result<Registration, Vec<Wrong>>> {
     let mut good = match raw.check(&known(&desk.config)) {
         Ok(good) => good,
         Err(wrong) => return Ok(Err(wrong)),
     };
     let bound = tenant.is_some_and(|tenant| tenant.directory_id.is_some());
-    if let (None, Some(domain), false) = (good.directory, &good.domain, bound) {
-        match onboarding::find_directory(desk, good.cloud, domain, clock::now()).await {
-            Ok(directory) => good.directory = Some(directory),
+    let home = match (good.directory, &good.domain) {
+        _ if bound => Home::Unsaid,
+        (Some(directory), _) => onboarding::home_of(desk, good.cloud, directory, clock::now()).await,
+        (None, Some(domain)) => match onboarding::find_directory(desk, good.cloud, domain, clock::now()).await {
+            Ok((directory, home)) => {
+                good.directory = Some(directory);
+                home
+            }
             Err(why) => return Ok(Err(vec![Wrong { field: "domain", why }])),
+        },
+        (None, None) => Home::Unsaid,
+    };
+    if let Some((why, proposal)) = onboarding::elsewhere(good.cloud, home) {
+        if let Some(cloud) = proposal {
+            cloud.as_str().clone_into(&mut raw.cloud);
+            raw.apps = Some(desk.config.app.iter().filter(|app| app.cloud == cloud).map(|app| app.name.clone()).collect());
         }
+        return Ok(Err(vec![Wrong { field: "cloud", why }]));
     }
     if let (Some(directory), false) = (good.directory, bound) {
         let mut tx = desk.db.all_tenants().await?;

@@ -1,11 +1,12 @@
-//! Making a link for a customer, and the page from which it is sent. The link is shown once.
+//! Making a link for a customer, for all of its apps or some, and the page from which it is sent. The link is shown once.
 
 use crate::app::AppState;
-use crate::app::onboarding::Desk;
+use crate::app::onboarding::{self, Desk};
 use crate::model::{InviteId, TenantId, TenantState, clock};
+use crate::store::audit::By;
 use crate::store::invites::Invite;
 use crate::store::tenants::Tenant;
-use crate::store::{self, tickets};
+use crate::store::{self, Scoped, tickets};
 use crate::web::error::PageError;
 use crate::web::extract::{Id, Lead, Posted, User};
 use crate::web::page::Page;
@@ -15,6 +16,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Redirect;
 use axum::routing::post;
+use chrono::{DateTime, Utc};
 use qrcode::{Color, QrCode};
 use serde::Deserialize;
 use std::fmt::Write as _;
@@ -37,26 +39,34 @@ struct InvitePage {
 }
 
 /// A mail that is ready to be sent.
-struct Mail {
+pub(super) struct Mail {
     to: String,
-    subject: String,
-    body: String,
+    pub(super) subject: String,
+    pub(super) body: String,
 }
 
 impl Mail {
-    fn new(tenant: &Tenant, invite: &Invite, link: &str, host: &str) -> Self {
+    pub(super) fn new(tenant: &Tenant, invite: &Invite, link: &str, host: &str) -> Self {
         let plain = |word: &&str| word.contains('@') && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"@._+-".contains(&byte));
         let to = tenant.contacts.split(|c: char| c.is_whitespace() || ",;<>()".contains(c)).find(plain).unwrap_or_default().to_owned();
+        let (name, again) = (&tenant.name, tenant.directory_id.is_some() && invite.apps.is_some());
+        let why = if again {
+            format!(
+                "we watch over the security of {name} for you. For that we now need something more than you approved before, and Microsoft wants \
+                 an administrator's approval for it."
+            )
+        } else {
+            format!("to watch over the security of {name} for you, we need your approval to read your Microsoft security data.")
+        };
         let body = format!(
-            "Hello,\n\nto watch over the security of {name} for you, we need your approval to read your Microsoft security data. Please open \
-             this link with an administrator account of your organisation (Global Administrator or Privileged Role Administrator). It says \
-             in plain words what is asked for, what is not, and how to take it back:\n\n{link}\n\nThe link is for you alone, works once, and \
-             until {until}. Please do not forward it outside your organisation. It begins with {host}; do not trust another address.\n\n\
-             Kind regards",
-            name = tenant.name,
+            "Hello,\n\n{why} Please open this link with an administrator account of your organisation (Global Administrator or Privileged Role \
+             Administrator). It says in plain words what is asked for, what is not, and how to take it back:\n\n{link}\n\nThe link is for you \
+             alone. It works until {until}, and ends once everything on it is approved. Please do not forward it outside your organisation. It \
+             begins with {host}; do not trust another address.\n\nKind regards",
             until = invite.expires_at.format("%-d %B %Y, %H:%M UTC"),
         );
-        Self { to, subject: format!("Please approve: security monitoring of {}", tenant.name), body }
+        let subject = if again { "Please approve again" } else { "Please approve" };
+        Self { to, subject: format!("{subject}: security monitoring of {name}"), body }
     }
 
     /// For `mailto:`, where a space is `%20`.
@@ -89,6 +99,15 @@ impl Code {
     }
 }
 
+/// What the link is to ask for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// Some of the tenant's apps; none stands for all of them.
+    #[serde(default)]
+    apps: Vec<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
@@ -98,7 +117,7 @@ async fn create(
     Lead(user): Lead,
     db: ScopedDb,
     Id(tenant): Id<TenantId>,
-    Posted(_, Nothing {}): Posted<Nothing>,
+    Posted(_, wanted): Posted<Wanted>,
 ) -> Result<Page<InvitePage>, PageError> {
     let now = clock::now();
     let mut tx = db.begin().await?;
@@ -109,13 +128,27 @@ async fn create(
     if tenant.apps.is_empty() {
         return Err(PageError::Conflict("Choose first what the customer is asked for.".into()));
     }
-    let ticket = tickets::mint(tenant.tenant_id)?;
-    let invite = store::invites::create(&mut tx, &user.by(), tenant.tenant_id, &ticket, now).await?;
+    let apps = onboarding::chosen(&tenant, Some(wanted.apps).filter(|apps| !apps.is_empty()));
+    let apps = apps.map_err(|why| PageError::BadRequest(why.into()))?;
+    let (invite, link, mail) = make(&desk, &mut tx, &user.by(), &tenant, apps.as_deref(), now).await?;
     tx.commit().await?;
-    let link = desk.config.public_url.join(&format!("/onboard/{}", ticket.text))?.to_string();
-    let origin = desk.config.public_url.origin().ascii_serialization();
-    let mail = Mail::new(&tenant, &invite, &link, &origin);
     Ok(Page(InvitePage { user, code: Code::new(&link), mail, tenant, invite, link }))
+}
+
+/// A new link, and the mail that carries it.
+pub(super) async fn make(
+    desk: &Desk,
+    tx: &mut Scoped,
+    by: &By,
+    tenant: &Tenant,
+    apps: Option<&[String]>,
+    now: DateTime<Utc>,
+) -> Result<(Invite, String, Mail), PageError> {
+    let ticket = tickets::mint(tenant.tenant_id)?;
+    let invite = store::invites::create(tx, by, tenant.tenant_id, &ticket, apps, now).await?;
+    let link = desk.config.public_url.join(&format!("/onboard/{}", ticket.text))?.to_string();
+    let mail = Mail::new(tenant, &invite, &link, &desk.config.public_url.origin().ascii_serialization());
+    Ok((invite, link, mail))
 }
 
 async fn revoke(

@@ -2,11 +2,13 @@
 
 mod apps;
 mod audit;
+mod consents;
 mod form;
 mod health;
 mod import;
 mod invite;
 mod new;
+mod reconsent;
 mod steps;
 mod tenant;
 mod tenant_actions;
@@ -25,6 +27,7 @@ pub fn routes() -> Router<AppState> {
         .merge(import::routes())
         .merge(invite::routes())
         .merge(new::routes())
+        .merge(reconsent::routes())
         .merge(tenant::routes())
         .merge(tenant_actions::routes())
         .merge(users::routes())

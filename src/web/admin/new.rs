@@ -33,8 +33,8 @@ async fn show(State(desk): State<Desk>, Lead(user): Lead) -> Page<NewPage> {
 }
 
 async fn create(State(desk): State<Desk>, Lead(user): Lead, Posted(_, fields): Posted<Fields>) -> Result<Response, PageError> {
-    let raw = fields.raw();
-    let good = match form::check(&desk, &raw, None).await? {
+    let mut raw = fields.raw();
+    let good = match form::check(&desk, &mut raw, None).await? {
         Ok(good) => good,
         Err(wrong) => return Ok(again(&desk, user, raw, wrong)),
     };

@@ -1,8 +1,10 @@
 //! How far the onboarding of a tenant is: seven steps, each with what happened and what to do.
 
+use super::consents::AppLine;
 use crate::model::{ConsentOutcome, ConsentStep, PermissionState, SyncHealth, TenantState};
 use crate::store::consents::Attempt;
 use crate::store::coverage::Coverage;
+use crate::store::entries::Entry;
 use crate::store::invites::Invite;
 use crate::store::permissions::Permission;
 use crate::store::tenants::Tenant;
@@ -16,6 +18,9 @@ pub(super) struct Known {
     pub invite: Option<Invite>,
     /// Newest first.
     pub attempts: Vec<Attempt>,
+    pub apps: Vec<AppLine>,
+    /// The directory that staff entered and somebody else must confirm.
+    pub entry: Option<Entry>,
     pub permissions: Vec<Permission>,
     pub coverage: Vec<Coverage>,
     pub now: DateTime<Utc>,
@@ -122,8 +127,22 @@ impl Known {
 
     fn waiting(&self) -> Step {
         const TITLE: &str = "Consent";
+        if let Some(entry) = &self.entry {
+            return if entry.is_proven() {
+                step(TITLE, Mark::Done, "Approved: a token of the entered directory names permissions.")
+            } else {
+                step(TITLE, Mark::Now, "No token of the entered directory names a permission yet.")
+                    .remedy("Ask the customer whether it accepted; then check permissions again.")
+            };
+        }
         if self.is_bound() {
-            return step(TITLE, Mark::Done, "Approved, and the directory is proven by a sign-in.");
+            let open: Vec<&str> = self.apps.iter().filter(|app| app.has_failed()).map(|app| app.name.as_str()).collect();
+            return if open.is_empty() {
+                step(TITLE, Mark::Done, "Approved, and the directory is confirmed.")
+            } else {
+                step(TITLE, Mark::Failed, format!("The directory is confirmed; not approved: {}.", open.join(", ")))
+                    .remedy("Each app below says why. The rest goes on.")
+            };
         }
         let Some(invite) = &self.invite else { return step(TITLE, Mark::Next, "Waits for the link.") };
         let Some(last) = self.attempts.iter().find(|attempt| attempt.invite_id == invite.invite_id) else {
@@ -132,7 +151,13 @@ impl Known {
                 None => step(TITLE, Mark::Now, "The customer has not opened the link yet."),
             };
         };
+        let silent = self.apps.iter().any(|app| app.name == last.app && !app.form.comes_back());
         match last.outcome {
+            Some(ConsentOutcome::Reported) => step(TITLE, Mark::Now, "The customer says it accepted, by a link that does not come back.")
+                .remedy("Enter its directory id below. A token proves the consent, and a second person confirms it."),
+            Some(ConsentOutcome::Skipped) => step(TITLE, Mark::Now, "The customer skipped an optional app; the rest is still to come."),
+            None if silent => step(TITLE, Mark::Now, "The customer went to Microsoft by a link that does not come back.")
+                .remedy("They tell us on their page once they accepted; or enter the directory id below when they told you."),
             None if self.now >= last.expires_at => step(TITLE, Mark::Failed, "No answer came back from Microsoft.").remedy(
                 "Microsoft keeps some refusals to itself: most often the account is no administrator (\"Need admin approval\"). Ask the \
                  customer what the page said; the link can be opened again.",
@@ -152,6 +177,10 @@ impl Known {
     fn approval(&self) -> Step {
         const TITLE: &str = "Directory";
         if self.tenant.needs_approval {
+            if let Some(entry) = &self.entry {
+                return step(TITLE, Mark::Now, format!("{} entered the directory.", entry.enterer))
+                    .remedy("Somebody else compares its id with what the customer said, and confirms or refuses it.");
+            }
             return step(TITLE, Mark::Now, "The directory was learnt at consent.")
                 .remedy("Compare its id with what the customer told you, then approve or refuse it.");
         }
@@ -160,7 +189,9 @@ impl Known {
 
     fn tests(&self) -> Step {
         const TITLE: &str = "Tests";
-        let expected = || self.permissions.iter().filter(|row| row.expected);
+        // What an optional app asks for that nobody approved is not waited for.
+        let expected =
+            || self.permissions.iter().filter(|row| row.expected && (row.state != PermissionState::Asked || row.checked_at.is_none()));
         let (all, good) = (expected().count(), expected().filter(|row| row.state == PermissionState::Granted).count());
         let tested = expected().any(|row| row.checked_at.is_some());
         if !self.is_bound() || self.tenant.needs_approval {

@@ -1,11 +1,14 @@
 //! One tenant of the registry: its onboarding, its form, and everything that can be done with it.
 
+use super::consents::{self, AppLine};
 use super::form::{self, Fields, Form};
 use super::steps::{Known, Step};
 use crate::app::AppState;
-use crate::app::onboarding::Desk;
+use crate::app::onboarding::{self, Desk};
+use crate::config::Config;
 use crate::model::registration::Wrong;
-use crate::model::{Seat, TenantId, TenantState, clock};
+use crate::model::{DirectoryId, Seat, TenantId, TenantState, clock};
+use crate::store::entries::Entry;
 use crate::store::rebinds::Request;
 use crate::store::tenants::WriteError;
 use crate::store::{self, Scoped};
@@ -58,30 +61,61 @@ impl TenantPage {
     /// The tests may be asked for.
     fn can_check(&self) -> bool {
         let tenant = &self.known.tenant;
-        tenant.directory_id.is_some() && !tenant.needs_approval && !self.is_paused() && !self.is_offboarded()
+        tenant.directory_id.is_some()
+            && (!tenant.needs_approval || self.known.entry.is_some())
+            && !self.is_paused()
+            && !self.is_offboarded()
     }
 
     fn is_own(&self, request: &Request) -> bool {
         request.requested_by == self.user.id
     }
+
+    /// The reader entered the directory that waits.
+    fn is_own_entry(&self, entry: &Entry) -> bool {
+        entry.entered_by == self.user.id
+    }
+
+    /// Staff may enter the directory: no answer of Microsoft's is going to name it.
+    fn can_enter(&self) -> bool {
+        let tenant = &self.known.tenant;
+        tenant.directory_id.is_none()
+            && matches!(tenant.state, TenantState::Invited | TenantState::ConsentPending | TenantState::Verifying)
+            && self.known.apps.iter().any(|app| !app.form.comes_back())
+    }
+
+    /// The directory that is expected, or that the customer named.
+    fn hint(&self) -> Option<DirectoryId> {
+        self.known.tenant.expected_directory_id.or_else(|| self.known.apps.iter().find_map(AppLine::hint))
+    }
+
+    /// The apps to be consented to again.
+    fn again(&self) -> Vec<&AppLine> {
+        self.known.apps.iter().filter(|app| !app.again.is_empty()).collect()
+    }
 }
 
 async fn show(State(desk): State<Desk>, Lead(user): Lead, db: ScopedDb, Id(tenant): Id<TenantId>) -> Result<Page<TenantPage>, PageError> {
     let mut tx = db.begin().await?;
-    let (known, rebind) = know(&mut tx, tenant).await?;
+    let (known, rebind) = know(&mut tx, &desk.config, tenant).await?;
     let form = Form::of(&desk.config, &known.tenant);
     Ok(Page(TenantPage { user, steps: known.steps(), known, form, rebind, problem: false }))
 }
 
-async fn know(tx: &mut Scoped, tenant_id: TenantId) -> Result<(Known, Option<Request>), PageError> {
+async fn know(tx: &mut Scoped, config: &Config, tenant_id: TenantId) -> Result<(Known, Option<Request>), PageError> {
     let tenant = store::tenants::get(tx, tenant_id).await?.ok_or(PageError::NotFound)?;
+    let now = clock::now();
+    let again = store::reconsent::needed(tx, &onboarding::expected(config), Some(tenant_id)).await?;
+    let apps = consents::lines(config, &tenant, &store::consents::of_tenant(tx, tenant_id).await?, &again, now);
     let known = Known {
+        apps,
+        entry: store::entries::open(tx, tenant_id).await?,
         invite: store::invites::latest(tx, tenant_id).await?,
         attempts: store::consents::list(tx, tenant_id, 20).await?,
         permissions: store::permissions::list(tx, tenant_id).await?,
         coverage: store::coverage::list(tx, Some(tenant_id)).await?,
         tenant,
-        now: clock::now(),
+        now,
     };
     Ok((known, store::rebinds::open(tx, tenant_id).await?))
 }
@@ -94,12 +128,12 @@ async fn update(
     Posted(_, fields): Posted<Fields>,
 ) -> Result<Response, PageError> {
     let mut tx = db.begin().await?;
-    let (known, rebind) = know(&mut tx, tenant).await?;
+    let (known, rebind) = know(&mut tx, &desk.config, tenant).await?;
     drop(tx); // a domain may have to be looked up
     let version = fields.version.parse().ok().and_then(DateTime::from_timestamp_micros);
     let version = version.ok_or(PageError::BadRequest("The form does not say which version it changes.".into()))?;
-    let raw = fields.raw();
-    let wrong = match form::check(&desk, &raw, Some(&known.tenant)).await? {
+    let mut raw = fields.raw();
+    let wrong = match form::check(&desk, &mut raw, Some(&known.tenant)).await? {
         Err(wrong) => wrong,
         Ok(good) => {
             let mut tx = db.begin().await?;

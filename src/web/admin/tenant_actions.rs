@@ -1,7 +1,7 @@
 //! What staff do with a tenant: approve its directory, test, pause, offboard, and ask for another directory.
 
 use crate::app::AppState;
-use crate::app::onboarding::Desk;
+use crate::app::onboarding::{self, Desk, Judged};
 use crate::model::{DirectoryId, TenantId, TenantState, clock, visible};
 use crate::store;
 use crate::store::tenants::Tenant;
@@ -19,6 +19,7 @@ use serde::Deserialize;
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/admin/tenants/{tenant}/directory", post(judge_directory))
+        .route("/admin/tenants/{tenant}/directory/entry", post(enter_directory))
         .route("/admin/tenants/{tenant}/state", post(set_state))
         .route("/admin/tenants/{tenant}/offboard", get(confirm_offboard).post(offboard))
         .route("/admin/tenants/{tenant}/rebind", post(ask_rebind))
@@ -51,20 +52,43 @@ async fn judge_directory(
     Id(tenant): Id<TenantId>,
     Posted(_, form): Posted<Judgement>,
 ) -> Result<Redirect, PageError> {
-    let (by, now) = (user.by(), clock::now());
-    let mut tx = db.begin().await?;
-    let old = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
-    match form.decision {
-        Decision::Approve => {
-            store::bindings::approve(&mut tx, &by, tenant, form.directory, now).await.map_err(super::not_written)?;
-            if old.state != TenantState::Paused {
-                desk.queue.verify(&mut tx, tenant).await?;
-            }
-        }
-        Decision::Refuse => store::bindings::refuse(&mut tx, &by, tenant, form.directory, now).await.map_err(super::not_written)?,
+    let approved = form.decision == Decision::Approve;
+    let tx = db.begin().await?;
+    let judged = onboarding::judge(&desk, tx, (&user.by(), user.id), tenant, (form.directory, approved), clock::now()).await?;
+    answered(judged, tenant)
+}
+
+fn answered(judged: Judged, tenant: TenantId) -> Result<Redirect, PageError> {
+    match judged {
+        Judged::Done => Ok(back(tenant)),
+        Judged::NoTenant => Err(PageError::NotFound),
+        Judged::No(why) => Err(PageError::Conflict(why.into())),
     }
-    tx.commit().await?;
-    Ok(back(tenant))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    directory: String,
+}
+
+async fn enter_directory(
+    State(desk): State<Desk>,
+    Lead(user): Lead,
+    db: ScopedDb,
+    Id(tenant): Id<TenantId>,
+    Posted(_, form): Posted<Entry>,
+) -> Result<Redirect, PageError> {
+    let mut tx = db.begin().await?;
+    store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
+    drop(tx);
+    let directory = DirectoryId::parse(form.directory.trim()).ok_or(PageError::BadRequest("That is not a directory id.".into()))?;
+    let mut tx = desk.db.all_tenants().await?;
+    let held = store::tenants::holder(&mut tx, directory, Some(tenant)).await?.is_some();
+    drop(tx);
+    let tx = db.begin().await?;
+    let judged = onboarding::enter(&desk, tx, (&user.by(), user.id), tenant, (directory, held), clock::now()).await?;
+    answered(judged, tenant)
 }
 
 #[derive(Deserialize)]
@@ -177,7 +201,7 @@ async fn ask_rebind(
     }
     let mut tx = db.begin().await?;
     let tenant = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
-    if tenant.directory_id.is_none() || tenant.state == TenantState::Offboarded {
+    if tenant.directory_id.is_none() || tenant.needs_approval || tenant.state == TenantState::Offboarded {
         return Err(PageError::Conflict("No directory is bound: edit the expected one instead.".into()));
     }
     let asked = store::rebinds::request(&mut tx, &user.by(), user.id, &tenant, directory, reason, clock::now()).await;

@@ -3,6 +3,7 @@
 use super::bearer::{Bearer, Body, Id};
 use super::problem::{Problem, ProblemBody};
 use crate::app::AppState;
+use crate::app::onboarding::{self, Desk, Judged};
 use crate::model::registration::Raw;
 use crate::model::{Role, Seat, TenantId, clock};
 use crate::store::tenants::{Tenant as Row, WriteError};
@@ -144,7 +145,12 @@ async fn list(user: Bearer) -> Result<Json<TenantList>, Problem> {
     (status = CREATED, body = Tenant),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn create(user: Bearer, State(state): State<AppState>, Body(new): Body<NewTenant>) -> Result<(StatusCode, Json<Tenant>), Problem> {
+async fn create(
+    user: Bearer,
+    State(state): State<AppState>,
+    State(desk): State<Desk>,
+    Body(new): Body<NewTenant>,
+) -> Result<(StatusCode, Json<Tenant>), Problem> {
     user.needs(Role::Lead)?;
     let now = clock::now();
     let raw = Raw {
@@ -162,8 +168,12 @@ async fn create(user: Bearer, State(state): State<AppState>, Body(new): Body<New
     };
     let mut registration = check(&raw, &state)?;
     if let (None, Some(domain)) = (registration.directory, &registration.domain) {
-        let found = state.microsoft.find_directory(registration.cloud, domain, now).await;
-        registration.directory = Some(found.map_err(|error| Problem::field("domain", format!("{error}.")))?);
+        let found = onboarding::find_directory(&desk, registration.cloud, domain, now).await;
+        let (directory, home) = found.map_err(|why| Problem::field("domain", why.to_owned()))?;
+        if let Some((why, _)) = onboarding::elsewhere(registration.cloud, home) {
+            return Err(Problem::field("cloud", why.to_owned()));
+        }
+        registration.directory = Some(directory);
     }
     let tenant = TenantId::new();
     let mut tx = user.begin().await?;
@@ -237,19 +247,24 @@ async fn offboard(user: Bearer, Id(tenant): Id<TenantId>) -> Result<StatusCode, 
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Accepts the directory learnt at consent. Leads and administrators.
+/// Accepts the directory that waits: learnt at consent, or entered by staff. The latter takes another person than the one who entered it,
+/// and a token that proves the consent. Leads and administrators.
 #[utoipa::path(post, path = "/tenants/{id}/approve", tag = "tenants", params(("id" = uuid::Uuid, Path, description = "The tenant")), responses(
     (status = OK, body = Tenant),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn approve(user: Bearer, State(queue): State<Queue>, Id(tenant): Id<TenantId>) -> Result<Json<Tenant>, Problem> {
+async fn approve(user: Bearer, State(desk): State<Desk>, Id(tenant): Id<TenantId>) -> Result<Json<Tenant>, Problem> {
     user.needs(Role::Lead)?;
     let mut tx = user.begin().await?;
     let row = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
     let waiting = row.directory_id.filter(|_| row.needs_approval);
     let directory = waiting.ok_or_else(|| Problem::Conflict("No directory waits for approval.".to_owned()))?;
-    store::bindings::approve(&mut tx, &user.by(), tenant, directory, clock::now()).await.map_err(write_problem)?;
-    queue.verify(&mut tx, tenant).await?;
+    match onboarding::judge(&desk, tx, (&user.by(), user.id), tenant, (directory, true), clock::now()).await? {
+        Judged::Done => {}
+        Judged::NoTenant => return Err(Problem::NotFound),
+        Judged::No(why) => return Err(Problem::Conflict(why.to_owned())),
+    }
+    let mut tx = user.begin().await?;
     let row = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
     tx.commit().await?;
     Ok(Json(row.into()))
