@@ -74,6 +74,8 @@ pub struct Alert {
     pub updated_at: DateTime<Utc>,
     /// Where Microsoft tells it.
     pub resolved_at: Option<DateTime<Utc>>,
+    /// It came inside its incident.
+    pub inside: bool,
     pub body: String,
 }
 
@@ -91,7 +93,7 @@ impl std::ops::AddAssign for Written {
     }
 }
 
-/// Stores incidents and alerts that `api` sent for one tenant. At most about 1,000 of each at a time. Batches of one tenant take turns.
+/// Stores incidents and alerts that `api` sent for one tenant. Incidents are Defender XDR's, whichever API tells of them. At most about 1,000 of each at a time. Batches of one tenant take turns.
 ///
 /// # Errors
 /// [`is_contention`] tells whether the whole transaction may be tried again.
