@@ -21,6 +21,17 @@ impl Adapter {
         }
     }
 
+    /// What staff decide: an adapter, or `automatic` (also nothing at all) for what is granted.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn parse_pin(text: &str) -> Result<Option<Self>, super::words::UnknownWord> {
+        match text {
+            "" | "automatic" => Ok(None),
+            word => word.parse().map(Some),
+        }
+    }
+
     /// The adapters through which a product can be read, the preferred one first.
     pub const fn of(product: Product) -> &'static [Self] {
         match product {

@@ -8,7 +8,7 @@ use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::When;
 use crate::app::AppState;
-use crate::model::{SyncHealth, TenantId, TenantState, clock};
+use crate::model::{Adapter, SyncHealth, TenantId, TenantState, clock};
 use crate::store;
 use crate::store::alerts::Alert;
 use crate::store::audit::{self, Entry};
@@ -69,6 +69,11 @@ impl TenantPage {
     /// Its Microsoft Defender portal.
     fn portal(&self) -> Option<String> {
         self.tenant.directory_id.map(|directory| format!("https://security.microsoft.com/incidents?tid={directory}"))
+    }
+
+    /// The API it is read through, where there are two.
+    fn way(row: &Coverage) -> Option<Adapter> {
+        row.adapter.filter(|_| Adapter::of(row.product).len() > 1)
     }
 
     fn percent(row: &Coverage) -> String {

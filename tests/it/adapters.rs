@@ -2,12 +2,14 @@
 //! nothing, doubles nothing, and sees no change where there was none.
 
 use crate::rig::{Customer, GRAPH_ID, Rig};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::Row;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use watchfloor::demo::{Api, Fault, GraphManners, Times};
-use watchfloor::model::{Adapter, Product, SyncHealth, TenantState};
+use watchfloor::microsoft::operations::{Operation, graph};
+use watchfloor::microsoft::{CallError, Target};
+use watchfloor::model::{Adapter, Cloud, Product, SyncHealth, TenantState};
 
 const XDR: Product = Product::DefenderXdr;
 const ENDPOINT: Product = Product::DefenderEndpoint;
@@ -330,4 +332,57 @@ async fn graphs_new_words_are_kept_and_its_links_lead_nowhere_else() {
     let before = calls();
     let run = tokio::time::timeout(Duration::from_secs(30), rig.read(customer, XDR)).await.unwrap().unwrap();
     assert!(run.error.is_some() && calls() - before <= 5, "{run:?}");
+}
+
+/// A single answer of Graph's, as JSON.
+async fn looked_up(
+    rig: &Rig,
+    target: &Target,
+    operation: &'static Operation,
+    id: &str,
+    query: &[(&str, &str)],
+) -> Result<Value, CallError> {
+    let answer = rig.reader.microsoft.look_up(target, "graph", operation, &[id], (query, None), rig.now()).await?;
+    Ok(serde_json::from_str(&answer).unwrap())
+}
+
+#[tokio::test]
+async fn graphs_single_records_are_read_and_its_changes_are_seen_by_the_defender_apis() {
+    let rig = Rig::start().await;
+    let customer = both(&rig, "Contoso", 0).await;
+    let number = rig.cloud.world().add_incident(customer.directory, "One").unwrap().to_string();
+    let (client, target) = (&rig.reader.microsoft, Target::new(customer.tenant, customer.directory, Cloud::Commercial));
+    let change = async |operation, id: &str, body: Value| client.change(&target, "graph", operation, &[id], Some(&body), rig.now()).await;
+
+    let incident = looked_up(&rig, &target, &graph::INCIDENTS_GET, &number, &[("$expand", "alerts")]).await.unwrap();
+    let alerts = looked_up(&rig, &target, &graph::INCIDENTS_ALERTS, &number, &[]).await.unwrap();
+    assert_eq!(incident["alerts"], alerts["value"]);
+    let id = alerts["value"].as_array().unwrap().iter().find(|alert| alert["serviceSource"] == "microsoftDefenderForEndpoint").unwrap();
+    let id = id["id"].as_str().unwrap();
+    assert_eq!(looked_up(&rig, &target, &graph::ALERTS_GET, id, &[]).await.unwrap()["providerAlertId"], id);
+    assert_eq!(looked_up(&rig, &target, &graph::ALERTS_GET, "da1_2", &[]).await, Err(CallError::NotFound));
+
+    let wish = json!({"status": "inProgress", "assignedTo": "ann@msp.example", "customTags": ["A"], "classification": "truePositive",
+        "determination": "compromisedUser"});
+    let answer: Value = serde_json::from_str(&change(&graph::INCIDENTS_UPDATE, &number, wish).await.unwrap()).unwrap();
+    assert_eq!((&answer["status"], &answer["customTags"]), (&json!("inProgress"), &json!(["A"])));
+    let comment = json!({"@odata.type": "microsoft.graph.security.alertComment", "comment": "Called the user."});
+    let answer: Value = serde_json::from_str(&change(&graph::INCIDENTS_COMMENT, &number, comment.clone()).await.unwrap()).unwrap();
+    assert_eq!(answer["value"][0]["comment"], "Called the user.");
+    change(&graph::ALERTS_UPDATE, id, json!({"status": "resolved", "classification": "falsePositive"})).await.unwrap();
+    change(&graph::ALERTS_COMMENT, id, comment).await.unwrap();
+    for bad in [json!({"status": "InProgress"}), json!({"Status": "active"}), json!({"tags": []}), json!({"classification": "good"})] {
+        let refused = change(&graph::INCIDENTS_UPDATE, &number, bad.clone()).await;
+        assert!(matches!(refused, Err(CallError::Rejected { status: 400, .. })), "{bad}: {refused:?}");
+    }
+    let seen = client.xdr_incident(&target, "defender", &number, rig.now()).await.unwrap().unwrap();
+    let seen: Value = serde_json::from_str(seen.get()).unwrap();
+    assert_eq!((&seen["status"], &seen["determination"]), (&json!("InProgress"), &json!("CompromisedAccount")));
+    assert_eq!((&seen["assignedTo"], &seen["comments"][0]["comment"]), (&json!("ann@msp.example"), &json!("Called the user.")));
+    let alert = seen["alerts"].as_array().unwrap().iter().find(|alert| alert["alertId"] == id).unwrap();
+    assert_eq!((&alert["status"], &alert["classification"]), (&json!("Resolved"), &json!("FalsePositive")));
+
+    rig.cloud.world().drop_role(customer.directory, GRAPH_ID, "SecurityIncident.ReadWrite.All");
+    let refused = change(&graph::INCIDENTS_UPDATE, &number, json!({"status": "active"})).await;
+    assert!(matches!(refused, Err(CallError::Forbidden { .. })), "{refused:?}");
 }

@@ -24,6 +24,7 @@ mod first_start;
 mod fixture_pages;
 mod fixtures;
 mod floors;
+mod graph_fixtures;
 mod interrupted;
 mod isolation;
 mod journey;

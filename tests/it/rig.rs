@@ -69,7 +69,7 @@ pub fn app(secret: &Path) -> config::App {
 
 /// The app that reads through Microsoft Graph.
 pub fn graph_app(secret: &Path) -> config::App {
-    let names = ["SecurityIncident.Read.All", "SecurityAlert.Read.All"].map(str::to_owned).to_vec();
+    let names = ["SecurityIncident.ReadWrite.All", "SecurityAlert.ReadWrite.All"].map(str::to_owned).to_vec();
     config::App { name: "graph".to_owned(), client_id: GRAPH_ID, permissions: [(Product::Graph, names)].into(), ..app(secret) }
 }
 

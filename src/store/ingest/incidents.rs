@@ -50,6 +50,24 @@ pub(super) async fn store(
     Ok(written)
 }
 
+/// Writes what an answer tells of one incident that is known, see [`super::answered`].
+pub(super) async fn answered(tx: &mut Scoped, tenant: TenantId, row: &Incident) -> sqlx::Result<()> {
+    let known: Option<(Vec<String>, Vec<String>)> =
+        sqlx::query_as("select entities, products from incidents where tenant_id = $1 and product = 'defender_xdr' and external_id = $2")
+            .bind(tenant)
+            .bind(&row.external_id)
+            .fetch_optional(&mut **tx)
+            .await?;
+    let Some((entities, products)) = known else { return Ok(()) };
+    let row = Incident { entities, products, ..row.clone() };
+    let changes = changes(tx, tenant, Product::Graph, newest(std::slice::from_ref(&row))).await?;
+    if !changes.is_empty() {
+        upsert(tx, tenant, &changes).await?;
+        events(tx, tenant, &changes).await?;
+    }
+    Ok(())
+}
+
 /// One version of each, in the order in which rows are always locked.
 fn newest(rows: &[Incident]) -> BTreeMap<&str, &Incident> {
     let mut newest: BTreeMap<&str, &Incident> = BTreeMap::new();

@@ -3,7 +3,7 @@
 use crate::app::onboarding::{self, Ask, Desk};
 use crate::config::Config;
 use crate::model::registration::{Raw, Registration, Wrong};
-use crate::model::{Cloud, clock};
+use crate::model::{Adapter, Cloud, clock};
 use crate::store;
 use crate::store::tenants::Tenant;
 use serde::Deserialize;
@@ -29,6 +29,8 @@ pub(super) struct Fields {
     contacts: String,
     #[serde(default)]
     notes: String,
+    /// An adapter, or `automatic`; absent when a tenant is added.
+    pub incident_api: Option<String>,
     /// Of the tenant as it was read; only when editing.
     #[serde(default)]
     pub version: String,
@@ -43,6 +45,8 @@ pub(super) struct Form {
     /// A directory is bound: it and the cloud change by a rebind only.
     pub bound: bool,
     pub version: String,
+    /// The API for incidents and alerts; only when editing.
+    pub incident_api: Option<Adapter>,
 }
 
 /// One configured app as a box to tick.
@@ -74,21 +78,23 @@ impl Form {
             notes: registration.notes,
         };
         let form = Self::new(config, raw, Vec::new());
-        Self { bound: tenant.directory_id.is_some(), version: version(tenant), ..form }
+        Self { bound: tenant.directory_id.is_some(), version: version(tenant), incident_api: tenant.incident_api, ..form }
     }
 
     /// What was sent, with what is wrong with it.
     pub fn wrong_with(config: &Config, raw: Raw, wrong: Vec<Wrong>, tenant: Option<&Tenant>) -> Self {
         let form = Self::new(config, raw, wrong);
         match tenant {
-            Some(tenant) => Self { bound: tenant.directory_id.is_some(), version: version(tenant), ..form },
+            Some(tenant) => {
+                Self { bound: tenant.directory_id.is_some(), version: version(tenant), incident_api: tenant.incident_api, ..form }
+            }
             None => form,
         }
     }
 
     fn new(config: &Config, raw: Raw, wrong: Vec<Wrong>) -> Self {
         let app = |app: &crate::config::App| App { name: app.name.clone(), cloud: app.cloud, asks: onboarding::asks(app) };
-        Self { raw, wrong, apps: config.app.iter().map(app).collect(), bound: false, version: String::new() }
+        Self { raw, wrong, apps: config.app.iter().map(app).collect(), bound: false, version: String::new(), incident_api: None }
     }
 
     pub fn wrong(&self, field: &str) -> Option<&'static str> {
@@ -97,6 +103,11 @@ impl Form {
 
     pub fn is_chosen(&self, app: &App) -> bool {
         self.raw.apps.as_ref().map_or(app.cloud == Cloud::Commercial, |chosen| chosen.contains(&app.name))
+    }
+
+    /// Whether incidents are read through this API because staff decided so.
+    pub fn is_pinned(&self, adapter: Adapter) -> bool {
+        self.incident_api == Some(adapter)
     }
 
     pub fn is_cloud(&self, cloud: Cloud) -> bool {
@@ -116,7 +127,7 @@ pub(super) fn known(config: &Config) -> Vec<(&str, Cloud)> {
 
 impl Fields {
     pub fn raw(self) -> Raw {
-        let Self { name, directory, domain, cloud, apps, tags, group, contacts, notes, version: _ } = self;
+        let Self { name, directory, domain, cloud, apps, tags, group, contacts, notes, incident_api: _, version: _ } = self;
         Raw { name, directory, domain, cloud, apps: Some(apps), tags, group, contacts, notes }
     }
 }

@@ -5,9 +5,9 @@ use super::steps::{Known, Step};
 use crate::app::AppState;
 use crate::app::onboarding::Desk;
 use crate::model::registration::Wrong;
-use crate::model::{TenantId, TenantState, clock};
+use crate::model::{Adapter, TenantId, TenantState, clock};
 use crate::store::rebinds::Request;
-use crate::store::tenants::WriteError;
+use crate::store::tenants::{Tenant, WriteError};
 use crate::store::{self, Scoped};
 use crate::web::chips;
 use crate::web::error::PageError;
@@ -98,6 +98,8 @@ async fn update(
     drop(tx); // a domain may have to be looked up
     let version = fields.version.parse().ok().and_then(DateTime::from_timestamp_micros);
     let version = version.ok_or(PageError::BadRequest("The form does not say which version it changes.".into()))?;
+    let pin = fields.incident_api.as_deref().map(Adapter::parse_pin).transpose();
+    let pin = pin.map_err(|_| PageError::BadRequest("The API is graph, defender or automatic.".into()))?;
     let raw = fields.raw();
     let wrong = match form::check(&desk, &raw, Some(&known.tenant)).await? {
         Err(wrong) => wrong,
@@ -105,6 +107,9 @@ async fn update(
             let mut tx = db.begin().await?;
             match store::tenants::update(&mut tx, &user.by(), &known.tenant, &good, version, clock::now()).await {
                 Ok(()) => {
+                    if let Some(pin) = pin {
+                        decide(&desk, &mut tx, &user, &known.tenant, pin).await?;
+                    }
                     tx.commit().await?;
                     return Ok(Redirect::to(&format!("/admin/tenants/{tenant}")).into_response());
                 }
@@ -116,4 +121,13 @@ async fn update(
     let form = Form::wrong_with(&desk.config, raw, wrong, Some(&known.tenant));
     let page = TenantPage { user, steps: known.steps(), known, form, rebind, problem: true };
     Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response())
+}
+
+/// Decides through which API the tenant is read; whether it can be is tested at once.
+async fn decide(desk: &Desk, tx: &mut Scoped, user: &User, tenant: &Tenant, pin: Option<Adapter>) -> anyhow::Result<()> {
+    store::adapters::pin(tx, &user.by(), tenant, pin).await?;
+    if tenant.incident_api != pin && tenant.state.is_read() && !tenant.needs_approval {
+        desk.queue.verify(tx, tenant.tenant_id).await?;
+    }
+    Ok(())
 }
