@@ -67,6 +67,12 @@ pub(super) const DETECTION: Words = &[
     ("officeATP", "OfficeATP"),
 ];
 
+/// Whether two words of Graph's mean the same.
+pub(super) fn is_same(one: &str, other: &str) -> bool {
+    let meaning = |word: &str| of(DETERMINATION, Some(word.to_owned())).unwrap_or_default();
+    meaning(one).eq_ignore_ascii_case(&meaning(other))
+}
+
 /// The Defender APIs' word for Graph's.
 pub(super) fn of(words: Words, word: Option<String>) -> Option<String> {
     let word = word?;

@@ -118,6 +118,11 @@ impl Rows {
     }
 }
 
+/// Whether two words of Graph's enumerations mean the same: some have two names.
+pub fn is_same_word(one: &str, other: &str) -> bool {
+    graph_words::is_same(one, other)
+}
+
 /// Microsoft's id of a record that could not be read, where it has one.
 pub fn identity(kind: Kind, body: &str) -> Option<String> {
     let value: serde_json::Value = serde_json::from_str(body).ok()?;
