@@ -1,6 +1,6 @@
 //! Single records of Graph's, and changes made through it.
 
-use crate::adapters::{both, pin};
+use crate::adapters::{assert_what_was_shown_is_stored, both, pin};
 use crate::rig::{GRAPH_ID, Rig};
 use serde_json::{Value, json};
 use watchfloor::demo::{Api, Fault, Loss, Times};
@@ -100,7 +100,7 @@ async fn a_change_through_graph_is_shown_at_once_and_one_whose_answer_was_lost_i
     assert_eq!(rig.count(customer, events).await, 2);
     rig.interval(&[customer]).await;
     assert_eq!(rig.count(customer, events).await, 2, "the reading that follows sees no second change");
-    rig.assert_ledger_equals_database(customer).await;
+    assert_what_was_shown_is_stored(&rig, customer).await;
 
     rig.fault(customer, Api::Graph, Fault::Acted(Loss::Cut), Times::Calls(1));
     let lost = ask("graph.incidents.update", &number, json!({"status": "resolved", "determination": "compromisedUser"})).await;
@@ -123,7 +123,7 @@ async fn a_change_through_graph_is_shown_at_once_and_one_whose_answer_was_lost_i
     let body = "select body #>> '{comments,0,comment}' from incident_raw where api = 'graph'";
     assert_eq!(rig.text(customer, body).await.as_deref(), Some("Called the user."), "once, although the answer was lost");
     assert_eq!(rig.count(customer, "incident_raw where api = 'graph' and json_array_length(body -> 'comments') = 1").await, 1);
-    rig.assert_ledger_equals_database(customer).await;
+    assert_what_was_shown_is_stored(&rig, customer).await;
     let product = rig.product(customer, Product::DefenderXdr).await;
     assert_eq!(product.adapter, Some(Adapter::Graph));
 }

@@ -195,7 +195,7 @@ impl Rig {
     pub async fn settle(&self, customer: Customer) {
         for _ in 0..20 {
             self.round(customer).await;
-            if self.coverage(customer).await.iter().all(|row| row.backfill_done >= 1.0) {
+            if self.coverage(customer).await.iter().filter(|row| row.enabled).all(|row| row.backfill_done >= 1.0) {
                 return;
             }
         }
