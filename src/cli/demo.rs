@@ -51,9 +51,10 @@ pub struct Args {
 }
 
 /// The portal's app registrations in the demo: name, cloud, products.
-const APPS: [(&str, Cloud, &[Product]); 3] = [
+const APPS: [(&str, Cloud, &[Product]); 4] = [
     ("defender", Cloud::Commercial, &[Product::DefenderXdr, Product::DefenderEndpoint, Product::CloudApps]),
     ("endpoint", Cloud::Commercial, &[Product::DefenderEndpoint]),
+    ("graph", Cloud::Commercial, &[Product::CloudApps, Product::Graph]),
     ("defender-gcc", Cloud::Gcc, &[Product::DefenderXdr, Product::DefenderEndpoint, Product::CloudApps]),
 ];
 

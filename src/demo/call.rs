@@ -123,6 +123,14 @@ impl Answer {
         Self::json(status, &serde_json::json!({"error": {"code": code, "message": message, "target": target}}))
     }
 
+    /// An error of Microsoft Graph: `{"error":{"code","message","innerError"}}`.
+    pub fn graph(status: u16, code: &str, message: &str) -> Self {
+        let id = uuid::Uuid::new_v4().to_string();
+        let date = crate::model::clock::now().format("%Y-%m-%dT%H:%M:%S").to_string();
+        let inner = serde_json::json!({"date": date, "request-id": id, "client-request-id": id});
+        Self::json(status, &serde_json::json!({"error": {"code": code, "message": message, "innerError": inner}}))
+    }
+
     pub fn header(mut self, name: HeaderName, value: String) -> Self {
         self.headers.push((name, value));
         self

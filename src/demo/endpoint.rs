@@ -115,7 +115,7 @@ fn field(incident: &Incident, alert: &Alert, name: &str) -> Operand {
         "lastEventTime" => Operand::Date(content::incident::activity(alert).1),
         "incidentId" if !incident.hidden => Operand::Number(incident.id),
         "id" => text(Some(&alert.id)),
-        "assignedTo" => text(incident.assigned_to.as_deref()),
+        "assignedTo" => text(alert.assigned_to.as_deref().or(incident.assigned_to.as_deref())),
         "detectionSource" => text(Some(alert.plan.source.detection())),
         "status" => text(Some(alert.status)),
         "severity" => text(Some(alert.plan.severity)),

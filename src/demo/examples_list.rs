@@ -4,6 +4,8 @@ use super::examples::{Example, ExampleKind, id_of};
 use crate::model::{Cloud, Product};
 
 const ALL: &[Product] = &[Product::DefenderXdr, Product::DefenderEndpoint, Product::CloudApps];
+/// Incidents and alerts through Microsoft Graph.
+const GRAPH: &[Product] = &[Product::CloudApps, Product::Graph];
 
 /// One example as it is written down.
 pub(super) struct Row {
@@ -60,6 +62,7 @@ pub(super) static EXAMPLES: &[Row] = &[
     Row { tags: &["new"], ..row("Quillon & Daughters", "quillon-law.example", ExampleKind::Declined, "Ignace Verhoef", (14, 15)) },
     Row {
         tags: &["logistics"],
+        products: GRAPH,
         ..row("Saltmarsh Freight", "saltmarsh-freight.example", ExampleKind::LicenceMissing, "Bogdan Ilic", (30, 90))
     },
     Row {
@@ -92,5 +95,9 @@ pub(super) static EXAMPLES: &[Row] = &[
         tags: &["government"],
         ..row("Tamarack County", "tamarack-county.example", ExampleKind::Healthy, "Dolores Whitcomb", (30, 120))
     },
-    Row { tags: &["hospitality"], ..row("Hotel Zum Kranich", "zum-kranich.example", ExampleKind::Healthy, "Leonhard Uhl", (30, 18)) },
+    Row {
+        tags: &["hospitality"],
+        products: GRAPH,
+        ..row("Hotel Zum Kranich", "zum-kranich.example", ExampleKind::Healthy, "Leonhard Uhl", (30, 18))
+    },
 ];

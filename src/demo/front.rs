@@ -60,7 +60,7 @@ fn card(world: &World, directory: &Directory) -> String {
         }
     }
     html.push_str(&button(directory.id, "incident", "Add an incident", ""));
-    for api in [Api::DefenderXdr, Api::DefenderEndpoint, Api::CloudApps] {
+    for api in [Api::DefenderXdr, Api::DefenderEndpoint, Api::CloudApps, Api::Graph] {
         let (act, verb) = if world.faults.is_planned(directory.id, api) { ("heal", "Heal") } else { ("throttle", "Throttle") };
         html.push_str(&button(directory.id, act, &format!("{verb} {}", label(api)), api.as_str()));
     }
@@ -74,6 +74,7 @@ const fn label(api: Api) -> &'static str {
         Api::DefenderXdr => Product::DefenderXdr.label(),
         Api::DefenderEndpoint => Product::DefenderEndpoint.label(),
         Api::CloudApps => Product::CloudApps.label(),
+        Api::Graph => Product::Graph.label(),
     }
 }
 

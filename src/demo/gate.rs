@@ -72,6 +72,7 @@ pub(super) fn refusal(api: Api, status: u16, code: &str, message: &str) -> Answe
     match api {
         Api::DefenderXdr | Api::DefenderEndpoint => Answer::defender(status, code, message),
         Api::CloudApps => Answer::json(status, &json!({"detail": message})),
+        Api::Graph => Answer::graph(status, code, message),
         Api::Token => Answer::json(status, &json!({"error": "temporarily_unavailable", "error_description": message})),
     }
 }
@@ -129,6 +130,10 @@ fn forbidden(api: Api, operation: &Operation) -> Answer {
     let needed = operation.roles.join(",");
     match api {
         Api::CloudApps => refusal(api, 403, "Forbidden", "Insufficient role based permissions"),
+        Api::Graph => {
+            let roles = format!("API requires one of '{}'.", operation.roles.join(", "));
+            refusal(api, 403, "Forbidden", &format!("Missing application roles. {roles}"))
+        }
         _ => refusal(
             api,
             403,
@@ -147,7 +152,8 @@ fn unauthorized(api: Api, reason: &str) -> Answer {
     let challenge = format!(
         "Bearer authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\", error=\"invalid_token\", error_description=\"{reason}\""
     );
-    refusal(api, 401, "Unauthorized", reason).header(header::WWW_AUTHENTICATE, challenge)
+    let code = if api == Api::Graph { "InvalidAuthenticationToken" } else { "Unauthorized" };
+    refusal(api, 401, code, reason).header(header::WWW_AUTHENTICATE, challenge)
 }
 
 /// The directory and the roles of a good token for this API.
@@ -162,6 +168,7 @@ fn token(world: &World, call: &Call, api: Api) -> Result<(DirectoryId, Vec<Strin
     let product = match api {
         Api::DefenderXdr => Product::DefenderXdr,
         Api::DefenderEndpoint => Product::DefenderEndpoint,
+        Api::Graph => Product::Graph,
         Api::CloudApps | Api::Token => Product::CloudApps,
     };
     if claims["aud"].as_str().and_then(hosts::resource) != Some(product) {

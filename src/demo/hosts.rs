@@ -2,7 +2,7 @@
 
 use super::call::{Answer, Call};
 use super::world::World;
-use super::{azure, cloud_apps, endpoint, front, login, xdr};
+use super::{azure, cloud_apps, endpoint, front, graph, login, xdr};
 use crate::model::Product;
 
 /// What is counted, throttled and broken on its own.
@@ -13,10 +13,12 @@ pub enum Api {
     DefenderXdr,
     DefenderEndpoint,
     CloudApps,
+    /// Microsoft Graph security.
+    Graph,
 }
 
 impl Api {
-    pub const ALL: [Self; 4] = [Self::Token, Self::DefenderXdr, Self::DefenderEndpoint, Self::CloudApps];
+    pub const ALL: [Self; 5] = [Self::Token, Self::DefenderXdr, Self::DefenderEndpoint, Self::CloudApps, Self::Graph];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -24,6 +26,7 @@ impl Api {
             Self::DefenderXdr => "defender_xdr",
             Self::DefenderEndpoint => "defender_endpoint",
             Self::CloudApps => "cloud_apps",
+            Self::Graph => "graph",
         }
     }
 }
@@ -87,9 +90,7 @@ pub(super) fn dispatch(world: &mut World, call: &Call) -> Answer {
         Some(Service::Defender) if call.path.starts_with("/api/incidents") => xdr::answer(world, call),
         Some(Service::Defender | Service::Endpoint) => endpoint::answer(world, call),
         Some(Service::CloudApps) => cloud_apps::answer(world, call),
-        Some(Service::Graph) => {
-            Answer::json(404, &serde_json::json!({"error": {"code": "ResourceNotFound", "message": "Not played yet."}}))
-        }
+        Some(Service::Graph) => graph::answer(world, call),
         Some(Service::Machine) => azure::machine(world, call),
         Some(Service::Vault) => azure::vault(world, call),
         None => front::answer(world, call),
@@ -110,7 +111,10 @@ pub(super) fn resource(text: &str) -> Option<Product> {
         | "https://api-gov.securitycenter.microsoft.us"
         | "fc780465-2017-40d4-a0c5-307022471b92" => Product::DefenderEndpoint,
         "05a65629-4c1b-48c1-a78b-804c4abdd4af" => Product::CloudApps,
-        "https://graph.microsoft.com" | "00000003-0000-0000-c000-000000000000" => Product::Graph,
+        "https://graph.microsoft.com"
+        | "https://graph.microsoft.us"
+        | "https://dod-graph.microsoft.us"
+        | "00000003-0000-0000-c000-000000000000" => Product::Graph,
         _ => return None,
     })
 }

@@ -1,7 +1,7 @@
 //! Plays Microsoft on loopback, for `watchfloor demo` and for the tests.
 //!
-//! A real HTTP server: sign-in, consent and tokens of Entra, and the Defender XDR, Defender for Endpoint and Defender for
-//! Cloud Apps APIs, as Microsoft's public documentation describes them. It is strict: what Microsoft would refuse is refused
+//! A real HTTP server: sign-in, consent and tokens of Entra, and the Defender XDR, Defender for Endpoint, Defender for
+//! Cloud Apps and Microsoft Graph security APIs, as Microsoft's public documentation describes them. It is strict: what Microsoft would refuse is refused
 //! with Microsoft's status and error body. It writes its own JSON and shares no type with the production client, or a wrong
 //! field name would agree with itself.
 //!
@@ -24,6 +24,7 @@ mod examples_list;
 mod faults;
 mod front;
 mod gate;
+mod graph;
 mod hosts;
 mod keys;
 mod ledger;
@@ -43,6 +44,7 @@ pub use actions::Ending;
 pub use azure::{Machine, VaultEntry};
 pub use examples::{Example, ExampleKind, examples, prepare};
 pub use faults::{Fault, HostFault, IdTokenLie, Loss, Times};
+pub use graph::GraphManners;
 pub use hosts::Api;
 pub use ledger::{Ledger, Request, Shown};
 pub use world::{Account, App, Credential, Directory, World};

@@ -61,7 +61,7 @@ pub(super) struct Page {
     pub skip: usize,
 }
 
-type Fields = &'static [(&'static str, Kind)];
+pub(super) type Fields = &'static [(&'static str, Kind)];
 
 /// Reads the query options of a list, and refuses those that are not documented.
 pub(super) fn page(call: &Call, fields: Fields, max: usize, others: &[&str]) -> Result<Page, Answer> {
@@ -70,23 +70,25 @@ pub(super) fn page(call: &Call, fields: Fields, max: usize, others: &[&str]) -> 
 
 /// The same from a query's names and values.
 pub(super) fn page_of(query: &[(String, String)], fields: Fields, max: usize, others: &[&str]) -> Result<Page, Answer> {
-    let wrong = |text: String| Answer::defender(400, "ODataError", &text);
+    options(query, fields, max, others).map_err(|text| Answer::defender(400, "ODataError", &text))
+}
+
+/// The same for another API; the error is a sentence.
+pub(super) fn options(query: &[(String, String)], fields: Fields, max: usize, others: &[&str]) -> Result<Page, String> {
     let number = |name: &str, default: usize| match find(query, name) {
         None => Ok(default),
-        Some(text) => text.parse::<usize>().map_err(|_| wrong(format!("Invalid value '{text}' for {name}."))),
+        Some(text) => text.parse::<usize>().map_err(|_| format!("Invalid value '{text}' for {name}.")),
     };
     if let Some((name, _)) =
         query.iter().find(|(name, _)| !matches!(name.as_str(), "$filter" | "$top" | "$skip") && !others.contains(&name.as_str()))
     {
-        return Err(wrong(format!("The query option '{name}' is not supported.")));
+        return Err(format!("The query option '{name}' is not supported."));
     }
     let (top, skip) = (number("$top", max)?, number("$skip", 0)?);
     if top > max {
-        return Err(wrong(format!(
-            "The limit of '{max}' for Top query has been exceeded. The value from the incoming request is '{top}'."
-        )));
+        return Err(format!("The limit of '{max}' for Top query has been exceeded. The value from the incoming request is '{top}'."));
     }
-    let clauses = find(query, "$filter").map_or_else(|| Ok(Vec::new()), |text| parse(text, fields)).map_err(wrong)?;
+    let clauses = find(query, "$filter").map_or_else(|| Ok(Vec::new()), |text| parse(text, fields))?;
     Ok(Page { clauses, top, skip })
 }
 

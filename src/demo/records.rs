@@ -83,6 +83,9 @@ pub(super) struct Records {
     pub home: HashMap<String, i64>,
     pub cloud: BTreeMap<String, CloudAlert>,
     pub cloud_by_time: BTreeSet<(DateTime<Utc>, String)>,
+    /// Written by hand in Graph's shape, at these times.
+    pub graph_incidents: Vec<(DateTime<Utc>, Value)>,
+    pub graph_alerts: Vec<(DateTime<Utc>, Value)>,
 }
 
 impl Records {
@@ -97,6 +100,8 @@ impl Records {
             home: HashMap::new(),
             cloud: BTreeMap::new(),
             cloud_by_time: BTreeSet::new(),
+            graph_incidents: Vec::new(),
+            graph_alerts: Vec::new(),
         }
     }
 

@@ -50,6 +50,10 @@ impl World {
         let at = time_of(&record).unwrap_or(now);
         let Some(dir) = self.directories.get_mut(&directory) else { return };
         let records = &mut dir.records;
+        if api == Api::Graph {
+            let list = if record.get("serviceSource").is_some() { &mut records.graph_alerts } else { &mut records.graph_incidents };
+            return list.push((at, record));
+        }
         let mut holder = records.blank(scenario(1), at);
         match api {
             Api::DefenderXdr => holder.raw = Some(record),
@@ -62,7 +66,7 @@ impl World {
                 alert.raw = Some(record);
                 holder.alerts.push(alert);
             }
-            Api::CloudApps | Api::Token => {
+            Api::CloudApps | Api::Token | Api::Graph => {
                 let id = records.add_cloud(scenario(0), &scenario(0).alerts[2], None, 0, 7, at);
                 if let Some(alert) = records.cloud.get_mut(&id) {
                     alert.raw = Some(record);
@@ -217,5 +221,6 @@ fn time_of(record: &Value) -> Option<DateTime<Utc>> {
     if let Some(milliseconds) = record["timestamp"].as_i64() {
         return DateTime::from_timestamp_millis(milliseconds);
     }
-    DateTime::parse_from_rfc3339(record["lastUpdateTime"].as_str()?).ok().map(|at| at.with_timezone(&Utc))
+    let written = record.get("lastUpdateDateTime").or_else(|| record.get("lastUpdateTime"));
+    DateTime::parse_from_rfc3339(written?.as_str()?).ok().map(|at| at.with_timezone(&Utc))
 }

@@ -5,6 +5,7 @@ use super::azure::Azure;
 use super::content::names::{Device, Person};
 use super::faults::{Faults, HostFault};
 use super::gate::Limits;
+use super::graph::GraphManners;
 use super::keys::Keys;
 use super::ledger::Ledger;
 use super::machines::Edits;
@@ -41,6 +42,8 @@ pub struct Directory {
     /// The products whose service principal exists here.
     pub licences: BTreeSet<Product>,
     pub accounts: Vec<Account>,
+    /// How Microsoft Graph security behaves here.
+    pub graph: GraphManners,
     pub(super) people: Vec<Person>,
     pub(super) devices: Vec<Device>,
     pub(super) records: Records,
@@ -77,6 +80,7 @@ impl Directory {
             region: "EU".to_owned(),
             licences: Product::ALL.iter().copied().collect(),
             accounts,
+            graph: GraphManners::default(),
             people,
             devices,
             records: Records::new(seed_of(domain)),

@@ -13,6 +13,7 @@ mod credential;
 mod directory;
 pub mod endpoint;
 mod error;
+pub mod graph;
 mod http;
 mod id_token;
 mod lanes;
@@ -36,7 +37,7 @@ pub use directory::{FindError, Found};
 pub use error::{CallError, NetworkFault};
 pub use http::MAX_ANSWER;
 pub use lanes::{Pace, Usage};
-pub use odata::Page;
+pub use odata::{Links, Page};
 pub use sign_in::{SignInError, SignInTrip, SignedIn};
 
 use crate::config::{self, ConsentForm};
@@ -268,6 +269,7 @@ mod tests {
         may_be_spawned(client.xdr_incident(&target, "", "1", now));
         may_be_spawned(client.endpoint_alerts(&target, "", now, 0, now));
         may_be_spawned(client.cloud_apps_alerts(&target, "", CloudAppsQuery::CreatedSince(now), 0, now));
+        may_be_spawned(client.graph_incidents(&target, "", graph::Place::Since(now), now));
         may_be_spawned(client.probe(&target, "", Product::Graph, now));
         may_be_spawned(client.roles(&target, "", Product::Graph, now));
         may_be_spawned(client.claims(&target, "", Product::Graph, now));

@@ -18,6 +18,14 @@ pub struct Page {
     pub more: bool,
 }
 
+/// A page of a list that is read link by link.
+#[derive(Debug)]
+pub struct Links {
+    pub records: Vec<Box<RawValue>>,
+    /// The next page, exactly as Microsoft named it; `None`: this was the last.
+    pub next: Option<String>,
+}
+
 /// How many links one page may be split into, and how many bytes it may have in all.
 const MAX_LINKS: usize = 50;
 const MAX_PAGE: usize = 2 * super::http::MAX_ANSWER;
@@ -44,7 +52,7 @@ pub(super) async fn page(client: &Client, mut ask: Ask<'_>, top: u32, now: DateT
         let (list, next) = read(&body, &first)?;
         records.extend(list);
         let Some(next) = next.filter(|_| records.len() < top) else { break };
-        if !seen.insert(next.to_string()) {
+        if !seen.insert(next.clone()) {
             return Err(CallError::Unexpected("its next page is one already read"));
         }
         if seen.len() > MAX_LINKS {
@@ -53,20 +61,35 @@ pub(super) async fn page(client: &Client, mut ask: Ask<'_>, top: u32, now: DateT
         if bytes > MAX_PAGE {
             return Err(CallError::TooLarge);
         }
-        ask.url = next;
+        go_to(&mut ask, &next)?;
     }
     let more = records.len() >= top;
     Ok(Page { records, more })
 }
 
-fn read(body: &str, asked: &Url) -> Result<(Vec<Box<RawValue>>, Option<Url>), CallError> {
+/// Asks for one page and says where the next one is. The link is guarded when it is followed as well: it may have been stored meanwhile.
+pub(super) async fn links(client: &Client, ask: Ask<'_>, now: DateTime<Utc>) -> Result<Links, CallError> {
+    let body = client.ask(&ask, &Watch::start(now)).await?;
+    let (records, next) = read(&body, &ask.url)?;
+    Ok(Links { records, next })
+}
+
+/// Turns a call for a list into one for a page of the same list.
+pub(super) fn go_to(ask: &mut Ask<'_>, link: &str) -> Result<(), CallError> {
+    ask.url = next_page(&ask.url, link)?;
+    Ok(())
+}
+
+fn read(body: &str, asked: &Url) -> Result<(Vec<Box<RawValue>>, Option<String>), CallError> {
     let list: List = serde_json::from_str(object(body)?).map_err(|_| CallError::Unexpected("it is broken JSON"))?;
     if list.error.is_some() {
         return Err(CallError::Unexpected("it says success and holds an error"));
     }
     let value = list.value.ok_or(CallError::Unexpected("it has no list of records (value)"))?;
-    let next = list.next_link.map(|link| next_page(asked, &link)).transpose()?;
-    Ok((value, next))
+    if let Some(link) = &list.next_link {
+        next_page(asked, link)?;
+    }
+    Ok((value, list.next_link))
 }
 
 /// Reads a single record.

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod action;
+pub mod adapter;
 pub mod change;
 pub mod clock;
 pub mod cloud;
@@ -19,6 +20,7 @@ pub mod visible;
 pub(crate) mod words;
 
 pub use access::{Role, Scope};
+pub use adapter::Adapter;
 pub use change::{ChangeState, LookupState};
 pub use cloud::{Cloud, Home};
 pub use consent::{ConsentOutcome, ConsentStep, PermissionState, Verdict};

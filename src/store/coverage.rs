@@ -1,7 +1,7 @@
 //! How complete our copy is: per tenant and product, and summed up in one sentence.
 
 use super::Scoped;
-use crate::model::{Product, SyncHealth, TenantId, TenantState};
+use crate::model::{Adapter, Product, SyncHealth, TenantId, TenantState};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,6 +20,10 @@ pub struct Coverage {
     /// False: no app of the tenant asks for this product; it is not read and nobody misses it.
     pub enabled: bool,
     pub state: SyncHealth,
+    /// The API of the last reading; `None`: there has been none.
+    pub adapter: Option<Adapter>,
+    /// The API that would not serve this tenant when it was asked last, so that the other is used.
+    pub refused: Option<Adapter>,
     /// Our time.
     pub last_attempt: Option<DateTime<Utc>>,
     /// Our time.
@@ -55,7 +59,7 @@ impl Coverage {
 /// and offboarded ones are left out; paused ones are in.
 pub async fn list(tx: &mut Scoped, tenant: Option<TenantId>) -> sqlx::Result<Vec<Coverage>> {
     sqlx::query_as(
-        "select s.tenant_id, t.name as tenant_name, t.state as tenant_state, s.product, s.enabled, s.state, s.last_attempt, s.last_success,
+        "select s.tenant_id, t.name as tenant_name, t.state as tenant_state, s.product, s.enabled, s.state, s.adapter, s.refused, s.last_attempt, s.last_success,
                 s.complete_until, s.failing_since, s.failures, s.backfill_done, s.reason, s.remedy, s.next_due
          from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
          where ($1::uuid is null or s.tenant_id = $1) and t.state in ('active', 'degraded', 'blind', 'paused')
@@ -164,6 +168,8 @@ mod tests {
             product,
             enabled: true,
             state,
+            adapter: None,
+            refused: None,
             last_attempt: None,
             last_success: None,
             complete_until: until.map(at),

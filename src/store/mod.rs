@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+pub mod adapters;
 pub mod alarms;
 pub mod alerts;
 pub mod api_tokens;

@@ -213,3 +213,17 @@ pub async fn forget(tx: &mut Scoped, tenant: TenantId, now: DateTime<Utc>) -> sq
     sqlx::query("delete from token_claims where tenant_id = $1").bind(tenant).execute(&mut **tx).await?;
     Ok(())
 }
+
+/// Tenants that are read and whose permissions nobody has checked since `before`. Needs an all-tenants transaction.
+pub async fn unchecked(tx: &mut Scoped, before: DateTime<Utc>, limit: i64) -> sqlx::Result<Vec<TenantId>> {
+    sqlx::query_scalar(
+        "select t.tenant_id from tenants as t
+         where t.state in ('active', 'degraded', 'blind', 'verifying') and t.directory_id is not null
+           and not exists (select from tenant_permissions as p where p.tenant_id = t.tenant_id and p.checked_at >= $1)
+         limit $2",
+    )
+    .bind(before)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}

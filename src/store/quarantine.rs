@@ -18,6 +18,8 @@ pub enum Kind {
 pub struct Bad {
     pub quarantine_id: Uuid,
     pub product: Product,
+    /// The API it came from.
+    pub api: Product,
     pub kind: Kind,
     pub body: String,
     /// For people: what is wrong with it.
@@ -26,13 +28,20 @@ pub struct Bad {
     pub last_seen: DateTime<Utc>,
 }
 
-/// Keeps a record that could not be read. The same bytes are kept once. True: they are new.
-pub async fn put(tx: &mut Scoped, tenant: TenantId, product: Product, kind: Kind, body: &str, reason: &str) -> sqlx::Result<bool> {
+/// Keeps a record of a product that `api` sent and that could not be read. The same bytes are kept once. True: they are new.
+pub async fn put(
+    tx: &mut Scoped,
+    tenant: TenantId,
+    (product, api): (Product, Product),
+    kind: Kind,
+    body: &str,
+    reason: &str,
+) -> sqlx::Result<bool> {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body.as_bytes());
     // Seen again in each overlap: once an hour is often enough to note it.
     let added = sqlx::query_scalar(
-        "insert into quarantine as q (tenant_id, quarantine_id, product, kind, body_hash, body, reason)
-         values ($1, $2, $3, $4, $5, $6, $7)
+        "insert into quarantine as q (tenant_id, quarantine_id, product, kind, body_hash, body, reason, api)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
          on conflict (tenant_id, product, kind, body_hash) do update set reason = excluded.reason, last_seen = excluded.last_seen
              where q.last_seen < excluded.last_seen - interval '1 hour'
          returning first_seen = now()",
@@ -44,6 +53,7 @@ pub async fn put(tx: &mut Scoped, tenant: TenantId, product: Product, kind: Kind
     .bind(hash.as_ref())
     .bind(body)
     .bind(reason)
+    .bind(api)
     .fetch_optional(&mut **tx)
     .await?;
     Ok(added.unwrap_or(false))
@@ -52,7 +62,7 @@ pub async fn put(tx: &mut Scoped, tenant: TenantId, product: Product, kind: Kind
 /// The records of a tenant that wait, or of one of its products, newest first, at most 500.
 pub async fn list(tx: &mut Scoped, tenant: TenantId, product: Option<Product>) -> sqlx::Result<Vec<Bad>> {
     sqlx::query_as(
-        "select quarantine_id, product, kind, body, reason, first_seen, last_seen from quarantine
+        "select quarantine_id, product, coalesce(api, product) as api, kind, body, reason, first_seen, last_seen from quarantine
          where tenant_id = $1 and ($2::text is null or product = $2) order by last_seen desc limit 500",
     )
     .bind(tenant)

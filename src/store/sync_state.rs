@@ -4,7 +4,7 @@
 //! fence: a reader that slept past its lease finds the number changed, and its transaction must be rolled back.
 
 use super::Scoped;
-use crate::model::{Cloud, CloudAppsHost, DirectoryId, Product, Region, SyncHealth, TenantId, TenantState};
+use crate::model::{Adapter, Cloud, CloudAppsHost, DirectoryId, Product, Region, SyncHealth, TenantId, TenantState};
 use chrono::{DateTime, Utc};
 
 /// What a reader needs to know, as it stood when the lease was taken.
@@ -17,12 +17,20 @@ pub struct Claim {
     pub cloud_apps_host: Option<CloudAppsHost>,
     /// Names of the tenant's apps.
     pub apps: Vec<String>,
+    /// The API that staff decided on.
+    #[sqlx(rename = "incident_api")]
+    pub pinned: Option<Adapter>,
+    /// The API of the last reading.
+    pub adapter: Option<Adapter>,
+    /// The API that would not serve this tenant when it was asked last.
+    pub refused: Option<Adapter>,
     pub state: SyncHealth,
     pub watermark: Option<DateTime<Utc>>,
     pub complete_until: Option<DateTime<Utc>>,
     pub backfill_from: Option<DateTime<Utc>>,
     pub backfill_done: f64,
     pub backfill_skip: i32,
+    pub backfill_link: Option<String>,
     pub last_success: Option<DateTime<Utc>>,
     pub failing_since: Option<DateTime<Utc>>,
     pub failures: i32,
@@ -47,7 +55,7 @@ pub struct Claimed {
 
 const CLAIM: &str = "
     with old as (
-        select s.tenant_id, s.product, t.directory_id, t.cloud, t.endpoint_region, t.cloud_apps_host, t.apps,
+        select s.tenant_id, s.product, t.directory_id, t.cloud, t.endpoint_region, t.cloud_apps_host, t.apps, t.incident_api,
                case when s.lease_until is not null then s.last_attempt end as died
         from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
         where s.enabled and s.next_due <= greatest($1, now()) and (s.lease_until is null or s.lease_until < clock_timestamp())
@@ -60,8 +68,9 @@ const CLAIM: &str = "
     )
     update sync_state as s set lease_until = clock_timestamp() + interval '15 s', fence = s.fence + 1, last_attempt = $1
     from old where s.tenant_id = old.tenant_id and s.product = old.product
-    returning s.tenant_id, s.product, s.fence, old.directory_id, old.cloud, old.endpoint_region, old.cloud_apps_host, old.apps, s.state,
-        s.watermark, s.complete_until, s.backfill_from, s.backfill_done, s.backfill_skip, s.last_success, s.failing_since, s.failures,
+    returning s.tenant_id, s.product, s.fence, old.directory_id, old.cloud, old.endpoint_region, old.cloud_apps_host, old.apps,
+        old.incident_api, s.adapter, s.refused, s.state, s.watermark, s.complete_until, s.backfill_from, s.backfill_done, s.backfill_skip,
+        s.backfill_link, s.last_success, s.failing_since, s.failures,
         s.reconciled_day, s.reconciled_week, old.died,
         exists (select from quarantine as q where q.tenant_id = s.tenant_id and q.product = s.product) as quarantined,
         array(select concat_ws(' ', p.app, p.product, p.permission) from tenant_permissions as p
@@ -83,7 +92,7 @@ pub async fn claim(tx: &mut Scoped, tenant: TenantId, product: Product, now: Dat
 }
 
 /// How far a reading has come.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
     /// Read from here next time.
     pub watermark: Option<DateTime<Utc>>,
@@ -92,6 +101,8 @@ pub struct Progress {
     pub backfill_done: f64,
     /// Records of the first reading stored so far.
     pub backfill_skip: i32,
+    /// Graph: the page of the first reading to go on with.
+    pub backfill_link: Option<String>,
 }
 
 /// Keeps the lease for 15 s more. False: it is lost, and the transaction must not commit.
@@ -110,7 +121,7 @@ pub async fn hold(tx: &mut Scoped, tenant: TenantId, product: Product, fence: i6
 /// Notes how far the reading has come, in the transaction of the rows. False: the lease is lost, and the transaction must not commit.
 pub async fn advance(tx: &mut Scoped, tenant: TenantId, product: Product, fence: i64, to: &Progress) -> sqlx::Result<bool> {
     let done = sqlx::query(
-        "update sync_state set watermark = $4, backfill_from = $5, backfill_done = $6, backfill_skip = $7,
+        "update sync_state set watermark = $4, backfill_from = $5, backfill_done = $6, backfill_skip = $7, backfill_link = $8,
                 state = case when state = 'waiting' then 'backfilling' else state end
          where tenant_id = $1 and product = $2 and fence = $3",
     )
@@ -121,6 +132,7 @@ pub async fn advance(tx: &mut Scoped, tenant: TenantId, product: Product, fence:
     .bind(to.backfill_from)
     .bind(to.backfill_done)
     .bind(to.backfill_skip)
+    .bind(&to.backfill_link)
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -285,18 +297,4 @@ pub async fn set_tenant_state(
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-/// Tenants that are read and whose permissions nobody has checked since `before`. Needs an all-tenants transaction.
-pub async fn unchecked(tx: &mut Scoped, before: DateTime<Utc>, limit: i64) -> sqlx::Result<Vec<TenantId>> {
-    sqlx::query_scalar(
-        "select t.tenant_id from tenants as t
-         where t.state in ('active', 'degraded', 'blind', 'verifying') and t.directory_id is not null
-           and not exists (select from tenant_permissions as p where p.tenant_id = t.tenant_id and p.checked_at >= $1)
-         limit $2",
-    )
-    .bind(before)
-    .bind(limit)
-    .fetch_all(&mut **tx)
-    .await
 }

@@ -3,7 +3,7 @@
 use super::Scoped;
 use super::audit::{self, By};
 use crate::model::registration::Registration;
-use crate::model::{Cloud, CloudAppsHost, DirectoryId, Places, Region, Seat, TenantId, TenantState};
+use crate::model::{Adapter, Cloud, CloudAppsHost, DirectoryId, Places, Region, Seat, TenantId, TenantState};
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 use sqlx::types::Json;
@@ -31,6 +31,8 @@ pub struct Tenant {
     pub endpoint_probe: Option<Json<Vec<super::regions::Tried>>>,
     /// Its own portal of Defender for Cloud Apps; `None`: the general host is asked.
     pub cloud_apps_host: Option<CloudAppsHost>,
+    /// The API through which its incidents and Endpoint alerts are read; `None`: by what is granted, see [`super::adapters`].
+    pub incident_api: Option<Adapter>,
     pub state: TenantState,
     pub state_since: DateTime<Utc>,
     /// One sentence for staff.

@@ -15,7 +15,7 @@ use crate::config;
 use crate::microsoft::Client;
 use crate::model::{ChangeId, LookupId, Product, TenantId};
 use crate::store::audit::{Actor, By};
-use crate::store::{Db, Scoped, changes, device_reads, lookups, runs, sessions, sync_state, tenants, usage};
+use crate::store::{Db, Scoped, changes, device_reads, lookups, permissions, runs, sessions, sync_state, tenants, usage};
 use chrono::{DateTime, TimeDelta, Utc};
 use graphile_worker::{Cron, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, WorkerUtils};
 use jobs::{Devices, FindRegion, LookUp, Plan, Push};
@@ -167,7 +167,7 @@ pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()>
     for tenant in device_reads::due(&mut tx, now, DEVICES).await? {
         reader.queue.devices(&mut tx, tenant).await?;
     }
-    for tenant in sync_state::unchecked(&mut tx, now - CHECK_EVERY, CHECKED).await? {
+    for tenant in permissions::unchecked(&mut tx, now - CHECK_EVERY, CHECKED).await? {
         reader.queue.recheck(&mut tx, tenant).await?;
     }
     tx.commit().await?;

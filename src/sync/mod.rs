@@ -1,13 +1,16 @@
 //! Reads Microsoft into the store, again and again, and says how complete the copy is.
 //!
-//! `engine` runs jobs; `verify` finds out what a tenant's consent allows; `read` is one reading of one product, with `pages` asking,
-//! `rows` translating and `write` storing; `plan` decides, without input or output, what follows from it; `health` tells the tenant.
+//! `engine` runs jobs; `adapter` chooses between Microsoft's APIs; `verify` finds out what a tenant's consent allows; `read` is one reading
+//! of one product, with `pages` asking, `rows` translating and `write` storing; `plan` decides, without input or output, what follows from it; `health` tells the tenant.
 
+mod adapter;
 pub mod alarms;
 pub mod devices;
 pub mod engine;
 mod health;
+mod history;
 pub mod lookup;
+mod outcome;
 mod pages;
 pub mod plan;
 pub mod push;

@@ -1,12 +1,14 @@
 //! Page after page of one product's list, with the lease kept while Microsoft answers.
 
-use super::plan;
 use super::read::{Reading, Stop};
 use super::rows::{Origin, Rows};
-use crate::microsoft::operations::{cloud_apps, endpoint, graph, xdr};
-use crate::microsoft::{CallError, CloudAppsQuery, Granted, Pace, Page, Target};
+use super::{adapter, plan};
+use crate::microsoft::graph::Place;
+use crate::microsoft::{CallError, CloudAppsQuery, Granted, Links, Pace, Page, Target};
 use crate::model::{Places, Product};
 use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// More pages than this in one pass are not a list but a loop.
@@ -42,21 +44,29 @@ impl Batch {
 
 /// The app to read as: of the tenant's apps the one that has been granted the least that is enough.
 pub(super) fn app(reading: &Reading<'_>) -> Result<String, Stop> {
-    let operation = match reading.product {
-        Product::DefenderXdr => &xdr::INCIDENTS_LIST,
-        Product::DefenderEndpoint => &endpoint::ALERTS_LIST,
-        Product::CloudApps => &cloud_apps::ALERTS_LIST,
-        Product::Graph => &graph::INCIDENTS_LIST,
-    };
-    let granted: Vec<Granted> = reading.claim.granted.iter().filter_map(|text| grant(text)).collect();
+    let operation = adapter::operation(reading.product, reading.adapter);
+    let granted: Vec<Granted> = adapter::grants(&reading.claim).collect();
     reading.reader.microsoft.app_to_call(operation, &reading.claim.apps, &granted).map_err(Stop::Microsoft)
 }
 
-/// "app product permission", as the claim writes it.
-fn grant(text: &str) -> Option<Granted> {
-    let mut words = text.split(' ');
-    let (app, product, permission) = (words.next()?.to_owned(), words.next()?.parse().ok()?, words.next()?.to_owned());
-    Some(Granted { app, product, permission })
+/// A page as either API sends it.
+struct Fetched {
+    records: Vec<Box<RawValue>>,
+    more: bool,
+    /// Graph: where the next one is.
+    next: Option<String>,
+}
+
+impl From<Page> for Fetched {
+    fn from(page: Page) -> Self {
+        Self { records: page.records, more: page.more, next: None }
+    }
+}
+
+impl From<Links> for Fetched {
+    fn from(page: Links) -> Self {
+        Self { records: page.records, more: page.next.is_some(), next: page.next }
+    }
 }
 
 /// Walks through the lists of one product.
@@ -65,6 +75,10 @@ pub(super) struct Pager {
     pace: Pace,
     queries: Vec<Query>,
     pub skip: u32,
+    /// Graph: the page to ask for next.
+    pub link: Option<String>,
+    /// Every link asked for.
+    links: HashSet<String>,
     pages: u32,
     repeats: u32,
     last_page: Option<(String, String)>,
@@ -105,7 +119,7 @@ enum Query {
 impl Pager {
     /// Everything new or changed since then.
     pub fn new(product: Product, since: DateTime<Utc>) -> Self {
-        let mut pager = Self { pace: Pace::Sync, ..Self::history(product, since, 0) };
+        let mut pager = Self { pace: Pace::Sync, ..Self::history(product, since, 0, None) };
         if product == Product::CloudApps {
             pager.queries.insert(0, Query::Resolved(since));
         }
@@ -113,14 +127,16 @@ impl Pager {
     }
 
     /// One list since then, from where an earlier run left off. Rows only ever move towards the end of such a list, so none is
-    /// passed over; what moves to its other end is new and found by the next run.
-    pub fn history(product: Product, since: DateTime<Utc>, skip: u32) -> Self {
+    /// passed over; what moves to its other end is new and found by the next run. Graph says by `link` where it goes on.
+    pub fn history(product: Product, since: DateTime<Utc>, skip: u32, link: Option<String>) -> Self {
         let queries = vec![Query::Updated(since)];
         Self {
             product,
             pace: Pace::Background,
             queries,
             skip,
+            link,
+            links: HashSet::new(),
             pages: 0,
             repeats: 0,
             last_page: None,
@@ -137,15 +153,16 @@ impl Pager {
         if self.pages > MOST_PAGES {
             return Err(Stop::Microsoft(CallError::Unexpected("its pages do not end")));
         }
-        let page = fetch(reading, app, query, self.skip, self.pace).await?;
+        let page = fetch(reading, app, query, (self.skip, self.link.as_deref()), self.pace).await?;
         self.refuse_loop(&page)?;
+        self.link.clone_from(&page.next);
         self.skip = self.skip.saturating_add(u32::try_from(page.records.len()).unwrap_or(u32::MAX));
         if !page.more {
             self.queries.pop();
             self.skip = if self.queries.is_empty() { self.skip } else { 0 };
         }
         page.records.iter().for_each(|record| self.digest.add(record.get()));
-        let origin = Origin { directory: reading.claim.directory_id, cloud: reading.claim.cloud };
+        let origin = Origin { directory: reading.claim.directory_id, cloud: reading.claim.cloud, api: reading.api() };
         let rows = Rows::read(self.product, origin, &page.records);
         let now = reading.now();
         self.newest = rows.times().filter(|time| plan::is_credible(*time, now)).chain(self.newest).max();
@@ -154,8 +171,16 @@ impl Pager {
         Ok(Some(rows))
     }
 
-    /// A server that does not understand `skip` would answer with the same page for ever.
-    fn refuse_loop(&mut self, page: &Page) -> Result<(), Stop> {
+    /// Every list was read to its end.
+    pub fn is_through(&self) -> bool {
+        self.queries.is_empty()
+    }
+
+    /// A server that does not understand `skip` would answer with the same page for ever, and so might one that names a page twice.
+    fn refuse_loop(&mut self, page: &Fetched) -> Result<(), Stop> {
+        if page.next.as_ref().is_some_and(|next| !self.links.insert(next.clone())) {
+            return Err(Stop::Microsoft(CallError::Unexpected("its next page is one already read")));
+        }
         let ends = page.records.first().zip(page.records.last()).map(|(first, last)| (first.get().to_owned(), last.get().to_owned()));
         self.repeats = if ends.is_some() && ends == self.last_page { self.repeats + 1 } else { 0 };
         self.last_page = ends;
@@ -175,24 +200,26 @@ impl Pager {
 }
 
 /// Asks for one page and keeps the lease meanwhile.
-async fn fetch(reading: &mut Reading<'_>, app: &str, query: Query, skip: u32, pace: Pace) -> Result<Page, Stop> {
+async fn fetch(reading: &mut Reading<'_>, app: &str, query: Query, (skip, link): (u32, Option<&str>), pace: Pace) -> Result<Fetched, Stop> {
     reading.run.calls += 1;
     let claim = &reading.claim;
     let places = Places { endpoint: claim.endpoint_region, cloud_apps: claim.cloud_apps_host.clone() };
     let target = Target { places, pace, ..Target::new(reading.tenant, claim.directory_id, claim.cloud) };
-    let (client, product, now) = (&reading.reader.microsoft, reading.product, reading.now());
+    let (client, product, graph, now) = (&reading.reader.microsoft, reading.product, reading.api() == Product::Graph, reading.now());
+    let (Query::Updated(since) | Query::Resolved(since)) = query;
+    let from = link.map_or(Place::Since(since), Place::Link);
     let call = async {
         match (product, query) {
-            (Product::CloudApps, Query::Updated(since)) => {
-                client.cloud_apps_alerts(&target, app, CloudAppsQuery::CreatedSince(since), skip, now).await
+            (Product::DefenderEndpoint, _) if graph => client.graph_alerts(&target, app, from, now).await.map(Fetched::from),
+            _ if graph => client.graph_incidents(&target, app, from, now).await.map(Fetched::from),
+            (Product::CloudApps, Query::Updated(_)) => {
+                client.cloud_apps_alerts(&target, app, CloudAppsQuery::CreatedSince(since), skip, now).await.map(Fetched::from)
             }
-            (Product::CloudApps, Query::Resolved(since)) => {
-                client.cloud_apps_alerts(&target, app, CloudAppsQuery::ResolvedSince(since), skip, now).await
+            (Product::CloudApps, Query::Resolved(_)) => {
+                client.cloud_apps_alerts(&target, app, CloudAppsQuery::ResolvedSince(since), skip, now).await.map(Fetched::from)
             }
-            (Product::DefenderEndpoint, Query::Updated(since) | Query::Resolved(since)) => {
-                client.endpoint_alerts(&target, app, since, skip, now).await
-            }
-            (_, Query::Updated(since) | Query::Resolved(since)) => client.xdr_incidents(&target, app, since, skip, now).await,
+            (Product::DefenderEndpoint, _) => client.endpoint_alerts(&target, app, since, skip, now).await.map(Fetched::from),
+            _ => client.xdr_incidents(&target, app, since, skip, now).await.map(Fetched::from),
         }
     };
     tokio::pin!(call);

@@ -140,6 +140,22 @@ const fn is_of_the_tenant(state: SyncHealth) -> bool {
     matches!(state, SyncHealth::ConsentLost | SyncHealth::NoPermission | SyncHealth::NoLicence)
 }
 
+/// After a run that an API refused while another is open: that one goes on at once, so nothing has failed.
+pub fn turned_away(claim: &Claim, now: DateTime<Utc>) -> Standing {
+    Standing {
+        state: claim.state,
+        complete_until: claim.complete_until,
+        last_success: claim.last_success,
+        failing_since: claim.failing_since,
+        failures: claim.failures,
+        reason: None,
+        remedy: None,
+        next_due: now,
+        reconciled_day: claim.reconciled_day,
+        reconciled_week: claim.reconciled_week,
+    }
+}
+
 fn ladder(failures: i32, interval: Duration) -> TimeDelta {
     let doublings = u32::try_from(failures - 1).unwrap_or(0).min(16);
     delta(interval.saturating_mul(1 << doublings)).min(LONGEST_PAUSE)
@@ -187,12 +203,16 @@ mod tests {
             endpoint_region: None,
             cloud_apps_host: None,
             apps: vec![],
+            pinned: None,
+            adapter: None,
+            refused: None,
             state: SyncHealth::Ok,
             watermark: Some(at("11:45:00")),
             complete_until: Some(at("11:59:00")),
             backfill_from: Some(at("00:00:00")),
             backfill_done: 1.0,
             backfill_skip: 0,
+            backfill_link: None,
             last_success: Some(at("11:59:00")),
             failing_since: None,
             failures: 0,

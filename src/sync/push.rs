@@ -5,6 +5,7 @@
 //! connection, no token) goes back to `intended`.
 
 mod endpoint;
+mod graph;
 mod look;
 mod machine;
 mod outcome;

@@ -5,21 +5,19 @@
 //! first reading brings the last day first and then the rest, in pieces that are kept.
 
 use super::engine::Queue;
+use super::outcome::{measure, new_run, outcome};
 use super::pages::{self, Pager};
 use super::quiet::Desk;
-use super::{health, plan, quiet, write};
+use super::{adapter, health, history, plan, quiet, write};
 use crate::config;
 use crate::microsoft::{CallError, Client};
-use crate::model::{Product, RunId, SyncHealth, TenantId, TenantState};
+use crate::model::{Adapter, Product, SyncHealth, TenantId, TenantState};
 use crate::store::runs::{self, Run};
 use crate::store::sync_state::{self, Claim, Progress, Standing};
-use crate::store::{Db, Scoped};
+use crate::store::{Db, Scoped, adapters};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// Pages of history that one run reads before it ends and is due again at once, so that what is new is never far behind.
-const HISTORY_PAGES: u32 = 50;
 
 /// Tenants whose state follows from their reading.
 pub(super) const READ_STATES: [TenantState; 3] = [TenantState::Active, TenantState::Degraded, TenantState::Blind];
@@ -65,6 +63,10 @@ pub(super) struct Reading<'a> {
     pub reader: &'a Reader,
     pub tenant: TenantId,
     pub product: Product,
+    /// The way it is read.
+    pub adapter: Adapter,
+    /// The API did not want it so, and another one is open.
+    refused: bool,
     pub claim: Claim,
     pub progress: Progress,
     pub run: Run,
@@ -75,6 +77,11 @@ impl Reading<'_> {
     /// The time, by the clock the run was started with.
     pub fn now(&self) -> DateTime<Utc> {
         self.run.started_at + TimeDelta::from_std(self.clock.elapsed()).unwrap_or_default()
+    }
+
+    /// The product whose API is asked.
+    pub const fn api(&self) -> Product {
+        self.adapter.api(self.product)
     }
 
     /// Keeps the lease. Needs a connection for a moment only.
@@ -105,12 +112,27 @@ pub async fn read(reader: &Reader, tenant: TenantId, product: Product, now: Date
 ///
 /// # Errors
 /// As [`read`].
-pub(super) async fn claimed(reader: &Reader, tenant: TenantId, product: Product, claim: Claim, now: DateTime<Utc>) -> anyhow::Result<Run> {
+pub(super) async fn claimed(
+    reader: &Reader,
+    tenant: TenantId,
+    product: Product,
+    mut claim: Claim,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Run> {
     if let Some(started_at) = claim.died {
         let error = Some("The process that read ended in the middle.".to_owned());
         let run = Run { started_at, outcome: Some("interrupted".to_owned()), error, ..new_run(product, started_at) };
         let mut tx = reader.db.tenant(tenant).await?;
         runs::record(&mut tx, tenant, &run).await?;
+        tx.commit().await?;
+    }
+    let adapter = adapter::of_claim(&reader.microsoft, &claim, product);
+    if claim.adapter != Some(adapter) {
+        let mut tx = reader.db.tenant(tenant).await?;
+        adapters::change(&mut tx, tenant, product, claim.fence, claim.adapter, adapter).await?;
+        if claim.backfill_done < 1.0 {
+            (claim.backfill_skip, claim.backfill_link) = (0, None);
+        }
         tx.commit().await?;
     }
     let from = Some(plan::backfill_from(&claim, now, &reader.settings));
@@ -119,8 +141,10 @@ pub(super) async fn claimed(reader: &Reader, tenant: TenantId, product: Product,
         backfill_from: from,
         backfill_done: claim.backfill_done,
         backfill_skip: claim.backfill_skip,
+        backfill_link: claim.backfill_link.clone(),
     };
-    let mut reading = Reading { reader, tenant, product, claim, progress, run: new_run(product, now), clock: Instant::now() };
+    let run = new_run(product, now);
+    let mut reading = Reading { reader, tenant, product, adapter, refused: false, claim, progress, run, clock: Instant::now() };
     let result = work(&mut reading).await;
     let finished = finish(&mut reading, result).await;
     super::alarms::note(&reader.db, &reader.microsoft).await?;
@@ -128,23 +152,6 @@ pub(super) async fn claimed(reader: &Reader, tenant: TenantId, product: Product,
         Ok(()) => Ok(reading.run),
         Err(Stop::Store(error)) => Err(error),
         Err(Stop::LeaseLost | Stop::Asked | Stop::Microsoft(_)) => anyhow::bail!("another worker has taken over this reading"),
-    }
-}
-
-fn new_run(product: Product, started_at: DateTime<Utc>) -> Run {
-    Run {
-        run_id: RunId::new(),
-        product,
-        started_at,
-        finished_at: None,
-        outcome: None,
-        calls: 0,
-        pages: 0,
-        seen: 0,
-        added: 0,
-        changed: 0,
-        quarantined: 0,
-        error: None,
     }
 }
 
@@ -177,31 +184,10 @@ async fn work(reading: &mut Reading<'_>) -> Result<Read, Stop> {
     let mut digest = (stored_nothing(&reading.run)).then(|| pager.digest.finish());
     if reading.progress.backfill_done < 1.0 {
         write::batch(reading, &rest).await?;
-        rest = history(reading, &app).await?;
+        rest = history::read_on(reading, &app).await?;
         digest = None;
     }
     Ok(Read { rest, window, digest })
-}
-
-/// The next pieces of a first reading.
-async fn history(reading: &mut Reading<'_>, app: &str) -> Result<pages::Batch, Stop> {
-    let from = reading.progress.backfill_from.unwrap_or(reading.run.started_at);
-    let mut pager = Pager::history(reading.product, from, u32::try_from(reading.progress.backfill_skip).unwrap_or(0));
-    for _ in 0..HISTORY_PAGES {
-        let Some(page) = pager.next(reading, app).await? else {
-            reading.progress.backfill_done = 1.0;
-            return Ok(pager.batch);
-        };
-        let done = pager.share(&page, from, reading.run.started_at);
-        pager.batch.add(page);
-        reading.progress.backfill_skip = i32::try_from(pager.skip).unwrap_or(i32::MAX);
-        reading.progress.backfill_done = done.max(reading.progress.backfill_done);
-        if pager.batch.is_full() {
-            let batch = std::mem::take(&mut pager.batch);
-            write::batch(reading, &batch).await?;
-        }
-    }
-    Ok(pager.batch)
 }
 
 async fn finish(reading: &mut Reading<'_>, result: Result<Read, Stop>) -> Result<(), Stop> {
@@ -211,6 +197,12 @@ async fn finish(reading: &mut Reading<'_>, result: Result<Read, Stop>) -> Result
         Ok(Read { rest, window, digest }) => {
             let done = reading.progress.backfill_done;
             (plan::succeeded(claim, &window, done, reading.run.started_at, now, interval, dice), None, Some(rest), digest)
+        }
+        Err(Stop::Microsoft(error))
+            if adapter::instead(&reading.reader.microsoft, claim, reading.product, reading.adapter, &error).is_some() =>
+        {
+            reading.refused = true;
+            (plan::turned_away(claim, now), Some(error), None, None)
         }
         Err(Stop::Microsoft(error)) => (plan::failed(claim, &error, reading.run.added > 0, now, interval, dice), Some(error), None, None),
         Err(Stop::Asked) => return write::release(reading).await,
@@ -226,7 +218,7 @@ async fn finish(reading: &mut Reading<'_>, result: Result<Read, Stop>) -> Result
         measure(reading, None);
         return Ok(());
     }
-    let progress = rest.is_some().then_some(reading.progress);
+    let progress = rest.is_some().then(|| reading.progress.clone());
     let rest = rest.unwrap_or_default();
     write::take(reading, &write::Step { rows: &rest.rows, progress, end: Some((&standing, error.as_ref())) }).await?;
     if let Some(digest) = digest {
@@ -238,31 +230,6 @@ async fn finish(reading: &mut Reading<'_>, result: Result<Read, Stop>) -> Result
 
 fn stored_nothing(run: &Run) -> bool {
     run.added + run.changed + run.quarantined == 0
-}
-
-fn outcome(standing: &Standing, error: Option<&CallError>) -> String {
-    let state = match error {
-        Some(CallError::Throttled { .. }) => SyncHealth::Throttled,
-        Some(_) if standing.state.is_reading() => SyncHealth::Failing,
-        _ => standing.state,
-    };
-    state.to_string()
-}
-
-fn measure(reading: &Reading<'_>, error: Option<&CallError>) {
-    let product = reading.product.as_str();
-    let run = &reading.run;
-    let count = |n: i32| u64::try_from(n).unwrap_or(0);
-    metrics::counter!("watchfloor_sync_runs_total", "product" => product, "outcome" => run.outcome.clone().unwrap_or_default())
-        .increment(1);
-    metrics::counter!("watchfloor_sync_records_total", "product" => product, "what" => "seen").increment(count(run.seen));
-    metrics::counter!("watchfloor_sync_records_total", "product" => product, "what" => "added").increment(count(run.added));
-    metrics::counter!("watchfloor_sync_records_total", "product" => product, "what" => "changed").increment(count(run.changed));
-    metrics::counter!("watchfloor_sync_records_total", "product" => product, "what" => "quarantined").increment(count(run.quarantined));
-    if let Some(error) = error {
-        metrics::counter!("watchfloor_sync_failures_total", "product" => product, "kind" => error.kind()).increment(1);
-        tracing::warn!(tenant = %reading.tenant, product, kind = error.kind(), "reading failed");
-    }
 }
 
 /// What else happens in the last transaction of a run.
@@ -279,9 +246,12 @@ pub(super) async fn consequences(
         health::forgery(tx, tenant, product, error.kind(), &error.reason()).await?;
     }
     health::settle(tx, tenant, &READ_STATES, now).await?;
+    if reading.refused {
+        adapters::refuse(tx, tenant, product, Some(reading.adapter)).await?;
+    }
     let refused = matches!(error, Some(CallError::Unauthorized | CallError::Forbidden { .. }));
     let lost = matches!(standing.state, SyncHealth::ConsentLost | SyncHealth::NoPermission | SyncHealth::NoLicence);
-    if refused || (lost && before != standing.state) {
+    if refused || reading.refused || (lost && before != standing.state) {
         reading.reader.queue.recheck(tx, tenant).await?;
     }
     Ok(())

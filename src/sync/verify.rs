@@ -9,12 +9,13 @@ pub use find::{Finding, find};
 pub use judge::rows;
 
 use super::engine::Verify;
-use super::health;
 use super::read::{READ_STATES, Reader};
+use super::{adapter, health};
+use crate::microsoft::operations::Operation;
 use crate::microsoft::{CallError, Pace};
-use crate::model::{PermissionState, Product, SyncHealth, TenantId, TenantState};
+use crate::model::{Adapter, PermissionState, Product, SyncHealth, TenantId, TenantState};
 use crate::store::tenants::{self, Tenant};
-use crate::store::{Scoped, claims, drifts, permissions, sync_state};
+use crate::store::{Scoped, adapters, claims, drifts, permissions, sync_state};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// Products that are read. Permissions of others are checked and shown.
@@ -113,19 +114,21 @@ async fn start_reading(
     let id = tenant.tenant_id;
     let mut works = false;
     for product in READ {
-        let of_product: Vec<_> = findings.iter().copied().filter(|finding| finding.product == product && finding.reads()).collect();
-        if tenant.state.is_read() && of_product.iter().any(|finding| finding.is_ours()) {
+        let lists = |finding: &&&Finding| Adapter::of(product).iter().any(|way| finding.asks_for(adapter::operation(product, *way)));
+        if tenant.state.is_read() && findings.iter().filter(lists).any(|finding| finding.is_ours()) {
             continue; // the reading stands as it stood
         }
-        let trouble = trouble(&of_product);
+        let refused = adapters::refused(tx, id, product).await?;
+        let adapter::Outlook { asked, trouble, refused } = adapter::outlook(product, tenant.incident_api, refused, findings);
         let told = trouble.as_ref().map(|(state, reason, remedy)| (*state, reason.as_str(), remedy.as_str()));
-        let before = sync_state::set_enabled(tx, id, product, !of_product.is_empty(), told, now).await?;
+        let before = sync_state::set_enabled(tx, id, product, asked, told, now).await?;
         if let (Some(before), Some((after, reason, _))) = (before, told) {
             health::consent(tx, id, product, (before, after), Some(reason)).await?;
         } else if let Some(before @ SyncHealth::ConsentLost) = before {
             health::consent(tx, id, product, (before, SyncHealth::Waiting), None).await?;
         }
-        if !of_product.is_empty() && trouble.is_none() {
+        adapters::refuse(tx, id, product, refused).await?;
+        if asked && trouble.is_none() {
             works = true;
             reader.queue.read(tx, id, product).await?;
         }
@@ -137,12 +140,12 @@ async fn start_reading(
     Ok(())
 }
 
-/// Why a product cannot be read, if the check shows that it cannot. What may pass by itself is left to the readings.
-fn trouble(findings: &[&Finding]) -> Option<(SyncHealth, String, String)> {
+/// Why a list cannot be read, if the check shows that it cannot. What may pass by itself is left to the readings.
+pub(super) fn trouble<'a>(findings: impl Iterator<Item = &'a Finding>, list: &Operation) -> Option<(SyncHealth, String, String)> {
     let mut worst = None;
-    for finding in findings {
+    for finding in findings.filter(|finding| finding.asks_for(list)) {
         let missing = CallError::Forbidden { code: None };
-        let error = match (&finding.roles, finding.reading()) {
+        let error = match (&finding.roles, finding.answer_to(list)) {
             (Err(error), _) | (Ok(_), Some(Err(error))) => error,
             (Ok(_), None) => &missing,
             (Ok(_), Some(Ok(()))) => return None,

@@ -5,10 +5,12 @@ use super::push::add_usage;
 use super::read::{Reading, Stop, consequences};
 use super::rows::{self, Origin, Rows};
 use crate::microsoft::CallError;
+use crate::model::Product;
 use crate::store::ingest::{self, Written};
 use crate::store::runs::Run;
 use crate::store::sync_state::{self, Progress, Standing};
 use crate::store::{Scoped, quarantine, runs};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 const TRIES: u32 = 3;
@@ -25,7 +27,7 @@ pub(super) struct Step<'a> {
 
 /// Stores a batch and how far the reading has come.
 pub(super) async fn batch(reading: &mut Reading<'_>, batch: &Batch) -> Result<(), Stop> {
-    let step = Step { rows: &batch.rows, progress: Some(reading.progress), end: None };
+    let step = Step { rows: &batch.rows, progress: Some(reading.progress.clone()), end: None };
     take(reading, &step).await
 }
 
@@ -48,7 +50,7 @@ async fn once(reading: &Reading<'_>, step: &Step<'_>) -> Result<Run, Stop> {
     let (tenant, product, fence) = (reading.tenant, reading.product, reading.claim.fence);
     let mut tx = reading.reader.db.tenant(tenant).await?;
     let mut run = reading.run.clone();
-    add(&mut run, store(&mut tx, reading, step.rows).await?);
+    add(&mut run, store(&mut tx, reading, reading.api(), step.rows).await?);
     let mut held = sync_state::hold(&mut tx, tenant, product, fence).await?;
     if let Some(progress) = &step.progress {
         held = held && sync_state::advance(&mut tx, tenant, product, fence, progress).await?;
@@ -80,16 +82,16 @@ fn add(run: &mut Run, stored: Stored) {
     run.quarantined += number(stored.quarantined);
 }
 
-async fn store(tx: &mut Scoped, reading: &Reading<'_>, rows: &Rows) -> Result<Stored, Stop> {
+async fn store(tx: &mut Scoped, reading: &Reading<'_>, api: Product, rows: &Rows) -> Result<Stored, Stop> {
     let (tenant, product) = (reading.tenant, reading.product);
     let mut stored = Stored::default();
     // Incidents first, whole; their alerts in statements of a bounded size.
-    stored.written += ingest::store(tx, tenant, product, &rows.incidents, &[]).await?;
+    stored.written += ingest::store(tx, tenant, api, &rows.incidents, &[]).await?;
     for alerts in rows.alerts.chunks(1000) {
-        stored.written += ingest::store(tx, tenant, product, &[], alerts).await?;
+        stored.written += ingest::store(tx, tenant, api, &[], alerts).await?;
     }
     for bad in &rows.bad {
-        let added = quarantine::put(tx, tenant, product, bad.kind, &bad.body, &bad.reason).await?;
+        let added = quarantine::put(tx, tenant, (product, api), bad.kind, &bad.body, &bad.reason).await?;
         stored.quarantined += usize::from(added);
     }
     Ok(stored)
@@ -98,15 +100,16 @@ async fn store(tx: &mut Scoped, reading: &Reading<'_>, rows: &Rows) -> Result<St
 /// Tries again what an earlier version could not read, and forgets what has come again in a form that could be.
 pub(super) async fn try_quarantined(reading: &mut Reading<'_>) -> Result<(), Stop> {
     let (tenant, product) = (reading.tenant, reading.product);
-    let origin = Origin { directory: reading.claim.directory_id, cloud: reading.claim.cloud };
     let mut tx = reading.reader.db.tenant(tenant).await?;
     let waiting = quarantine::list(&mut tx, tenant, Some(product)).await?;
-    let mut read = Rows::default();
+    let mut read: BTreeMap<Product, Rows> = BTreeMap::new();
     let mut done: Vec<Uuid> = Vec::new();
     for bad in &waiting {
+        let origin = Origin { directory: reading.claim.directory_id, cloud: reading.claim.cloud, api: bad.api };
+        let read = read.entry(bad.api).or_default();
         let failures = read.bad.len();
         read.add(product, bad.kind, origin, &bad.body);
-        let came_again = match rows::identity(&bad.body) {
+        let came_again = match rows::identity(bad.kind, &bad.body) {
             Some(id) if read.bad.len() > failures => ingest::is_newer_known(&mut tx, tenant, bad, &id).await?,
             _ => false,
         };
@@ -114,15 +117,20 @@ pub(super) async fn try_quarantined(reading: &mut Reading<'_>) -> Result<(), Sto
             done.push(bad.quarantine_id);
         }
     }
-    read.bad.clear();
     if !done.is_empty() {
-        let stored = store(&mut tx, reading, &read).await?;
+        let mut stored = Vec::new();
+        for (api, mut read) in read {
+            read.bad.clear();
+            stored.push(store(&mut tx, reading, api, &read).await?);
+        }
         quarantine::remove(&mut tx, tenant, &done).await?;
         if !sync_state::hold(&mut tx, tenant, product, reading.claim.fence).await? {
             return Err(Stop::LeaseLost);
         }
         tx.commit().await?;
-        add(&mut reading.run, stored);
+        for stored in stored {
+            add(&mut reading.run, stored);
+        }
     }
     Ok(())
 }

@@ -56,6 +56,7 @@ const KINDS: &[Kind] = &[
             ("Version", &["/version"]),
             ("Risk", &["/riskScore"]),
             ("Health", &["/healthStatus"]),
+            ("Onboarding", &["/onboardingStatus"]),
             ("Group", &["/rbacGroupName"]),
             ("Defender id", &["/mdatpDeviceId", "/mdeDeviceId"]),
             ("Entra id", &["/aadDeviceId", "/azureAdDeviceId"]),
@@ -109,6 +110,9 @@ const KINDS: &[Kind] = &[
             ("To", &["/recipient", "/recipientEmailAddress"]),
             ("Delivery", &["/deliveryAction"]),
             ("Place", &["/deliveryLocation"]),
+            ("Sender's address", &["/senderIp"]),
+            ("Links", &["/urlCount"]),
+            ("Attachments", &["/attachmentsCount"]),
         ],
     },
     Kind {
@@ -123,7 +127,12 @@ const KINDS: &[Kind] = &[
         icon: "key",
         label: "Registry",
         title: &["/registryKey", "/registryValueName"],
-        facts: &[("Hive", &["/registryHive"]), ("Value", &["/registryValue"]), ("Type", &["/registryValueType"])],
+        facts: &[
+            ("Hive", &["/registryHive"]),
+            ("Name", &["/registryValueName"]),
+            ("Value", &["/registryValue"]),
+            ("Type", &["/registryValueType"]),
+        ],
     },
     Kind {
         names: &["securitygroup", "grouptag"],

@@ -30,7 +30,12 @@ impl OriginalText {
         if cut {
             text.truncate(text.floor_char_boundary(SHOWN));
         }
-        let api = original.api.parse::<Product>().map_or_else(|_| original.api.clone(), |product| product.label().to_owned());
+        let api = match (original.api.as_str(), original.api.parse::<Product>()) {
+            // Graph tells of an alert twice: by itself and inside its incident.
+            ("graph_incident", _) => format!("{}, inside its incident", Product::Graph.label()),
+            (_, Ok(product)) => product.label().to_owned(),
+            (other, Err(_)) => visible(other),
+        };
         Self { api, when: When::new(original.updated_at, now), text: visible(&text), cut }
     }
 }

@@ -11,7 +11,7 @@ use super::show::When;
 use crate::app::budgets::{self, Budget};
 use crate::app::{AppState, onboarding};
 use crate::config::Config;
-use crate::model::{Cloud, SyncHealth, TenantId, TenantState, clock};
+use crate::model::{Adapter, Cloud, SyncHealth, TenantId, TenantState, clock};
 use crate::store;
 use crate::store::alerts::Alert;
 use crate::store::audit::{self, Entry};
@@ -89,6 +89,11 @@ impl TenantPage {
     /// The fastest region may be looked for.
     fn can_find_region(&self) -> bool {
         self.user.is_lead() && self.tenant.cloud == Cloud::Commercial && self.tenant.state != TenantState::Offboarded
+    }
+
+    /// The API it is read through, where there are two.
+    fn way(row: &Coverage) -> Option<Adapter> {
+        row.adapter.filter(|_| Adapter::of(row.product).len() > 1)
     }
 
     fn percent(row: &Coverage) -> String {

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
 mod access;
+mod adapter_choice;
+mod adapters;
 mod api;
 mod app;
 mod app_alarm;
@@ -27,6 +29,8 @@ mod first_start;
 mod fixture_pages;
 mod fixtures;
 mod floors;
+mod graph_changes;
+mod graph_fixtures;
 mod interrupted;
 mod isolation;
 mod journey;

@@ -18,6 +18,8 @@ use watchfloor::store::runs::Run;
 use watchfloor::sync::read::{self, Reader};
 use watchfloor::sync::verify;
 
+/// The app that asks for Graph's permissions; a customer has it only if its test says so.
+pub const GRAPH_ID: Uuid = Uuid::from_u128(0x1111_aaaa_2222_bbbb_3333_cccc_4444_0001);
 pub const CLIENT_ID: Uuid = Uuid::from_u128(0x1111_aaaa_2222_bbbb_3333_cccc_4444_0000);
 const SECRET: &str = "stand-in~Secret+value/1=";
 
@@ -63,6 +65,25 @@ pub fn app(secret: &Path) -> config::App {
     }
 }
 
+/// The app that reads through Microsoft Graph.
+pub fn graph_app(secret: &Path) -> config::App {
+    let names = ["SecurityIncident.ReadWrite.All", "SecurityAlert.ReadWrite.All"].map(str::to_owned).to_vec();
+    config::App { name: "graph".to_owned(), client_id: GRAPH_ID, permissions: [(Product::Graph, names)].into(), ..app(secret) }
+}
+
+fn register(world: &mut World, app: &config::App) {
+    let roles = app.permissions.iter().flat_map(|(product, names)| names.iter().map(|name| (*product, name.clone()))).collect();
+    world.register_app(App {
+        client_id: app.client_id,
+        name: "Watchfloor".to_owned(),
+        publisher: "Example MSSP".to_owned(),
+        credentials: vec![Credential::Secret(SECRET.to_owned(), None)],
+        redirect_uris: vec![],
+        roles,
+        home: None,
+    });
+}
+
 impl Rig {
     pub async fn start() -> Self {
         Self::asking(&[]).await
@@ -76,20 +97,14 @@ impl Rig {
         for (product, names) in more {
             app.permissions.entry(*product).or_default().extend(names.iter().map(|&name| name.to_owned()));
         }
+        let apps = [app, graph_app(&secret)];
         let mut world = World::new(7);
-        let roles = app.permissions.iter().flat_map(|(product, names)| names.iter().map(|name| (*product, name.clone()))).collect();
-        world.register_app(App {
-            client_id: CLIENT_ID,
-            name: "Watchfloor".to_owned(),
-            publisher: "Example MSSP".to_owned(),
-            credentials: vec![Credential::Secret(SECRET.to_owned(), None)],
-            redirect_uris: vec![],
-            roles,
-            home: None,
-        });
+        for app in &apps {
+            register(&mut world, app);
+        }
         let cloud = StandIn::start(world, 0).await.unwrap();
         let now = cloud.world().now();
-        let microsoft = Client::stand_in(cloud.address(), &[app], now).unwrap().with_retry_delay(Duration::from_millis(1));
+        let microsoft = Client::stand_in(cloud.address(), &apps, now).unwrap().with_retry_delay(Duration::from_millis(1));
         let settings = config::Sync::default();
         let stop = CancellationToken::new();
         let reader = Reader::new(db.worker.clone(), microsoft, settings, stop);
@@ -123,6 +138,18 @@ impl Rig {
         self.verify(customer, 0).await;
         self.settle(customer).await;
         customer
+    }
+
+    /// Gives a customer these apps, with or without Graph's, and the consents that go with them.
+    pub async fn give_apps(&self, customer: Customer, apps: &[&str]) {
+        for (name, id) in [("defender", CLIENT_ID), ("graph", GRAPH_ID)] {
+            let mut world = self.cloud.world();
+            if apps.contains(&name) { world.grant(customer.directory, id) } else { world.revoke(customer.directory, id) }
+        }
+        let apps: Vec<String> = apps.iter().map(|&app| app.to_owned()).collect();
+        let mut tx = self.db.web.tenant(customer.tenant).await.unwrap();
+        sqlx::query("update tenants set apps = $1").bind(apps).execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     pub fn now(&self) -> DateTime<Utc> {
@@ -166,7 +193,7 @@ impl Rig {
     pub async fn settle(&self, customer: Customer) {
         for _ in 0..20 {
             self.round(customer).await;
-            if self.coverage(customer).await.iter().all(|row| row.backfill_done >= 1.0) {
+            if self.coverage(customer).await.iter().filter(|row| row.enabled).all(|row| row.backfill_done >= 1.0) {
                 return;
             }
         }
@@ -224,7 +251,7 @@ impl Rig {
         for (api, sql) in [
             (
                 Api::DefenderXdr,
-                "select external_id, body ->> 'lastUpdateTime' from incidents join incident_raw using (tenant_id, incident_id)",
+                "select external_id, body ->> 'lastUpdateTime' from incidents join incident_raw using (tenant_id, incident_id) where api = 'defender_xdr'",
             ),
             (
                 Api::DefenderEndpoint,
@@ -234,6 +261,11 @@ impl Rig {
                 Api::CloudApps,
                 "select external_id, concat_ws(' ', body ->> 'timestamp', body ->> 'statusValue', body ->> 'resolutionStatusValue')
                  from alerts join alert_raw using (tenant_id, alert_id) where api = 'cloud_apps'",
+            ),
+            (
+                Api::Graph,
+                "select external_id, body ->> 'lastUpdateDateTime' from incidents join incident_raw using (tenant_id, incident_id) where api = 'graph'
+                 union all select external_id, body ->> 'lastUpdateDateTime' from alerts join alert_raw using (tenant_id, alert_id) where api = 'graph'",
             ),
         ] {
             let shown = self.cloud.world().ledger.shown(customer.directory, api);

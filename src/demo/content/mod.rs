@@ -3,6 +3,8 @@
 pub mod cast;
 pub mod cloud;
 pub mod endpoint;
+pub mod graph;
+mod graph_evidence;
 pub mod incident;
 pub mod names;
 mod scenarios_endpoint;

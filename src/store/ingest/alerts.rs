@@ -63,6 +63,12 @@ pub(super) async fn store(
     Ok(Written { added, changed: current.len() - added })
 }
 
+/// Under which name the original is kept. Graph tells of one alert in two lists, not always in the same words: by itself and inside its
+/// incident. With one name for both, each reading would undo the other's.
+fn key(api: Product, row: &Alert) -> &'static str {
+    if api == Product::Graph && row.inside { "graph_incident" } else { api.as_str() }
+}
+
 /// One version of each, in the order in which rows are always locked.
 fn newest(rows: &[Alert]) -> BTreeMap<Key<'_>, &Alert> {
     let mut newest: BTreeMap<Key<'_>, &Alert> = BTreeMap::new();
@@ -80,14 +86,14 @@ async fn changes<'a>(tx: &mut Scoped, tenant: TenantId, api: Product, rows: BTre
     let (products, ids): (Vec<&str>, Vec<&str>) = rows.keys().copied().unzip();
     let known: Vec<Known> = sqlx::query_as(
         "select a.alert_id, a.product, a.external_id, a.incident_id, a.incident_external_id, a.updated_at, r.body_hash
-         from unnest($3::text[], $4::text[]) as k (product, external_id)
+         from unnest($3::text[], $4::text[], $2::text[]) as k (product, external_id, api)
          cross join lateral (select * from alerts as a
                              where a.tenant_id = $1 and a.product = k.product and a.external_id = k.external_id offset 0) as a
          left join lateral (select r.body_hash from alert_raw as r
-                            where r.tenant_id = $1 and r.alert_id = a.alert_id and r.api = $2 offset 0) as r on true",
+                            where r.tenant_id = $1 and r.alert_id = a.alert_id and r.api = k.api offset 0) as r on true",
     )
     .bind(tenant)
-    .bind(api)
+    .bind(rows.values().map(|row| key(api, row)).collect::<Vec<_>>())
     .bind(&products)
     .bind(&ids)
     .fetch_all(&mut **tx)
@@ -173,14 +179,14 @@ async fn originals(tx: &mut Scoped, tenant: TenantId, api: Product, rows: &[Chan
     }
     sqlx::query(
         "insert into alert_raw as t (tenant_id, alert_id, api, body, body_hash, updated_at)
-         select $1, n.alert_id, $2, n.body::json, n.body_hash, n.updated_at
-         from unnest($3::uuid[], $4::text[], $5::bytea[], $6::timestamptz[]) as n (alert_id, body, body_hash, updated_at)
+         select $1, n.alert_id, n.api, n.body::json, n.body_hash, n.updated_at
+         from unnest($3::uuid[], $4::text[], $5::bytea[], $6::timestamptz[], $2::text[]) as n (alert_id, body, body_hash, updated_at, api)
          on conflict (tenant_id, alert_id, api) do update set
              body = excluded.body, body_hash = excluded.body_hash, updated_at = excluded.updated_at
          where excluded.updated_at >= t.updated_at",
     )
     .bind(tenant)
-    .bind(api)
+    .bind(column(rows, |r| key(api, r.row)))
     .bind(column(rows, |r| r.id.0))
     .bind(column(rows, |r| r.row.body.as_str()))
     .bind(column(rows, |r| r.hash.as_slice()))

@@ -41,13 +41,31 @@ pub(super) async fn store(
     if changes.is_empty() {
         return Ok(Written::default());
     }
-    upsert(tx, tenant, api, &changes).await?;
+    upsert(tx, tenant, &changes).await?;
     originals(tx, tenant, api, &changes).await?;
     events(tx, tenant, &changes).await?;
     let added: Vec<_> = changes.iter().filter(|change| change.before.is_none()).map(|change| change.row.external_id.clone()).collect();
     let written = Written { added: added.len(), changed: changes.len() - added.len() };
     affected.new_incidents = added;
     Ok(written)
+}
+
+/// Writes what an answer tells of one incident that is known, see [`super::answered`].
+pub(super) async fn answered(tx: &mut Scoped, tenant: TenantId, row: &Incident) -> sqlx::Result<()> {
+    let known: Option<(Vec<String>, Vec<String>)> =
+        sqlx::query_as("select entities, products from incidents where tenant_id = $1 and product = 'defender_xdr' and external_id = $2")
+            .bind(tenant)
+            .bind(&row.external_id)
+            .fetch_optional(&mut **tx)
+            .await?;
+    let Some((entities, products)) = known else { return Ok(()) };
+    let row = Incident { entities, products, ..row.clone() };
+    let changes = changes(tx, tenant, Product::Graph, newest(std::slice::from_ref(&row))).await?;
+    if !changes.is_empty() {
+        upsert(tx, tenant, &changes).await?;
+        events(tx, tenant, &changes).await?;
+    }
+    Ok(())
 }
 
 /// One version of each, in the order in which rows are always locked.
@@ -73,7 +91,7 @@ async fn changes<'a>(
         "select i.incident_id, i.external_id, i.updated_at, i.status, i.severity, i.assigned_to, i.classification, i.redirect_to, r.body_hash
          from unnest($3::text[]) as k (external_id)
          cross join lateral (select * from incidents as i
-                             where i.tenant_id = $1 and i.product = $2 and i.external_id = k.external_id offset 0) as i
+                             where i.tenant_id = $1 and i.product = 'defender_xdr' and i.external_id = k.external_id offset 0) as i
          left join lateral (select r.body_hash from incident_raw as r
                             where r.tenant_id = $1 and r.incident_id = i.incident_id and r.api = $2 offset 0) as r on true",
     )
@@ -92,7 +110,8 @@ async fn changes<'a>(
     Ok(changed.collect())
 }
 
-async fn upsert(tx: &mut Scoped, tenant: TenantId, api: Product, rows: &[Change<'_>]) -> sqlx::Result<()> {
+/// An incident is Defender XDR's, whichever API tells of it: its number is the same in both.
+async fn upsert(tx: &mut Scoped, tenant: TenantId, rows: &[Change<'_>]) -> sqlx::Result<()> {
     sqlx::query(
         "insert into incidents as t (tenant_id, incident_id, product, external_id, title, severity, severity_raw, status, status_raw,
              classification, determination, assigned_to, tags, redirect_to, entities, products, url, created_at, updated_at, resolved_at)
@@ -112,7 +131,7 @@ async fn upsert(tx: &mut Scoped, tenant: TenantId, api: Product, rows: &[Change<
          where excluded.updated_at >= t.updated_at",
     )
     .bind(tenant)
-    .bind(api)
+    .bind(Product::DefenderXdr)
     .bind(column(rows, |r| r.id.0))
     .bind(column(rows, |r| r.row.external_id.as_str()))
     .bind(column(rows, |r| r.row.title.as_str()))
@@ -172,7 +191,12 @@ fn seen(change: &Change<'_>) -> Vec<Event> {
         ("classification", old.classification.clone(), row.classification.clone()),
         ("merged", old.redirect_to.clone(), row.redirect_to.clone()),
     ];
-    let changed = fields.into_iter().filter(|(_, before, after)| before != after);
+    // The two APIs write the same word in different cases.
+    let same = |before: &Option<String>, after: &Option<String>| match (before, after) {
+        (Some(before), Some(after)) => before.eq_ignore_ascii_case(after),
+        (before, after) => before.is_none() && after.is_none(),
+    };
+    let changed = fields.into_iter().filter(|(_, before, after)| !same(before, after));
     changed.map(|(kind, before, after)| (row.updated_at, id, kind, before, after)).collect()
 }
 

@@ -74,6 +74,8 @@ pub struct Alert {
     pub updated_at: DateTime<Utc>,
     /// Where Microsoft tells it.
     pub resolved_at: Option<DateTime<Utc>>,
+    /// It came inside its incident.
+    pub inside: bool,
     pub body: String,
 }
 
@@ -91,7 +93,7 @@ impl std::ops::AddAssign for Written {
     }
 }
 
-/// Stores incidents and alerts that `api` sent for one tenant. At most about 1,000 of each at a time. Batches of one tenant take turns.
+/// Stores incidents and alerts that `api` sent for one tenant. Incidents are Defender XDR's, whichever API tells of them. At most about 1,000 of each at a time. Batches of one tenant take turns.
 ///
 /// # Errors
 /// [`is_contention`] tells whether the whole transaction may be tried again.
@@ -99,13 +101,25 @@ pub async fn store(tx: &mut Scoped, tenant: TenantId, api: Product, incidents: &
     if incidents.is_empty() && alerts.is_empty() {
         return Ok(Written::default());
     }
-    // Two APIs report the same alert, and an incident's alerts may come apart from it: without turns, each could miss the other's row.
-    sqlx::query("select pg_advisory_xact_lock(hashtextextended('ingest ' || $1::text, 0))").bind(tenant).execute(&mut **tx).await?;
+    take_turn(tx, tenant).await?;
     let mut affected = links::Affected::default();
     let mut written = incidents::store(tx, tenant, api, incidents, &mut affected).await?;
     written += alerts::store(tx, tenant, api, alerts, &mut affected).await?;
     links::settle(tx, tenant, &affected).await?;
     Ok(written)
+}
+
+/// Writes what Microsoft answered to a change of an incident: the incident without its alerts. So what follows from them stays, and so does
+/// the original, until the next reading brings the whole. An incident that is not known yet is left to that reading as well.
+pub async fn answered(tx: &mut Scoped, tenant: TenantId, incident: &Incident) -> sqlx::Result<()> {
+    take_turn(tx, tenant).await?;
+    incidents::answered(tx, tenant, incident).await
+}
+
+/// Two APIs report the same alert, and an incident's alerts may come apart from it: without turns, each could miss the other's row.
+async fn take_turn(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('ingest ' || $1::text, 0))").bind(tenant).execute(&mut **tx).await?;
+    Ok(())
 }
 
 /// Whether a record that could not be read has come again, with the same id of Microsoft's, in a form that could be.

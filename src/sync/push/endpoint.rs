@@ -23,7 +23,7 @@ pub(super) async fn store(tx: &mut Scoped, errand: &Errand, change: &Change, bod
         }
     } else if change.operation != "endpoint.alerts.batch" {
         let mut rows = Rows::default();
-        let origin = Origin { directory: errand.target.directory, cloud: errand.target.cloud };
+        let origin = Origin { directory: errand.target.directory, cloud: errand.target.cloud, api: Product::DefenderEndpoint };
         rows.add(Product::DefenderEndpoint, Kind::Alert, origin, body);
         ingest::store(tx, change.tenant_id, Product::DefenderEndpoint, &rows.incidents, &rows.alerts).await?;
     }

@@ -4,7 +4,7 @@
 //! any more then, see [`super::SEND_WITHIN`].
 
 use super::outcome::{self, Noted, plain};
-use super::{Errand, Reader, endpoint, machine, xdr};
+use super::{Errand, Reader, endpoint, graph, machine, xdr};
 use crate::microsoft::CallError;
 use crate::model::ChangeState;
 use crate::store::changes::{self, Change};
@@ -82,6 +82,7 @@ pub(super) async fn look(reader: &Reader, errand: &Errand, change: &Change, now:
 async fn see(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<Utc>) -> Result<Seen, CallError> {
     match change.operation.as_str() {
         operation if operation.starts_with("xdr.") => xdr::look(reader, errand, change, now).await,
+        operation if operation.starts_with("graph.") => graph::look(reader, errand, change, now).await,
         operation if operation.starts_with("endpoint.act") => machine::look(reader, errand, change, now).await,
         operation if operation.starts_with("endpoint.") => endpoint::look(reader, errand, change, now).await,
         _ => Ok(Seen::Never),

@@ -1,6 +1,6 @@
 //! What Microsoft's answer to a change means, by the kind of change.
 
-use super::{Errand, Reader, endpoint, machine, xdr};
+use super::{Errand, Reader, endpoint, graph, machine, xdr};
 use crate::microsoft::CallError;
 use crate::model::ChangeState;
 use crate::store::Scoped;
@@ -46,7 +46,7 @@ impl Noted {
 /// Notes a success. Returns when to ask what came of it, where that takes time. Operations of another product: a line here and a file
 /// beside this one.
 pub(super) async fn answered(
-    _reader: &Reader,
+    reader: &Reader,
     tx: &mut Scoped,
     errand: &Errand,
     change: &Change,
@@ -55,6 +55,7 @@ pub(super) async fn answered(
 ) -> anyhow::Result<Option<TimeDelta>> {
     let noted = match change.operation.as_str() {
         operation if operation.starts_with("endpoint.act.") => machine::answered(change, body, now),
+        operation if operation.starts_with("graph.") => graph::answered(reader, tx, change, body).await?,
         operation if operation.starts_with("xdr.") || operation.starts_with("endpoint.") => Noted::done(body),
         _ => Noted::new(ChangeState::Done, body),
     };
@@ -72,6 +73,7 @@ pub(super) async fn note(
     if let Some(body) = &noted.fresh {
         match change.operation.as_str() {
             operation if operation.starts_with("xdr.") => xdr::store(tx, errand, change, body).await?,
+            operation if operation.starts_with("graph.") => graph::store(tx, errand, change, body).await?,
             operation if operation.starts_with("endpoint.") => endpoint::store(tx, errand, change, body, now).await?,
             _ => {}
         }

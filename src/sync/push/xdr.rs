@@ -16,7 +16,8 @@ use serde_json::Value;
 /// Stores the incident that Microsoft sent back, so that its page is fresh at once. What cannot be read is left to the next reading.
 pub(super) async fn store(tx: &mut Scoped, errand: &Errand, change: &Change, body: &str) -> anyhow::Result<()> {
     let mut rows = Rows::default();
-    rows.add(Product::DefenderXdr, Kind::Incident, Origin { directory: errand.target.directory, cloud: errand.target.cloud }, body);
+    let (directory, cloud) = (errand.target.directory, errand.target.cloud);
+    rows.add(Product::DefenderXdr, Kind::Incident, Origin { directory, cloud, api: Product::DefenderXdr }, body);
     ingest::store(tx, change.tenant_id, Product::DefenderXdr, &rows.incidents, &rows.alerts).await?;
     Ok(())
 }

@@ -33,6 +33,7 @@ pub(super) fn alert(alert: cloud_apps::Alert, body: &str) -> Alert {
         created_at: alert.timestamp,
         updated_at: alert.resolve_time.map_or(alert.timestamp, |resolved| resolved.max(alert.timestamp)),
         resolved_at: alert.resolve_time,
+        inside: false,
         body: body.to_owned(),
     }
 }

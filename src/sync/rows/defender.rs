@@ -35,7 +35,7 @@ pub(super) fn incident(incident: xdr::Incident, alerts: &[Alert], origin: Origin
 }
 
 /// Our word for the product an alert comes from, or Microsoft's for a service we do not read by itself.
-fn service(alert: &Alert) -> String {
+pub(super) fn service(alert: &Alert) -> String {
     let source = alert.service_source.as_deref().unwrap_or_default();
     if alert.product == Product::DefenderEndpoint {
         return alert.product.to_string();
@@ -46,6 +46,11 @@ fn service(alert: &Alert) -> String {
     if source.is_empty() { alert.product.to_string() } else { clip(source.replace('\u{1f}', " "), 100) }
 }
 
+/// Whether alerts of this service are those of Defender for Endpoint.
+pub(super) fn is_endpoint(source: &str) -> bool {
+    ["MicrosoftDefenderATP", "MicrosoftDefenderForEndpoint"].iter().any(|word| source.eq_ignore_ascii_case(word))
+}
+
 /// An alert inside an incident. One of Defender for Endpoint is the very row that Endpoint's own API tells of: their ids are the same.
 /// The ids of other services differ between the APIs. `within` tells the incident's id and time, if it came inside one.
 ///
@@ -53,8 +58,7 @@ fn service(alert: &Alert) -> String {
 /// It has no time.
 pub(super) fn alert(alert: xdr::IncidentAlert, within: Option<(&str, DateTime<Utc>)>, origin: Origin, body: &str) -> Result<Alert, String> {
     let updated = alert.last_updated_time.or(alert.creation_time).or(within.map(|(_, time)| time)).ok_or("it has no time")?;
-    let source = alert.service_source.as_deref().unwrap_or_default();
-    let of_endpoint = ["MicrosoftDefenderATP", "MicrosoftDefenderForEndpoint"].iter().any(|word| source.eq_ignore_ascii_case(word));
+    let of_endpoint = alert.service_source.as_deref().is_some_and(is_endpoint);
     let status_raw = alert.status.clone().unwrap_or_default();
     let severity_raw = alert.severity.clone().unwrap_or_default();
     let user = alert.entities.iter().find_map(|entity| entity.user_principal_name.clone().or_else(|| entity.account_name.clone()));
@@ -82,6 +86,7 @@ pub(super) fn alert(alert: xdr::IncidentAlert, within: Option<(&str, DateTime<Ut
         created_at: alert.creation_time.unwrap_or(updated),
         updated_at: updated,
         resolved_at: alert.resolved_time,
+        inside: true,
         body: body.to_owned(),
     })
 }
@@ -116,6 +121,7 @@ pub(super) fn endpoint_alert(alert: endpoint::Alert, origin: Origin, body: &str)
         created_at: alert.alert_creation_time.unwrap_or(alert.last_update_time),
         updated_at: alert.last_update_time,
         resolved_at: alert.resolved_time,
+        inside: false,
         body: body.to_owned(),
     }
 }

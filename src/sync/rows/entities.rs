@@ -1,5 +1,6 @@
 //! What incidents and alerts are about, as "kind:value" in lower case: what a search for an account, a device or a hash finds.
 
+use crate::microsoft::graph::{Evidence, FileDetails, UserAccount};
 use crate::microsoft::{cloud_apps, endpoint, xdr};
 use std::collections::BTreeSet;
 
@@ -43,6 +44,38 @@ pub(super) fn of_endpoint(alert: &endpoint::Alert) -> Vec<String> {
     set.into_list(500)
 }
 
+/// The entities of an alert of Microsoft Graph security.
+pub(super) fn of_graph(evidence: &[Evidence]) -> Vec<String> {
+    let mut set = Set::default();
+    for evidence in evidence {
+        match evidence {
+            Evidence::Device(device) => set.add("device", device.device_dns_name.as_deref()),
+            Evidence::User(user) => set.user(user.user_account.as_ref()),
+            Evidence::Process(process) => {
+                set.file(process.image_file.as_ref());
+                set.user(process.user_account.as_ref());
+            }
+            Evidence::File(file) => set.file(file.file_details.as_ref()),
+            Evidence::Ip(ip) => set.add("ip", ip.ip_address.as_deref()),
+            Evidence::Url(url) => set.add("url", url.url.as_deref()),
+            Evidence::Mailbox(mailbox) => {
+                set.add("mailbox", mailbox.primary_address.as_deref());
+                set.user(mailbox.user_account.as_ref());
+            }
+            Evidence::Message(message) => {
+                for sender in [&message.p1_sender, &message.p2_sender].into_iter().flatten() {
+                    set.add("sender", sender.email_address.as_deref());
+                }
+                set.add("recipient", message.recipient_email_address.as_deref());
+                set.add("ip", message.sender_ip.as_deref());
+            }
+            Evidence::App(app) => set.add("app", app.display_name.as_deref()),
+            Evidence::Other(_) => {}
+        }
+    }
+    set.into_list(500)
+}
+
 /// The entities of an alert of Defender for Cloud Apps.
 pub(super) fn of_cloud_apps(alert: &cloud_apps::Alert) -> Vec<String> {
     let mut set = Set::default();
@@ -77,6 +110,20 @@ impl Set {
             (None, Some(domain), Some(name)) => self.add("user", Some(&format!("{domain}\\{name}"))),
             (None, None, name) => self.add("user", name),
             (None, Some(_), None) => {}
+        }
+    }
+
+    fn user(&mut self, user: Option<&UserAccount>) {
+        if let Some(user) = user {
+            self.account(user.user_principal_name.as_deref(), user.domain_name.as_deref(), user.account_name.as_deref());
+        }
+    }
+
+    fn file(&mut self, file: Option<&FileDetails>) {
+        if let Some(file) = file {
+            self.add("file", file.file_name.as_deref());
+            self.add("sha1", file.sha1.as_deref());
+            self.add("sha256", file.sha256.as_deref());
         }
     }
 

@@ -3,7 +3,7 @@
 //! A record without an id or a time, or one that cannot be read at all, is set aside with the reason; all else is tolerated: unknown
 //! words are kept as they came, what is missing stays empty.
 
-use crate::microsoft::{cloud_apps, endpoint, xdr};
+use crate::microsoft::{cloud_apps, endpoint, graph as wire, xdr};
 use crate::model::{Cloud, DirectoryId, Product};
 use crate::store::ingest::{Alert, Incident};
 use crate::store::quarantine::Kind;
@@ -15,12 +15,16 @@ use url::Url;
 mod cloud;
 mod defender;
 mod entities;
+mod graph;
+mod graph_words;
 
-/// Whose records are read.
+/// Whose records are read, and from which API.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin {
     pub directory: DirectoryId,
     pub cloud: Cloud,
+    /// The product whose API sent them: the product itself, or Graph.
+    pub api: Product,
 }
 
 /// A record that could not be read.
@@ -59,7 +63,12 @@ impl Rows {
 
     /// Reads one record: of the product's list, or (`Kind::Alert` of Defender XDR) one of an incident's alerts.
     pub fn add(&mut self, product: Product, kind: Kind, origin: Origin, body: &str) {
-        let read = match (product, kind) {
+        let read = match (origin.api, kind) {
+            (Product::Graph, Kind::Incident) => parse(body).map(|incident: wire::Incident| self.graph_incident(incident, origin, body)),
+            (Product::Graph, Kind::Alert) => {
+                let inside = product != Product::DefenderEndpoint;
+                parse(body).and_then(|alert| graph::alert(alert, None, inside, origin, body)).map(|alert| self.alerts.push(alert))
+            }
             (Product::CloudApps, _) => parse(body).map(|alert: cloud_apps::Alert| self.alerts.push(cloud::alert(alert, body))),
             (Product::DefenderEndpoint, _) => {
                 parse(body).map(|alert: endpoint::Alert| self.alerts.push(defender::endpoint_alert(alert, origin, body)))
@@ -88,6 +97,20 @@ impl Rows {
         self.alerts.extend(alerts);
     }
 
+    /// The same as Graph tells it.
+    fn graph_incident(&mut self, incident: wire::Incident, origin: Origin, body: &str) {
+        let mut alerts = Vec::new();
+        for raw in &incident.alerts {
+            let within = Some((incident.id.as_str(), incident.last_update_date_time));
+            match parse(raw.get()).and_then(|alert| graph::alert(alert, within, true, origin, raw.get())) {
+                Ok(alert) => alerts.push(alert),
+                Err(reason) => self.bad.push(Bad { kind: Kind::Alert, body: raw.get().to_owned(), reason }),
+            }
+        }
+        self.incidents.push(graph::incident(incident, &alerts, origin, body));
+        self.alerts.extend(alerts);
+    }
+
     /// When each record was updated.
     pub fn times(&self) -> impl Iterator<Item = DateTime<Utc>> {
         let of_alerts = self.alerts.iter().map(|row| row.updated_at).filter(|_| self.incidents.is_empty());
@@ -95,10 +118,17 @@ impl Rows {
     }
 }
 
+/// Whether two words of Graph's enumerations mean the same: some have two names.
+pub fn is_same_word(one: &str, other: &str) -> bool {
+    graph_words::is_same(one, other)
+}
+
 /// Microsoft's id of a record that could not be read, where it has one.
-pub fn identity(body: &str) -> Option<String> {
+pub fn identity(kind: Kind, body: &str) -> Option<String> {
     let value: serde_json::Value = serde_json::from_str(body).ok()?;
-    let id = ["incidentId", "alertId", "id", "_id"].into_iter().find_map(|name| value.get(name).filter(|id| !id.is_null()))?;
+    // An alert also names its incident.
+    let names = if kind == Kind::Incident { ["incidentId", "id", "_id"] } else { ["alertId", "id", "_id"] };
+    let id = names.into_iter().find_map(|name| value.get(name).filter(|id| !id.is_null()))?;
     id.as_str().map(str::to_owned).or_else(|| id.as_u64().map(|id| id.to_string()))
 }
 

@@ -3,13 +3,13 @@
 use super::*;
 use crate::model::{Severity, Status};
 
-fn origin() -> Origin {
-    Origin { directory: DirectoryId::parse("aaaabbbb-0000-cccc-1111-dddd2222eeee").unwrap(), cloud: Cloud::Commercial }
+fn origin(api: Product) -> Origin {
+    Origin { directory: DirectoryId::parse("aaaabbbb-0000-cccc-1111-dddd2222eeee").unwrap(), cloud: Cloud::Commercial, api }
 }
 
 fn read(product: Product, bodies: &[&str]) -> Rows {
     let records: Vec<_> = bodies.iter().map(|body| RawValue::from_string((*body).to_owned()).unwrap()).collect();
-    Rows::read(product, origin(), &records)
+    Rows::read(product, origin(product), &records)
 }
 
 /// The records of a documented list.
@@ -107,8 +107,9 @@ fn what_cannot_be_read_is_set_aside_with_the_reason_and_the_rest_is_not() {
     assert_eq!((rows.alerts.len(), rows.bad.len()), (1, 8));
     assert!(rows.bad.iter().all(|bad| !bad.reason.is_empty() && !bad.reason.contains("line")), "{:?}", rows.bad);
     assert_eq!(rows.bad.iter().filter(|bad| bad.kind == Kind::Alert).count(), 2);
-    assert_eq!(identity(&deep), None, "too deep to look into, and no reason to fall over");
-    assert_eq!(identity(r#"{"incidentId":12}"#).as_deref(), Some("12"));
+    assert_eq!(identity(Kind::Incident, &deep), None, "too deep to look into, and no reason to fall over");
+    assert_eq!(identity(Kind::Incident, r#"{"incidentId":12}"#).as_deref(), Some("12"));
+    assert_eq!(identity(Kind::Alert, r#"{"incidentId":12,"id":"da7"}"#).as_deref(), Some("da7"));
 }
 
 #[test]

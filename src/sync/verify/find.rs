@@ -1,8 +1,8 @@
 //! Asks Microsoft: which roles a fresh token carries, what the token says of itself, and whether the calls that its permissions allow are
 //! answered.
 
-use crate::microsoft::operations::endpoint;
 use crate::microsoft::operations::probes::{self, Probe, Proof};
+use crate::microsoft::operations::{Operation, endpoint};
 use crate::microsoft::{CallError, Claims, Client, Target};
 use crate::model::{PermissionState, Product};
 use crate::store::permissions::Permission;
@@ -58,6 +58,22 @@ impl Finding {
     pub fn is_done_without(&self, known: &[Permission]) -> bool {
         let once = |row: &Permission| row.app == self.app && (row.granted == Some(true) || row.state == PermissionState::Revoked);
         self.optional && matches!(self.roles, Err(CallError::ConsentLost { .. })) && !known.iter().any(once)
+    }
+
+    /// Whether the app asks for a permission that a call needs.
+    pub fn asks_for(&self, operation: &Operation) -> bool {
+        self.product == operation.product && self.expected.iter().any(|name| operation.rank(name).is_some())
+    }
+
+    /// Whether it has one.
+    pub fn is_granted(&self, operation: &Operation) -> bool {
+        let has_it = |roles: &Vec<String>| self.expected.iter().any(|name| operation.rank(name).is_some() && has(roles, name));
+        self.product == operation.product && self.roles.as_ref().is_ok_and(has_it)
+    }
+
+    /// The answer to a call, if it was made.
+    pub fn answer_to(&self, operation: &Operation) -> Option<&Result<(), CallError>> {
+        self.tried.iter().find(|tried| tried.probe.operation.name == operation.name).map(|tried| &tried.result)
     }
 
     /// Whether something could not be found out just now and may be a little later.

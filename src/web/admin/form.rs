@@ -3,7 +3,7 @@
 use crate::app::onboarding::{self, Ask, Desk};
 use crate::config::Config;
 use crate::model::registration::{Raw, Registration, Wrong};
-use crate::model::{Cloud, Home, Region, clock};
+use crate::model::{Adapter, Cloud, Home, Region, clock};
 use crate::store;
 use crate::store::tenants::Tenant;
 use serde::Deserialize;
@@ -33,6 +33,8 @@ pub(super) struct Fields {
     contacts: String,
     #[serde(default)]
     notes: String,
+    /// An adapter, or `automatic`; absent when a tenant is added.
+    pub incident_api: Option<String>,
     /// Of the tenant as it was read; only when editing.
     #[serde(default)]
     pub version: String,
@@ -47,6 +49,8 @@ pub(super) struct Form {
     /// A directory is bound: it and the cloud change by a rebind only.
     pub bound: bool,
     pub version: String,
+    /// The API for incidents and alerts; only when editing.
+    pub incident_api: Option<Adapter>,
 }
 
 /// One configured app as a box to tick.
@@ -81,14 +85,16 @@ impl Form {
             notes: registration.notes,
         };
         let form = Self::new(config, raw, Vec::new());
-        Self { bound: tenant.directory_id.is_some(), version: version(tenant), ..form }
+        Self { bound: tenant.directory_id.is_some(), version: version(tenant), incident_api: tenant.incident_api, ..form }
     }
 
     /// What was sent, with what is wrong with it.
     pub fn wrong_with(config: &Config, raw: Raw, wrong: Vec<Wrong>, tenant: Option<&Tenant>) -> Self {
         let form = Self::new(config, raw, wrong);
         match tenant {
-            Some(tenant) => Self { bound: tenant.directory_id.is_some(), version: version(tenant), ..form },
+            Some(tenant) => {
+                Self { bound: tenant.directory_id.is_some(), version: version(tenant), incident_api: tenant.incident_api, ..form }
+            }
             None => form,
         }
     }
@@ -100,7 +106,7 @@ impl Form {
             optional: app.optional,
             asks: onboarding::asks(app),
         };
-        Self { raw, wrong, apps: config.app.iter().map(app).collect(), bound: false, version: String::new() }
+        Self { raw, wrong, apps: config.app.iter().map(app).collect(), bound: false, version: String::new(), incident_api: None }
     }
 
     pub fn wrong(&self, field: &str) -> Option<&'static str> {
@@ -122,6 +128,11 @@ impl Form {
         !self.apps.is_empty() && !self.apps.iter().any(|app| self.is_cloud(app.cloud))
     }
 
+    /// Whether incidents are read through this API because staff decided so.
+    pub fn is_pinned(&self, adapter: Adapter) -> bool {
+        self.incident_api == Some(adapter)
+    }
+
     pub fn is_cloud(&self, cloud: Cloud) -> bool {
         self.raw.cloud == cloud.as_str() || (self.raw.cloud.is_empty() && cloud == Cloud::Commercial)
     }
@@ -139,7 +150,7 @@ pub(super) fn known(config: &Config) -> Vec<(&str, Cloud)> {
 
 impl Fields {
     pub fn raw(self) -> Raw {
-        let Self { name, directory, domain, cloud, region, cloud_apps_host, apps, tags, group, contacts, notes, version: _ } = self;
+        let Self { name, directory, domain, cloud, region, cloud_apps_host, apps, tags, group, contacts, notes, incident_api: _, version: _ } = self;
         Raw { name, directory, domain, cloud, region, cloud_apps_host, apps: Some(apps), tags, group, contacts, notes }
     }
 }

@@ -7,10 +7,10 @@ use crate::app::AppState;
 use crate::app::onboarding::{self, Desk};
 use crate::config::Config;
 use crate::model::registration::Wrong;
-use crate::model::{DirectoryId, Seat, TenantId, TenantState, clock};
+use crate::model::{Adapter, DirectoryId, Seat, TenantId, TenantState, clock};
 use crate::store::entries::Entry;
 use crate::store::rebinds::Request;
-use crate::store::tenants::WriteError;
+use crate::store::tenants::{Tenant, WriteError};
 use crate::store::{self, Scoped};
 use crate::web::chips;
 use crate::web::error::PageError;
@@ -132,6 +132,8 @@ async fn update(
     drop(tx); // a domain may have to be looked up
     let version = fields.version.parse().ok().and_then(DateTime::from_timestamp_micros);
     let version = version.ok_or(PageError::BadRequest("The form does not say which version it changes.".into()))?;
+    let pin = fields.incident_api.as_deref().map(Adapter::parse_pin).transpose();
+    let pin = pin.map_err(|_| PageError::BadRequest("The API is graph, defender or automatic.".into()))?;
     let mut raw = fields.raw();
     let wrong = match form::check(&desk, &mut raw, Some(&known.tenant)).await? {
         Err(wrong) => wrong,
@@ -141,6 +143,9 @@ async fn update(
                 Ok(()) => {
                     if good.region == Seat::Fastest && known.tenant.seat() != Seat::Fastest {
                         desk.queue.find_region(&mut tx, tenant).await?;
+                    }
+                    if let Some(pin) = pin {
+                        decide(&desk, &mut tx, &user, &known.tenant, pin).await?;
                     }
                     tx.commit().await?;
                     return Ok(Redirect::to(&format!("/admin/tenants/{tenant}")).into_response());
@@ -153,4 +158,13 @@ async fn update(
     let form = Form::wrong_with(&desk.config, raw, wrong, Some(&known.tenant));
     let page = TenantPage { user, steps: known.steps(), known, form, rebind, problem: true };
     Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response())
+}
+
+/// Decides through which API the tenant is read; whether it can be is tested at once.
+async fn decide(desk: &Desk, tx: &mut Scoped, user: &User, tenant: &Tenant, pin: Option<Adapter>) -> anyhow::Result<()> {
+    store::adapters::pin(tx, &user.by(), tenant, pin).await?;
+    if tenant.incident_api != pin && tenant.state.is_read() && !tenant.needs_approval {
+        desk.queue.verify(tx, tenant.tenant_id).await?;
+    }
+    Ok(())
 }

@@ -29,6 +29,8 @@ struct Coverage {
     enabled: bool,
     /// waiting, backfilling, ok, throttled, no_permission, no_licence, consent_lost, failing
     state: String,
+    /// The API of the last reading: graph, defender; null: there has been none.
+    adapter: Option<String>,
     last_success: Option<DateTime<Utc>>,
     /// Everything Microsoft showed up to then is stored.
     complete_until: Option<DateTime<Utc>>,
@@ -61,6 +63,7 @@ async fn list(user: Bearer) -> Result<Json<CoverageList>, Problem> {
         product: row.product.to_string(),
         enabled: row.enabled,
         state: row.state.to_string(),
+        adapter: row.adapter.map(|adapter| adapter.to_string()),
         last_success: row.last_success,
         complete_until: row.complete_until,
         failing_since: row.failing_since,

@@ -5,7 +5,7 @@ use super::problem::{Problem, ProblemBody};
 use crate::app::AppState;
 use crate::app::onboarding::{self, Desk, Judged};
 use crate::model::registration::Raw;
-use crate::model::{Role, Seat, TenantId, clock};
+use crate::model::{Adapter, Product, Role, Seat, TenantId, clock};
 use crate::store::tenants::{Tenant as Row, WriteError};
 use crate::store::{self, tenant_lists};
 use crate::sync::engine::Queue;
@@ -52,6 +52,8 @@ pub struct Tenant {
     group: Option<String>,
     contacts: String,
     notes: String,
+    /// The API through which incidents and Endpoint alerts are read, where staff decided it: graph, defender; null: by what is granted.
+    incident_api: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -77,6 +79,7 @@ impl From<Row> for Tenant {
             group: row.tenant_group,
             contacts: row.contacts,
             notes: row.notes,
+            incident_api: row.incident_api.map(|adapter| adapter.to_string()),
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
@@ -126,6 +129,8 @@ struct TenantChange {
     group: Option<String>,
     contacts: Option<String>,
     notes: Option<String>,
+    /// graph, defender, or automatic: by what is granted, Graph first.
+    incident_api: Option<String>,
 }
 
 /// Every tenant in scope that is not offboarded, worst first.
@@ -224,9 +229,17 @@ async fn update(
         notes: change.notes.unwrap_or_else(|| old.notes.clone()),
     };
     let registration = check(&raw, &state)?;
+    let pin = change.incident_api.as_deref().map(Adapter::parse_pin).transpose();
+    let pin = pin.map_err(|_| Problem::field("incident_api", "It is graph, defender or automatic.".to_owned()))?;
     store::tenants::update(&mut tx, &user.by(), &old, &registration, old.updated_at, now).await.map_err(write_problem)?;
     if registration.region == Seat::Fastest && old.seat() != Seat::Fastest {
         state.queue.find_region(&mut tx, tenant).await?;
+    }
+    if let Some(pin) = pin {
+        store::adapters::pin(&mut tx, &user.by(), &old, pin).await?;
+        if old.incident_api != pin && old.state.is_read() && !old.needs_approval {
+            state.queue.verify(&mut tx, tenant).await?;
+        }
     }
     let row = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
     tx.commit().await?;
