@@ -74,6 +74,7 @@ const fn label(api: Api) -> &'static str {
         Api::DefenderXdr => Product::DefenderXdr.label(),
         Api::DefenderEndpoint => Product::DefenderEndpoint.label(),
         Api::CloudApps => Product::CloudApps.label(),
+        Api::Graph => Product::Graph.label(),
     }
 }
 

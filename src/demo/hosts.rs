@@ -2,7 +2,7 @@
 
 use super::call::{Answer, Call};
 use super::world::World;
-use super::{cloud_apps, endpoint, front, login, xdr};
+use super::{cloud_apps, endpoint, front, hunting, login, xdr};
 use crate::model::Product;
 
 /// What is counted, throttled and broken on its own.
@@ -13,10 +13,11 @@ pub enum Api {
     DefenderXdr,
     DefenderEndpoint,
     CloudApps,
+    Graph,
 }
 
 impl Api {
-    pub const ALL: [Self; 4] = [Self::Token, Self::DefenderXdr, Self::DefenderEndpoint, Self::CloudApps];
+    pub const ALL: [Self; 5] = [Self::Token, Self::DefenderXdr, Self::DefenderEndpoint, Self::CloudApps, Self::Graph];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -24,6 +25,7 @@ impl Api {
             Self::DefenderXdr => "defender_xdr",
             Self::DefenderEndpoint => "defender_endpoint",
             Self::CloudApps => "cloud_apps",
+            Self::Graph => "graph",
         }
     }
 }
@@ -79,6 +81,11 @@ pub(super) fn is_played(host: &str) -> bool {
 pub(super) fn dispatch(world: &mut World, call: &Call) -> Answer {
     match service(&call.host) {
         Some(Service::Login) => login::answer(world, call),
+        Some(Service::Defender) if hunting::is_meant(call, Api::DefenderXdr) => hunting::answer(world, call, Api::DefenderXdr),
+        Some(Service::Defender | Service::Endpoint) if hunting::is_meant(call, Api::DefenderEndpoint) => {
+            hunting::answer(world, call, Api::DefenderEndpoint)
+        }
+        Some(Service::Graph) if hunting::is_meant(call, Api::Graph) => hunting::answer(world, call, Api::Graph),
         Some(Service::Defender) if call.path.starts_with("/api/incidents") => xdr::answer(world, call),
         Some(Service::Defender | Service::Endpoint) => endpoint::answer(world, call),
         Some(Service::CloudApps) => cloud_apps::answer(world, call),

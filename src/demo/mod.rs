@@ -24,6 +24,7 @@ mod faults;
 mod front;
 mod gate;
 mod hosts;
+mod hunting;
 mod keys;
 mod ledger;
 mod login;
@@ -42,6 +43,7 @@ pub use actions::Ending;
 pub use examples::{Example, ExampleKind, examples, prepare};
 pub use faults::{Fault, IdTokenLie, Loss, Times};
 pub use hosts::Api;
+pub use hunting::HuntFault;
 pub use ledger::{Ledger, Request, Shown};
 pub use world::{Account, App, Credential, Directory, World};
 

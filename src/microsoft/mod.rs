@@ -13,6 +13,7 @@ mod directory;
 pub mod endpoint;
 mod error;
 mod http;
+pub mod hunting;
 mod id_token;
 mod lanes;
 mod lookup;
@@ -256,6 +257,7 @@ mod tests {
         may_be_spawned(client.xdr_incident(&target, "", "1", now));
         may_be_spawned(client.endpoint_alerts(&target, "", now, 0, now));
         may_be_spawned(client.cloud_apps_alerts(&target, "", CloudAppsQuery::CreatedSince(now), 0, now));
+        may_be_spawned(client.hunt(&target, "", &operations::xdr::HUNTING_RUN, ("", None), now));
         may_be_spawned(client.probe(&target, "", Product::Graph, now));
         may_be_spawned(client.roles(&target, "", Product::Graph, now));
         may_be_spawned(client.claims(&target, "", Product::Graph, now));

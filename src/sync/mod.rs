@@ -6,6 +6,7 @@
 pub mod devices;
 pub mod engine;
 mod health;
+pub mod hunt;
 pub mod lookup;
 mod pages;
 pub mod plan;

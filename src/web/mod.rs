@@ -18,6 +18,7 @@ pub mod extract;
 pub mod filters;
 pub mod headers;
 pub mod health;
+pub mod hunting;
 pub mod incident;
 pub mod incidents;
 pub mod list;
@@ -84,6 +85,7 @@ pub fn router(state: AppState) -> Router {
         .merge(tenants::routes())
         .merge(tenant::routes())
         .merge(changes::routes())
+        .merge(hunting::routes())
         .merge(admin::routes())
         .fallback(|| async { PageError::NotFound })
         .method_not_allowed_fallback(|| async { PageError::MethodNotAllowed })

@@ -8,11 +8,13 @@ mod audit;
 mod bearer;
 mod changes;
 mod coverage;
+mod hunts;
 mod incidents;
 mod invites;
 mod listing;
 mod lookups;
 mod problem;
+mod saved_queries;
 mod tenants;
 
 use crate::app::AppState;
@@ -85,6 +87,8 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(alerts::routes())
         .merge(lookups::routes())
         .merge(changes::routes())
+        .merge(hunts::routes())
+        .merge(saved_queries::routes())
         .merge(audit::routes());
     OpenApiRouter::with_openapi(Description::openapi()).nest(BASE, calls)
 }
