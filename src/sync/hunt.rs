@@ -175,10 +175,9 @@ fn judge(error: &CallError, task: &Task, now: DateTime<Utc>) -> Verdict {
         }
         CallError::Forbidden { .. } | CallError::ConsentLost { .. } => over(HuntOutcome::NoPermission),
         CallError::NoLicence { .. } => over(HuntOutcome::NoLicence),
-        CallError::TooLarge => over(HuntOutcome::TooLarge),
+        CallError::TooLarge | CallError::Rejected { status: 413, .. } => over(HuntOutcome::TooLarge),
         CallError::Network(NetworkFault::Timeout) | CallError::Server { status: 408 | 504 } => over(HuntOutcome::TimeOut),
         CallError::Rejected { status: 400, told, .. } => over(refusal(told.as_deref().unwrap_or_default())),
-        CallError::Rejected { status: 413, .. } => over(HuntOutcome::TooLarge),
         CallError::Server { .. } | CallError::Network(NetworkFault::Connect | NetworkFault::Broken) if task.tries < TRIES => {
             Verdict::Again { wait: PAUSE, reason: format!("{} It is asked again.", error.reason()) }
         }

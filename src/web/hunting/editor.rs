@@ -113,7 +113,7 @@ pub(super) async fn show(Analyst(user): Analyst, db: ScopedDb, Query(asked): Que
     if let Some(hunt) = asked.from {
         let hunt = store::hunts::get(&mut tx, user.id, hunt).await?.ok_or(PageError::NotFound)?;
         fields.tenants = store::hunts::parts(&mut tx, hunt.hunt_id).await?.iter().map(|part| part.tenant_id).collect();
-        fields.over = "some".to_owned();
+        "some".clone_into(&mut fields.over);
         (fields.title, fields.query, fields.api) = (hunt.title, hunt.query, hunt.api.to_string());
         fields.timespan = hunt.timespan.unwrap_or_default();
     }
@@ -122,7 +122,7 @@ pub(super) async fn show(Analyst(user): Analyst, db: ScopedDb, Query(asked): Que
         (fields.title, fields.query) = (query.name, query.query);
     }
     if !asked.tenant.is_empty() {
-        fields.over = "some".to_owned();
+        "some".clone_into(&mut fields.over);
         fields.tenants = asked.tenant;
     }
     Ok(Page(page(user, &mut tx, fields, None).await?).into_response())

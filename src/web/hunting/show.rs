@@ -80,8 +80,8 @@ impl HuntPage {
         (self.page > 0).then(|| format!("/hunting/{}?page={}", self.hunt.hunt_id, self.page))
     }
 
-    fn tenant(&self, part: &usize) -> &Part {
-        &self.parts[*part]
+    fn tenant(&self, part: usize) -> &Part {
+        &self.parts[part]
     }
 
     /// Microsoft's interface, for people.
