@@ -9,13 +9,13 @@ use watchfloor::model::{Product, Role, TenantId};
 use watchfloor::{auth, store};
 
 /// A program with a token.
-struct Program {
+pub struct Program {
     visitor: Visitor,
     token: Option<String>,
 }
 
 impl Program {
-    async fn of(app: &TestApp, role: Role, tenants: Option<&[TenantId]>) -> Self {
+    pub async fn of(app: &TestApp, role: Role, tenants: Option<&[TenantId]>) -> Self {
         let (_, user) = app.user(role, tenants).await;
         let mut tx = app.db.web.no_tenant().await.unwrap();
         let (_, token) = auth::api_tokens::create(&mut tx, user, "test", 1).await.unwrap();
@@ -23,7 +23,7 @@ impl Program {
         Self { visitor: app.stranger(), token: Some(secrecy::ExposeSecret::expose_secret(&token).to_owned()) }
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+    pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
         let mut request = self.visitor.request(method, &format!("/api/v1{path}"));
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
@@ -42,11 +42,11 @@ impl Program {
         (reply.status, serde_json::from_str(&reply.html).unwrap_or_default())
     }
 
-    async fn get(&self, path: &str) -> (StatusCode, Value) {
+    pub async fn get(&self, path: &str) -> (StatusCode, Value) {
         self.call(Method::GET, path, None).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+    pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
         self.call(Method::POST, path, Some(body)).await
     }
 }

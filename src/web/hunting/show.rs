@@ -80,8 +80,8 @@ impl HuntPage {
         (self.page > 0).then(|| format!("/hunting/{}?page={}", self.hunt.hunt_id, self.page))
     }
 
-    fn tenant(&self, part: usize) -> &Part {
-        &self.parts[part]
+    fn tenant(&self, found: &(usize, Value)) -> &str {
+        &self.parts[found.0].tenant_name
     }
 
     /// Microsoft's interface, for people.
@@ -99,8 +99,8 @@ impl HuntPage {
         if stopped { None } else { part.outcome.remedy() }
     }
 
-    fn cell(row: &Value, column: &Column) -> String {
-        let text = plain(&row[column.name.as_str()]);
+    fn cell(found: &(usize, Value), column: &Column) -> String {
+        let text = plain(&found.1[column.name.as_str()]);
         if text.chars().count() > SHOWN { text.chars().take(SHOWN).chain(['…']).collect() } else { text }
     }
 
