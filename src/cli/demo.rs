@@ -63,8 +63,11 @@ type Permissions = &'static [(Product, &'static [&'static str])];
 /// The apps that healthy customers consent to besides, for what goes beyond reading: name, permissions.
 const MORE: [(&str, Permissions); 2] = [("respond", RESPOND), ("hunt", HUNT)];
 
-const HUNT: Permissions =
-    &[(Product::DefenderXdr, &["AdvancedHunting.Read.All"]), (Product::DefenderEndpoint, &["AdvancedQuery.Read.All"])];
+const HUNT: Permissions = &[
+    (Product::Graph, &["ThreatHunting.Read.All"]),
+    (Product::DefenderXdr, &["AdvancedHunting.Read.All"]),
+    (Product::DefenderEndpoint, &["AdvancedQuery.Read.All"]),
+];
 
 const RESPOND: Permissions = &[
     (Product::DefenderXdr, &["Incident.ReadWrite.All"]),
