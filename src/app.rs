@@ -2,6 +2,7 @@
 
 pub mod notices;
 pub mod budgets;
+pub mod hunts;
 pub mod onboarding;
 pub mod questions;
 

@@ -16,8 +16,8 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// j and k move through a list, Enter opens (it is a link), g then o, q, a or t goes to a page, f to the search field.
-const places = { o: "/", q: "/incidents", a: "/alerts", t: "/tenants" };
+// j and k move through a list, Enter opens (it is a link), g then o, q, a, t or h goes to a page, f to the search field.
+const places = { o: "/", q: "/incidents", a: "/alerts", t: "/tenants", h: "/hunting" };
 let going = 0;
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
@@ -48,6 +48,22 @@ for (const pick of document.querySelectorAll("form.filters details.pick")) {
     if (pick.open) before = state();
     else if (before !== state()) pick.closest("form").requestSubmit();
   });
+}
+
+// Ctrl+Enter in the query runs it.
+for (const query of document.querySelectorAll("textarea[data-run]")) {
+  query.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) query.form.requestSubmit();
+  });
+}
+
+// A page that is still being filled loads itself again, unless somebody reads in another tab, writes, or marks text.
+const filling = document.querySelector("[data-reload]");
+if (filling) {
+  setInterval(() => {
+    if (document.hidden || typing(document.activeElement) || !getSelection().isCollapsed) return;
+    location.reload();
+  }, Number(filling.dataset.reload) * 1000);
 }
 
 // Copy buttons: without this script the field can be selected by hand, and the button stays hidden.

@@ -62,7 +62,13 @@ const APPS: [(&str, Cloud, &[Product]); 4] = [
 type Permissions = &'static [(Product, &'static [&'static str])];
 
 /// The apps that healthy customers consent to besides, for what goes beyond reading: name, permissions.
-const MORE: [(&str, Permissions); 1] = [("respond", RESPOND)];
+const MORE: [(&str, Permissions); 2] = [("respond", RESPOND), ("hunt", HUNT)];
+
+const HUNT: Permissions = &[
+    (Product::Graph, &["ThreatHunting.Read.All"]),
+    (Product::DefenderXdr, &["AdvancedHunting.Read.All"]),
+    (Product::DefenderEndpoint, &["AdvancedQuery.Read.All"]),
+];
 
 const RESPOND: Permissions = &[
     (Product::DefenderXdr, &["Incident.ReadWrite.All"]),

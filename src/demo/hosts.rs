@@ -2,7 +2,7 @@
 
 use super::call::{Answer, Call};
 use super::world::World;
-use super::{azure, cloud_apps, endpoint, front, graph, login, xdr};
+use super::{azure, cloud_apps, endpoint, front, graph, hunting, login, xdr};
 use crate::model::Product;
 
 /// What is counted, throttled and broken on its own.
@@ -87,6 +87,11 @@ pub(super) fn is_played(host: &str) -> bool {
 pub(super) fn dispatch(world: &mut World, call: &Call) -> Answer {
     match service(&call.host) {
         Some(Service::Login) => login::answer(world, call),
+        Some(Service::Defender) if hunting::is_meant(call, Api::DefenderXdr) => hunting::answer(world, call, Api::DefenderXdr),
+        Some(Service::Defender | Service::Endpoint) if hunting::is_meant(call, Api::DefenderEndpoint) => {
+            hunting::answer(world, call, Api::DefenderEndpoint)
+        }
+        Some(Service::Graph) if hunting::is_meant(call, Api::Graph) => hunting::answer(world, call, Api::Graph),
         Some(Service::Defender) if call.path.starts_with("/api/incidents") => xdr::answer(world, call),
         Some(Service::Defender | Service::Endpoint) => endpoint::answer(world, call),
         Some(Service::CloudApps) => cloud_apps::answer(world, call),

@@ -26,6 +26,7 @@ mod front;
 mod gate;
 mod graph;
 mod hosts;
+mod hunting;
 mod keys;
 mod ledger;
 mod login;
@@ -46,6 +47,7 @@ pub use examples::{Example, ExampleKind, examples, prepare};
 pub use faults::{Fault, HostFault, IdTokenLie, Loss, Times};
 pub use graph::GraphManners;
 pub use hosts::Api;
+pub use hunting::HuntFault;
 pub use ledger::{Ledger, Request, Shown};
 pub use world::{Account, App, Credential, Directory, World};
 

@@ -56,7 +56,7 @@ impl World {
         }
         let mut holder = records.blank(scenario(1), at);
         match api {
-            Api::DefenderXdr => holder.raw = Some(record),
+            Api::DefenderXdr | Api::Graph => holder.raw = Some(record),
             Api::DefenderEndpoint => {
                 holder.hidden = true;
                 let mut alert = records.alert(scenario(1), &scenario(1).alerts[0], 7, at);

@@ -9,6 +9,8 @@ pub enum CallError {
     /// Microsoft asks us to wait, or a wait it asked for is not over: nothing was sent then. `None`: it did not say how long, and a
     /// growing pause of our own applies.
     Throttled { retry_after: Option<Duration> },
+    /// The directory's quota of computing for hunting is used up until then. `told` is Microsoft's own sentence, which names the quota.
+    Quota { retry_after: Duration, told: String },
     /// The app is not, or no longer, in the directory, or the directory is gone.
     ConsentLost { aadsts: Option<u32> },
     /// The directory does not have the product, or has it switched off.
@@ -82,6 +84,7 @@ impl CallError {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Throttled { .. } => "throttled",
+            Self::Quota { .. } => "quota",
             Self::ConsentLost { .. } => "consent_lost",
             Self::NoLicence { .. } => "no_licence",
             Self::OurCredential { .. } => "our_credential",
@@ -126,7 +129,7 @@ impl CallError {
 
     /// Whether the same call may well succeed a little later without anybody doing anything.
     pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Throttled { .. } | Self::Server { .. } | Self::Network(_))
+        matches!(self, Self::Throttled { .. } | Self::Quota { .. } | Self::Server { .. } | Self::Network(_))
     }
 
     /// One sentence of what happened, for staff.
@@ -134,6 +137,7 @@ impl CallError {
         match self {
             Self::Throttled { retry_after: Some(wait) } => format!("Microsoft asks us to wait for {} seconds.", wait.as_secs().max(1)),
             Self::Throttled { retry_after: None } => "Microsoft asks us to slow down.".to_owned(),
+            Self::Quota { told, .. } => format!("The quota of computing for hunting is used up. Microsoft says: {told}"),
             Self::ConsentLost { aadsts } => numbered("The app is not in this directory", *aadsts),
             Self::NoLicence { aadsts } => numbered("The directory does not have this product", *aadsts),
             Self::OurCredential { aadsts } => numbered("Microsoft does not accept our app's credential", *aadsts),
@@ -168,7 +172,7 @@ impl CallError {
             Self::NoLicence { aadsts } => (*aadsts, "invalid_resource"),
             Self::OurCredential { aadsts } => (*aadsts, "invalid_client"),
             Self::Entra { aadsts, error } => (*aadsts, error.as_str()),
-            Self::Throttled { .. } | Self::Server { .. } => (None, "temporarily_unavailable"),
+            Self::Throttled { .. } | Self::Quota { .. } | Self::Server { .. } => (None, "temporarily_unavailable"),
             other => return other.remedy_of_api(),
         };
         let Meaning { remedy, .. } = explain(aadsts, word);

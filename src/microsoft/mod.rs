@@ -15,6 +15,7 @@ pub mod endpoint;
 mod error;
 pub mod graph;
 mod http;
+pub mod hunting;
 mod id_token;
 mod lanes;
 mod lookup;
@@ -270,6 +271,7 @@ mod tests {
         may_be_spawned(client.endpoint_alerts(&target, "", now, 0, now));
         may_be_spawned(client.cloud_apps_alerts(&target, "", CloudAppsQuery::CreatedSince(now), 0, now));
         may_be_spawned(client.graph_incidents(&target, "", graph::Place::Since(now), now));
+        may_be_spawned(client.hunt(&target, "", &operations::xdr::HUNTING_RUN, ("", None), now));
         may_be_spawned(client.probe(&target, "", Product::Graph, now));
         may_be_spawned(client.roles(&target, "", Product::Graph, now));
         may_be_spawned(client.claims(&target, "", Product::Graph, now));

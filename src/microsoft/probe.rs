@@ -88,7 +88,7 @@ impl CallError {
             Self::Forbidden { code } => http(403, code.as_deref()),
             Self::Unauthorized => http(401, None),
             Self::NotFound => http(404, None),
-            Self::Throttled { .. } => http(429, None),
+            Self::Throttled { .. } | Self::Quota { .. } => http(429, None),
             Self::Rejected { status, code, .. } => http(*status, code.as_deref()),
             Self::Server { status } => http(*status, None),
             Self::ConsentLost { aadsts: None }

@@ -6,8 +6,9 @@ use super::error::{CallError, NetworkFault};
 use super::http::{Answer, Outgoing};
 use super::lanes::{Lane, Manner, Service, Watch};
 use super::operations::{Operation, Way};
-use super::{Client, Target};
+use super::{Client, Target, hunting};
 use crate::model::Product;
+use chrono::{DateTime, Utc};
 use reqwest::Method;
 use std::time::Duration;
 use url::Url;
@@ -137,7 +138,7 @@ impl Client {
             };
             last = match outcome {
                 Ok(answer) if answer.status == 429 || (answer.status == 503 && answer.retry_after.is_some()) => {
-                    return Err(lane.throttled(manner, answer.retry_after, watch.now()));
+                    return Err(too_many(lane, manner, &answer, watch.now()));
                 }
                 Ok(answer) if answer.status >= 500 || answer.status == 408 => CallError::Server { status: answer.status },
                 Ok(answer) => {
@@ -152,6 +153,17 @@ impl Client {
         lane.failed();
         Err(last)
     }
+}
+
+/// Closes the lane. Hunting has quotas of computing besides the number of calls, and the body tells which one is used up.
+fn too_many(lane: &Lane, manner: &Manner, answer: &Answer, now: DateTime<Utc>) -> CallError {
+    let quota = hunting::quota(&answer.body, answer.retry_after, now).filter(|_| manner.budget.is_some_and(hunting::is_of_hunting));
+    let wait = match &quota {
+        Some(CallError::Quota { retry_after, .. }) => Some(*retry_after),
+        _ => answer.retry_after,
+    };
+    let throttled = lane.throttled(manner, wait, now);
+    quota.unwrap_or(throttled)
 }
 
 /// Full jitter: anything between nothing and base · 2^(attempt − 1), at most 60 seconds.
@@ -189,7 +201,7 @@ fn judge(ask: &Ask<'_>, answer: Answer) -> Result<String, CallError> {
 }
 
 /// Microsoft's sentence, as far as it can stand on a page.
-fn sentence(text: &str) -> Option<String> {
+pub(super) fn sentence(text: &str) -> Option<String> {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect();
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
@@ -200,7 +212,6 @@ mod tests {
     use super::*;
     use crate::microsoft::operations::{cloud_apps, endpoint};
     use crate::model::{Cloud, DirectoryId, TenantId};
-    use chrono::DateTime;
 
     #[test]
     fn pauses_stay_within_their_bounds() {

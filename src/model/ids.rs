@@ -59,6 +59,10 @@ id!(/// Something to be changed at Microsoft.
     ChangeId);
 id!(/// Something asked of Microsoft.
     LookupId);
+id!(/// A hunting query run over several tenants.
+    HuntId);
+id!(/// A hunting query kept for later.
+    SavedQueryId);
 id!(/// An API token (not its secret).
     TokenId);
 

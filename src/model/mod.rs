@@ -8,6 +8,7 @@ pub mod clock;
 pub mod cloud;
 pub mod consent;
 pub mod entity;
+pub mod hunt;
 pub mod ids;
 pub mod import;
 pub mod incident;
@@ -24,7 +25,11 @@ pub use adapter::Adapter;
 pub use change::{ChangeState, LookupState};
 pub use cloud::{Cloud, Home};
 pub use consent::{ConsentOutcome, ConsentStep, PermissionState, Verdict};
-pub use ids::{AlertId, AttemptId, ChangeId, DeviceId, DirectoryId, IncidentId, InviteId, LookupId, RunId, TenantId, TokenId, UserId};
+pub use hunt::{HuntApi, HuntOutcome};
+pub use ids::{
+    AlertId, AttemptId, ChangeId, DeviceId, DirectoryId, HuntId, IncidentId, InviteId, LookupId, RunId, SavedQueryId, TenantId, TokenId,
+    UserId,
+};
 pub use incident::{Severity, Status};
 pub use places::{CloudAppsHost, Places, Region, Seat};
 pub use product::Product;

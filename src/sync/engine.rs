@@ -5,6 +5,7 @@
 //!
 //! What is read all the time is not queued: `store::sync_state` says what is due, and [`rounds`](super::rounds) reads it.
 
+mod hunts;
 mod jobs;
 
 pub(super) use jobs::Verify;
@@ -17,7 +18,7 @@ use crate::model::{ChangeId, LookupId, Product, TenantId};
 use crate::store::audit::{Actor, By};
 use crate::store::{Db, Scoped, changes, device_reads, lookups, permissions, runs, sessions, sync_state, tenants, usage};
 use chrono::{DateTime, TimeDelta, Utc};
-use graphile_worker::{Cron, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, WorkerUtils};
+use graphile_worker::{Cron, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, WorkerOptions, WorkerUtils};
 use jobs::{Devices, FindRegion, LookUp, Plan, Push};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -124,10 +125,8 @@ fn spec(key: String, at: Option<DateTime<Utc>>, mode: JobKeyMode) -> JobSpec {
 /// # Errors
 /// When the engine's schema is missing or the database goes away; then call it again after a while.
 pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: CancellationToken) -> anyhow::Result<()> {
-    let reader = Reader::new(db.clone(), microsoft, settings, stop.clone());
-    let worker = graphile_worker::WorkerOptions::default()
-        .pg_pool(db.engine_pool())
-        .schema(SCHEMA)
+    let reader = Reader::new(db, microsoft, settings, stop);
+    let worker = options(&reader)
         .concurrency(JOBS)
         // Without it each slot takes one job per poll and a backlog drains at a crawl.
         .local_queue(LocalQueueConfig::default().with_size(JOBS).with_ttl(Duration::from_secs(30)))
@@ -139,6 +138,22 @@ pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: Cancel
         .define_job::<Plan>()
         // Without a payload the job would get JSON null.
         .with_cron(Cron::every_minute::<Plan>().id("plan").job_key("plan").payload_value(serde_json::json!({})))
+        .init()
+        .await?;
+    let hunting = hunts::worker(options(&reader)).init().await?;
+    let rounds = async {
+        rounds::run(&reader).await;
+        Ok(())
+    };
+    tokio::try_join!(worker.run(), hunting.run(), rounds)?;
+    Ok(())
+}
+
+/// What the workers of a process have in common.
+fn options(reader: &Reader) -> WorkerOptions {
+    WorkerOptions::default()
+        .pg_pool(reader.db.engine_pool())
+        .schema(SCHEMA)
         .add_extension(reader.clone())
         // Off by default; a killed process's jobs would stay locked.
         .heartbeat_interval(Duration::from_secs(5))
@@ -146,16 +161,8 @@ pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: Cancel
         .sweep_threshold(Duration::from_secs(15))
         .recovery_delay(Duration::from_secs(1))
         .listen_os_shutdown_signals(false)
-        .shutdown_signal(stop.cancelled_owned())
+        .shutdown_signal(reader.stop.clone().cancelled_owned())
         .shutdown_grace_period(Duration::from_secs(25))
-        .init()
-        .await?;
-    let rounds = async {
-        rounds::run(&reader).await;
-        Ok(())
-    };
-    tokio::try_join!(worker.run(), rounds)?;
-    Ok(())
 }
 
 /// One pass of the plan.
@@ -175,6 +182,7 @@ pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()>
     runs::forget(&mut tx, now).await?;
     usage::forget(&mut tx, now).await?;
     lookups::forget(&mut tx, now).await?;
+    hunts::plan(&reader.queue, &mut tx, now).await?;
     sessions::forget(&mut tx).await?;
     tenants::purge(&mut tx, &By { actor: Actor::System("purge"), ip: None }, now).await?;
     tx.commit().await?;

@@ -9,6 +9,7 @@ pub mod devices;
 pub mod engine;
 mod health;
 mod history;
+pub mod hunt;
 pub mod lookup;
 mod outcome;
 mod pages;

@@ -1,6 +1,6 @@
 //! The small marks that say a state by sign, colour and word.
 
-use crate::model::{ConsentOutcome, PermissionState, SyncHealth, TenantState, Verdict};
+use crate::model::{ConsentOutcome, HuntOutcome, PermissionState, SyncHealth, TenantState, Verdict};
 use crate::store::tenant_lists::ProductLine;
 
 /// One mark.
@@ -45,6 +45,18 @@ pub const fn health(health: SyncHealth) -> Chip {
         SyncHealth::NoPermission | SyncHealth::ConsentLost | SyncHealth::OurCredential | SyncHealth::Failing => "bad",
     };
     chip(class, health.label())
+}
+
+/// What became of a hunt in a tenant.
+pub const fn hunt(outcome: HuntOutcome) -> Chip {
+    let class = match outcome {
+        HuntOutcome::Ok => "ok",
+        HuntOutcome::Running => "note",
+        HuntOutcome::Waiting | HuntOutcome::Cancelled => "plain",
+        HuntOutcome::NoSuchTable | HuntOutcome::NoLicence | HuntOutcome::Throttled | HuntOutcome::Quota => "warn",
+        HuntOutcome::NoPermission | HuntOutcome::TimeOut | HuntOutcome::TooLarge | HuntOutcome::Refused | HuntOutcome::Failed => "bad",
+    };
+    chip(class, outcome.label())
 }
 
 /// What became of a permission.

@@ -19,6 +19,7 @@ pub mod extract;
 pub mod filters;
 pub mod headers;
 pub mod health;
+pub mod hunting;
 pub mod incident;
 pub mod incidents;
 pub mod list;
@@ -86,6 +87,7 @@ pub fn router(state: AppState) -> Router {
         .merge(tenant::routes())
         .merge(changes::routes())
         .merge(consent::routes())
+        .merge(hunting::routes())
         .merge(admin::routes())
         .fallback(|| async { PageError::NotFound })
         .method_not_allowed_fallback(|| async { PageError::MethodNotAllowed })

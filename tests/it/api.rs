@@ -66,6 +66,7 @@ fn body_of(method: &Method, path: &str) -> Option<Value> {
     match (method.as_str(), path) {
         ("POST", "/tenants/{id}/lookups") => Some(json!({"operation": "xdr.incidents.list"})),
         ("POST", "/tenants/{id}/invites") => Some(json!({"apps": null})),
+        ("POST", "/hunts") => Some(json!({"query": "DeviceInfo", "all": true})),
         ("PATCH", _) => Some(json!({})),
         _ => None,
     }
@@ -85,10 +86,13 @@ async fn every_described_call_needs_a_token_and_hides_other_tenants() {
         "/alerts/{id}",
         "/audit",
         "/coverage",
+        "/hunts",
+        "/hunts/{id}",
         "/incidents",
         "/incidents/{id}",
         "/lookups/{id}",
         "/me",
+        "/saved-queries",
         "/tenants",
         "/tenants/{id}",
         "/tenants/{id}/approve",

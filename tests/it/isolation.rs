@@ -68,6 +68,16 @@ const ROWS: &[(&str, &str)] = &[
     ),
     ("devices", "insert into devices (tenant_id, device_id, external_id, name, body, synced_at) values ($1, $1, '1', 'A device', '{}', now())"),
     ("device_reads", "insert into device_reads (tenant_id, next_due) values ($1, now())"),
+    (
+        "hunt_tenants",
+        "with hunt as (insert into hunts (hunt_id, title, query, actor, tenants) values (gen_random_uuid(), 'A', 'DeviceInfo', 'ann', 1) returning hunt_id)
+         insert into hunt_tenants (tenant_id, hunt_id) select $1, hunt_id from hunt",
+    ),
+    (
+        "hunt_rows",
+        "insert into hunt_rows (tenant_id, hunt_id, piece, rows)
+         select $1, coalesce((select hunt_id from hunt_tenants where tenant_id = $1 limit 1), gen_random_uuid()), 0, '[]'",
+    ),
     ("daily_counts", "insert into daily_counts (tenant_id, day) values ($1, '2000-01-01')"),
 ];
 

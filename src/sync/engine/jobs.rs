@@ -109,12 +109,12 @@ impl TaskHandler for Plan {
     }
 }
 
-fn reader(context: &WorkerContext) -> Result<Reader, String> {
+pub(super) fn reader(context: &WorkerContext) -> Result<Reader, String> {
     context.get_ext::<Reader>().cloned().ok_or_else(|| "the worker was started without a reader".to_owned())
 }
 
 /// The engine stores the error with the job; it is one of the database's and holds no secret.
-fn told(job: &'static str, result: anyhow::Result<()>) -> Result<(), String> {
+pub(super) fn told(job: &'static str, result: anyhow::Result<()>) -> Result<(), String> {
     result.map_err(|error| {
         metrics::counter!("watchfloor_job_failures_total", "job" => job).increment(1);
         tracing::error!(job, error = format!("{error:#}"), "a job failed");

@@ -60,7 +60,7 @@ impl AuditPage {
 }
 
 /// What is offered to filter by: the beginnings of actions.
-const ACTIONS: [(&str, &str); 7] = [
+const ACTIONS: [(&str, &str); 8] = [
     ("tenant.", "Tenants"),
     ("invite.", "Links"),
     ("consent.", "Consents"),
@@ -68,6 +68,7 @@ const ACTIONS: [(&str, &str); 7] = [
     ("login", "Sign-in"),
     ("token.", "API tokens"),
     ("incident.", "Incidents"),
+    ("hunt.", "Hunting"),
 ];
 
 #[derive(Deserialize)]

@@ -8,11 +8,13 @@ mod audit;
 mod bearer;
 mod changes;
 mod coverage;
+mod hunts;
 mod incidents;
 mod invites;
 mod listing;
 mod lookups;
 mod problem;
+mod saved_queries;
 mod tenants;
 mod usage;
 
@@ -87,6 +89,8 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(lookups::routes())
         .merge(changes::routes())
         .merge(usage::routes())
+        .merge(hunts::routes())
+        .merge(saved_queries::routes())
         .merge(audit::routes());
     OpenApiRouter::with_openapi(Description::openapi()).nest(BASE, calls)
 }
