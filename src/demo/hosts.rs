@@ -34,6 +34,8 @@ enum Service {
     Defender,
     Endpoint,
     CloudApps,
+    /// Where logs of cloud discovery are put.
+    Store,
     Graph,
 }
 
@@ -53,6 +55,7 @@ fn service(host: &str) -> Option<Service> {
         | "api-gov.securitycenter.microsoft.us" => Service::Endpoint,
         "portal.cloudappsecurity.com" | "portal.cloudappsecuritygov.com" | "portal.cloudappsecurity.us" => Service::CloudApps,
         "graph.microsoft.com" | "graph.microsoft.us" | "dod-graph.microsoft.us" => Service::Graph,
+        host if cloud_apps::is_store(host) => Service::Store,
         _ => return region(host).or_else(|| own_portal(host)),
     })
 }
@@ -82,6 +85,7 @@ pub(super) fn dispatch(world: &mut World, call: &Call) -> Answer {
         Some(Service::Defender) if call.path.starts_with("/api/incidents") => xdr::answer(world, call),
         Some(Service::Defender | Service::Endpoint) => endpoint::answer(world, call),
         Some(Service::CloudApps) => cloud_apps::answer(world, call),
+        Some(Service::Store) => cloud_apps::store_answer(world, call),
         Some(Service::Graph) => {
             Answer::json(404, &serde_json::json!({"error": {"code": "ResourceNotFound", "message": "Not played yet."}}))
         }

@@ -14,7 +14,6 @@ mod alert_writes;
 mod assertion;
 mod call;
 mod cloud_apps;
-mod cloud_filters;
 mod consent;
 mod content;
 mod endpoint;
@@ -39,6 +38,7 @@ mod world;
 mod xdr;
 
 pub use actions::Ending;
+pub use cloud_apps::{StreamShape, Uploaded};
 pub use examples::{Example, ExampleKind, examples, prepare};
 pub use faults::{Fault, IdTokenLie, Loss, Times};
 pub use hosts::Api;

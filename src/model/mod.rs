@@ -5,6 +5,7 @@ pub mod action;
 pub mod change;
 pub mod clock;
 pub mod cloud;
+pub mod cloud_apps;
 pub mod consent;
 pub mod entity;
 pub mod ids;

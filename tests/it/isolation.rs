@@ -63,6 +63,10 @@ const ROWS: &[(&str, &str)] = &[
     ),
     ("devices", "insert into devices (tenant_id, device_id, external_id, name, body, synced_at) values ($1, $1, '1', 'A device', '{}', now())"),
     ("device_reads", "insert into device_reads (tenant_id, next_due) values ($1, now())"),
+    (
+        "upload_parts",
+        "insert into upload_parts (tenant_id, change_id, part, bytes) values ($1, gen_random_uuid(), 0, '\\x00')",
+    ),
     ("daily_counts", "insert into daily_counts (tenant_id, day) values ($1, '2000-01-01')"),
 ];
 
