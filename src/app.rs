@@ -1,5 +1,6 @@
 //! What every handler can be given.
 
+pub mod cloud_apps;
 pub mod onboarding;
 pub mod questions;
 

@@ -53,6 +53,9 @@ use tower_http::trace::TraceLayer;
 /// The most a request may take, and the largest body of one that says nothing else.
 const TIME: Duration = Duration::from_secs(15);
 const BODY: usize = 64 * 1024;
+/// Requests that bring a large file, and the most they may take.
+const LONG: [&str; 2] = ["/tenants/{tenant}/cloud-apps/discovery/upload", "/api/v1/tenants/{id}/cloud-apps/discovery/uploads"];
+const LONG_TIME: Duration = Duration::from_mins(10);
 
 /// Every page behind the layers that guard it.
 pub fn router(state: AppState) -> Router {
@@ -110,5 +113,7 @@ fn panicked(cause: Box<dyn Any + Send>) -> Response {
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
-    tokio::time::timeout(TIME, next.run(request)).await.unwrap_or_else(|_| PageError::Busy.into_response())
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let time = if LONG.contains(&path) { LONG_TIME } else { TIME };
+    tokio::time::timeout(time, next.run(request)).await.unwrap_or_else(|_| PageError::Busy.into_response())
 }

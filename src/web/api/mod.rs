@@ -7,6 +7,7 @@ mod alerts;
 mod audit;
 mod bearer;
 mod changes;
+mod cloud_apps;
 mod coverage;
 mod incidents;
 mod invites;
@@ -85,6 +86,7 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(alerts::routes())
         .merge(lookups::routes())
         .merge(changes::routes())
+        .merge(cloud_apps::routes())
         .merge(audit::routes());
     OpenApiRouter::with_openapi(Description::openapi()).nest(BASE, calls)
 }
