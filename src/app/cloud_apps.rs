@@ -23,13 +23,7 @@ pub async fn intend(state: &AppState, scope: &Scope, by: &By, tenant: TenantId, 
     Ok(change)
 }
 
-async fn intend_as(
-    state: &AppState,
-    scope: &Scope,
-    by: &By,
-    (tenant, change): (TenantId, ChangeId),
-    new: &New<'_>,
-) -> Result<(), Refusal> {
+async fn intend_as(state: &AppState, scope: &Scope, by: &By, (tenant, change): (TenantId, ChangeId), new: &New<'_>) -> Result<(), Refusal> {
     let mut tx = state.db.begin(scope).await?;
     let found = tenants::get(&mut tx, tenant).await?.ok_or(Refusal::NoTenant)?;
     if !found.state.is_read() || found.needs_approval {

@@ -11,6 +11,7 @@ pub mod alerts;
 pub mod api;
 pub mod changes;
 pub mod chips;
+pub mod cloud_apps;
 pub mod coverage;
 pub mod error;
 pub mod evidence;
@@ -87,6 +88,7 @@ pub fn router(state: AppState) -> Router {
         .merge(tenants::routes())
         .merge(tenant::routes())
         .merge(changes::routes())
+        .merge(cloud_apps::routes())
         .merge(admin::routes())
         .fallback(|| async { PageError::NotFound })
         .method_not_allowed_fallback(|| async { PageError::MethodNotAllowed })

@@ -8,6 +8,7 @@ mod browser;
 mod cancelled;
 mod catalogue;
 mod cloud;
+mod cloud_apps;
 mod commands;
 mod configuration;
 mod consent;

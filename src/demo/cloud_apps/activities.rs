@@ -159,7 +159,8 @@ pub(super) fn get(world: &mut World, _: &Call, id: DirectoryId, activity: &str) 
 
 /// The table of the page names one parameter and its sample others: the sample's are taken. The sample's answer is a list.
 pub(super) fn feedback(world: &mut World, call: &Call, id: DirectoryId, activity: &str) -> Answer {
-    let known = parameters(call).and_then(|body| only(&body, &["feedbackValue", "feedbackText", "allowContact", "contactEmail"]).map(|()| body));
+    let known =
+        parameters(call).and_then(|body| only(&body, &["feedbackValue", "feedbackText", "allowContact", "contactEmail"]).map(|()| body));
     let body = match known {
         Ok(body) => body,
         Err(message) => return bad(&message),

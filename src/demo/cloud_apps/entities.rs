@@ -80,6 +80,7 @@ pub(super) fn tree(world: &mut World, _: &Call, id: DirectoryId, key: &str) -> A
         Err(refusal) => return refusal,
     };
     let account = |saas: i64, app: &str| json!({"id": row["email"], "saas": saas, "inst": 0, "appName": app, "displayName": row["displayName"], "accountType": 1});
-    let children = [account(20893, "Microsoft Exchange Online"), account(20892, "Microsoft SharePoint Online"), account(28375, "Microsoft Teams")];
+    let children =
+        [account(20893, "Microsoft Exchange Online"), account(20892, "Microsoft SharePoint Online"), account(28375, "Microsoft Teams")];
     Answer::json(200, &json!({"entity": row, "children": children}))
 }

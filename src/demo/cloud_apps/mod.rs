@@ -13,8 +13,8 @@ mod store;
 mod subnets;
 
 pub use discovery::StreamShape;
-pub use shelf::Uploaded;
 pub(super) use shelf::Shelf;
+pub use shelf::Uploaded;
 pub(super) use store::{answer as store_answer, is_store};
 
 use super::call::{Answer, Call};

@@ -85,7 +85,16 @@ impl Shelf {
             files: days,
         };
         let reports = vec![report("Firewall logs", 20), report("Defender-managed endpoints", 28)];
-        Self { rng, ranges, reports, pending: Vec::new(), uploaded: Vec::new(), feedback: Vec::new(), shape: StreamShape::default(), address: None }
+        Self {
+            rng,
+            ranges,
+            reports,
+            pending: Vec::new(),
+            uploaded: Vec::new(),
+            feedback: Vec::new(),
+            shape: StreamShape::default(),
+            address: None,
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use axum::http::{HeaderName, Method, header};
 const LARGEST: usize = 64 * 1024 * 1024;
 
 pub(in crate::demo) fn is_store(host: &str) -> bool {
-    host.strip_suffix(".blob.core.windows.net").is_some_and(|account| !account.is_empty() && account.bytes().all(|b| b.is_ascii_alphanumeric()))
+    host.strip_suffix(".blob.core.windows.net")
+        .is_some_and(|account| !account.is_empty() && account.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 fn refused(status: u16, code: &str) -> Answer {

@@ -76,7 +76,8 @@ fn range(body: &Map<String, Value>, id: &str, now: DateTime<Utc>) -> Result<Rang
     let name = body.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()).ok_or("name is required.")?;
     let category = body.get("category").and_then(Value::as_i64).filter(|n| (1..=6).contains(n)).ok_or("category must be from 1 to 6.")?;
     let texts = |name: &str| -> Result<Vec<String>, String> {
-        let list = body.get(name).map_or(Ok(&[][..]), |list| list.as_array().map(Vec::as_slice).ok_or(format!("{name} must be a list.")))?;
+        let list =
+            body.get(name).map_or(Ok(&[][..]), |list| list.as_array().map(Vec::as_slice).ok_or(format!("{name} must be a list.")))?;
         list.iter().map(|text| text.as_str().map(str::to_owned).ok_or(format!("{name} must hold strings."))).collect()
     };
     let subnets = texts("subnets")?;

@@ -111,7 +111,15 @@ impl<'a> Cast<'a> {
 
     /// Two letters.
     pub fn country_code(&self) -> &'static str {
-        let codes = [("Nigeria", "NG"), ("Albania", "AL"), ("Vietnam", "VN"), ("Romania", "RO"), ("Venezuela", "VE"), ("Kazakhstan", "KZ"), ("Indonesia", "ID")];
+        let codes = [
+            ("Nigeria", "NG"),
+            ("Albania", "AL"),
+            ("Vietnam", "VN"),
+            ("Romania", "RO"),
+            ("Venezuela", "VE"),
+            ("Kazakhstan", "KZ"),
+            ("Indonesia", "ID"),
+        ];
         codes.iter().find(|(country, _)| *country == self.country).map_or("LV", |(_, code)| code)
     }
 

@@ -283,4 +283,3 @@ fn access<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, 
     let named = value.as_array().and_then(|parts| parts.get(1)?.as_str()).or_else(|| value.as_str());
     Ok(named.map(|name| name.to_lowercase().replace('_', " ")).or_else(|| value.as_i64().map(|level| level.to_string())))
 }
-

@@ -61,15 +61,10 @@ impl Verdict {
     /// The reasons that may be given, by number. A true positive has none.
     pub const fn reasons(self) -> &'static [(i64, &'static str)] {
         match self {
-            Self::Benign => &[
-                (5, "Confirmed with the end user"),
-                (6, "Triggered by a test"),
-                (2, "The severity is lower in fact"),
-                (4, "Other"),
-            ],
-            Self::FalsePositive => {
-                &[(3, "Not accurate"), (0, "Not of interest"), (1, "Too many similar alerts"), (4, "Other")]
+            Self::Benign => {
+                &[(5, "Confirmed with the end user"), (6, "Triggered by a test"), (2, "The severity is lower in fact"), (4, "Other")]
             }
+            Self::FalsePositive => &[(3, "Not accurate"), (0, "Not of interest"), (1, "Too many similar alerts"), (4, "Other")],
             Self::TruePositive => &[],
         }
     }
@@ -186,8 +181,7 @@ impl ActivityFeedback {
     /// As it is sent.
     pub fn body(&self) -> Value {
         let contact = self.feedback.contact.as_deref();
-        let mut body =
-            json!({"feedbackValue": self.value, "feedbackText": self.feedback.text, "allowContact": contact.is_some()});
+        let mut body = json!({"feedbackValue": self.value, "feedbackText": self.feedback.text, "allowContact": contact.is_some()});
         if let Some(contact) = contact {
             body["contactEmail"] = json!(contact);
         }
@@ -208,10 +202,7 @@ mod tests {
         assert!(close(&["a"], Verdict::Benign, None).is_err());
         assert!(close(&["a"], Verdict::TruePositive, Some(4)).is_err());
         let zero = close(&["b", "a", "a"], Verdict::FalsePositive, Some(0)).unwrap();
-        assert_eq!(
-            zero.body(),
-            json!({"filters": {"id": {"eq": ["a", "b"]}}, "comment": "", "sendFeedback": false, "reasonId": 0})
-        );
+        assert_eq!(zero.body(), json!({"filters": {"id": {"eq": ["a", "b"]}}, "comment": "", "sendFeedback": false, "reasonId": 0}));
         assert!(close(&["a"], Verdict::TruePositive, None).unwrap().body().get("reasonId").is_none());
         let many: Vec<String> = (0..101).map(|n| n.to_string()).collect();
         assert!(Closing::new(many, Verdict::TruePositive, None, "", None).is_err());

@@ -14,7 +14,9 @@ pub use ranges::{CATEGORIES, Range, category_name};
 /// Whether a text can be Microsoft's id of one of these records: an alert's 24 digits, an activity's number with underscores, a key in base64.
 /// It only keeps nonsense out of addresses; that the record exists is Microsoft's to say.
 pub fn is_id(text: &str) -> bool {
-    (1..=512).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-+/=.:|".contains(c)) && text.contains(char::is_alphanumeric)
+    (1..=512).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-+/=.:|".contains(c))
+        && text.contains(char::is_alphanumeric)
 }
 
 /// An address of e-mail, as far as a form can tell.

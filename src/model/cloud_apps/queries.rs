@@ -50,9 +50,7 @@ impl ActivityQuery {
         }
         let time = match (self.since, self.until) {
             (Some(since), Some(until)) if since > until => return Err("The time ends before it begins."),
-            (Some(since), Some(until)) => {
-                Some(json!({"range": [{"start": since.timestamp_millis(), "end": until.timestamp_millis()}]}))
-            }
+            (Some(since), Some(until)) => Some(json!({"range": [{"start": since.timestamp_millis(), "end": until.timestamp_millis()}]})),
             (Some(since), None) => Some(json!({"gte": since.timestamp_millis()})),
             (None, Some(until)) => Some(json!({"lte": until.timestamp_millis()})),
             (None, None) => None,
@@ -129,7 +127,8 @@ mod tests {
     #[test]
     fn filters_are_the_documented_ones_and_two_times_are_one_range() {
         let at = |seconds| DateTime::from_timestamp(seconds, 0);
-        let query = ActivityQuery { user: " ann ".to_owned(), ip: "192.0.2.1".to_owned(), since: at(1), until: at(2), ..Default::default() };
+        let query =
+            ActivityQuery { user: " ann ".to_owned(), ip: "192.0.2.1".to_owned(), since: at(1), until: at(2), ..Default::default() };
         let filters = json!({"user.username": {"eq": ["ann"]}, "ip.address": {"eq": ["192.0.2.1"]}, "date": {"range": [{"start": 1000, "end": 2000}]}});
         assert_eq!(query.body().unwrap()["filters"], filters);
         assert!(ActivityQuery { ip: "x".to_owned(), ..Default::default() }.body().is_err());

@@ -54,8 +54,7 @@ impl Range {
         if let Err(why) = visible::line(organization, 200) {
             wrong.push(("organization", why.to_owned()));
         }
-        let tags: Vec<String> =
-            tags.split([',', '\n']).map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).take(50).collect();
+        let tags: Vec<String> = tags.split([',', '\n']).map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).take(50).collect();
         if tags.iter().any(|tag| visible::line(tag, 120).is_err()) {
             wrong.push(("tags", "A tag is one line of at most 120 characters.".to_owned()));
         }

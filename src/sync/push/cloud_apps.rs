@@ -7,6 +7,7 @@ mod upload;
 
 pub(super) use look::look;
 
+use super::look::FIRST as FIRST_LOOK;
 use super::outcome::plain;
 use super::{Errand, Reader};
 use crate::microsoft::operations::cloud_apps as operations;
@@ -16,7 +17,6 @@ use crate::model::{ChangeState, Product};
 use crate::store::changes::{self, Change, Outcome};
 use crate::store::quarantine::Kind;
 use crate::store::{Scoped, ingest, uploads};
-use super::look::FIRST as FIRST_LOOK;
 use crate::sync::rows::{Origin, Rows};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};

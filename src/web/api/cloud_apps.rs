@@ -143,7 +143,8 @@ async fn feedback(
     let feedback = Feedback { text: new.text, contact: new.contact_email.filter(|mail| !mail.is_empty()) };
     let request = ActivityFeedback::new(&new.value, feedback).map_err(|why| Problem::field("text", why))?.body();
     let subject = format!("Activity {activity}");
-    let new = New { operation: "cloud_apps.activities.feedback", args: &[&activity], subject: &subject, request: Some(request), comment: None };
+    let new =
+        New { operation: "cloud_apps.activities.feedback", args: &[&activity], subject: &subject, request: Some(request), comment: None };
     intend(&user, &state, tenant, &new).await
 }
 
@@ -198,7 +199,8 @@ async fn update_range(
         return Err(Problem::NotFound);
     }
     let range = new.check()?;
-    let new = New { operation: "cloud_apps.subnets.update", args: &[&id], subject: range.name(), request: Some(range.body()), comment: None };
+    let new =
+        New { operation: "cloud_apps.subnets.update", args: &[&id], subject: range.name(), request: Some(range.body()), comment: None };
     intend(&user, &state, tenant, &new).await
 }
 

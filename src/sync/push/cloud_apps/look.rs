@@ -33,7 +33,12 @@ enum Found {
 }
 
 /// Finds out, and notes it. Returns when to look again.
-pub(in crate::sync::push) async fn look(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<Utc>) -> anyhow::Result<Option<TimeDelta>> {
+pub(in crate::sync::push) async fn look(
+    reader: &Reader,
+    errand: &Errand,
+    change: &Change,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Option<TimeDelta>> {
     if change.looks >= LAST {
         return Ok(None);
     }
@@ -203,7 +208,13 @@ mod tests {
         let range: Subnet = serde_json::from_value(record).unwrap();
         let request = json!({"name": "n", "category": 1, "subnets": ["192.0.2.0/24"], "tags": ["t"]});
         assert!(is_as(&range, &request));
-        for (member, value) in [("name", json!("m")), ("category", json!(2)), ("subnets", json!(["192.0.2.0/25"])), ("tags", json!([])), ("organization", json!("o"))] {
+        for (member, value) in [
+            ("name", json!("m")),
+            ("category", json!(2)),
+            ("subnets", json!(["192.0.2.0/25"])),
+            ("tags", json!([])),
+            ("organization", json!("o")),
+        ] {
             let mut other = request.clone();
             other[member] = value;
             assert!(!is_as(&range, &other), "{member}");

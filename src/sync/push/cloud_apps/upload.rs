@@ -9,7 +9,12 @@ use crate::store::{Db, uploads};
 use chrono::{DateTime, Utc};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 
-pub(super) async fn send(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<Utc>) -> anyhow::Result<Result<String, CallError>> {
+pub(super) async fn send(
+    reader: &Reader,
+    errand: &Errand,
+    change: &Change,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Result<String, CallError>> {
     let Some(upload) = change.request.as_ref().and_then(Upload::read) else {
         return Ok(Err(CallError::NotConfigured("the upload was not written down whole")));
     };
