@@ -2,6 +2,7 @@
 
 use super::clouds;
 use super::error::{CallError, NetworkFault};
+use super::log_store::Store;
 use crate::config::Outbound;
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
@@ -130,16 +131,16 @@ impl Http {
     pub(super) async fn put(
         &self,
         url: &Url,
-        store: clouds::Store,
+        store: Store,
         (size, content): (u64, impl AsyncRead + Send + 'static),
     ) -> Result<(), CallError> {
-        let provider = if store == clouds::Store::Azure { "azure" } else { "aws" };
-        if clouds::Store::of(url, provider) != Some(store) {
+        let provider = if store == Store::Azure { "azure" } else { "aws" };
+        if Store::of(url, provider) != Some(store) {
             return Err(CallError::RefusedLink);
         }
         let body = reqwest::Body::wrap_stream(ReaderStream::with_capacity(content, 64 * 1024));
         let mut request = self.slow.put(self.place(url)).header(CONTENT_LENGTH, size).body(body);
-        if store == clouds::Store::Azure {
+        if store == Store::Azure {
             request = request.header("x-ms-blob-type", "BlockBlob");
         }
         let status = request.send().await.map_err(fault)?.status().as_u16();

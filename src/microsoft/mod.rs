@@ -15,6 +15,7 @@ mod error;
 mod http;
 mod id_token;
 mod lanes;
+mod log_store;
 mod lookup;
 pub mod machines;
 mod odata;

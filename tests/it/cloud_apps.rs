@@ -14,9 +14,8 @@ use watchfloor::sync::push::push;
 
 pub const EVERYTHING: [&str; 4] = ["Investigation.Read", "Investigation.Manage", "Discovery.Manage", "Settings.Manage"];
 
-/// A rig whose app asks for these permissions of Cloud Apps.
-pub async fn rig_with(permissions: &[&str]) -> Rig {
-    let mut rig = Rig::start().await;
+/// Registers the app with these permissions of Cloud Apps, and those of the other products.
+pub fn register(rig: &Rig, permissions: &[&str]) -> watchfloor::config::App {
     let mut config = app(&rig.secret);
     config.permissions.insert(Product::CloudApps, permissions.iter().map(|&name| name.to_owned()).collect());
     let roles = config.permissions.iter().flat_map(|(product, names)| names.iter().map(|name| (*product, name.clone()))).collect();
@@ -30,6 +29,13 @@ pub async fn rig_with(permissions: &[&str]) -> Rig {
         roles,
         home: None,
     });
+    config
+}
+
+/// A rig whose app asks for these permissions of Cloud Apps.
+pub async fn rig_with(permissions: &[&str]) -> Rig {
+    let mut rig = Rig::start().await;
+    let config = register(&rig, permissions);
     let now = rig.now();
     let client = Client::stand_in(rig.cloud.address(), &[config], now).unwrap().with_retry_delay(Duration::from_millis(1));
     rig.reader.microsoft = client;

@@ -120,8 +120,8 @@ impl World {
 
     /// The names and networks of a directory's ranges.
     pub fn ranges(&self, directory: DirectoryId) -> Vec<(String, Vec<String>)> {
-        let shelf = self.directories.get(&directory).map(|directory| &directory.shelf);
-        shelf.into_iter().flat_map(|shelf| &shelf.ranges).map(|range| (range.name.clone(), range.subnets.clone())).collect()
+        let found = self.directories.get(&directory);
+        found.into_iter().flat_map(|found| &found.shelf.ranges).map(|range| (range.name.clone(), range.subnets.clone())).collect()
     }
 
     /// How many activities feedback was given on, counted each time.

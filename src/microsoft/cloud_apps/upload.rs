@@ -4,8 +4,8 @@
 //! The address opens a store of Microsoft's for whoever knows it: it is used once, and neither logged nor stored.
 
 use super::CallError;
-use crate::microsoft::clouds::Store;
 use crate::microsoft::lanes::Watch;
+use crate::microsoft::log_store::Store;
 use crate::microsoft::operations::cloud_apps::{DISCOVERY_DONE, DISCOVERY_UPLOAD_URL};
 use crate::microsoft::request::Ask;
 use crate::microsoft::{Client, Target};
