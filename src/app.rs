@@ -3,6 +3,7 @@
 pub mod notices;
 pub mod budgets;
 pub mod hunts;
+pub mod cloud_apps;
 pub mod onboarding;
 pub mod questions;
 

@@ -1,5 +1,6 @@
 //! A request as the stand-in reads it, and what it answers.
 
+use super::cloud_apps;
 use super::hosts::{self, Api};
 use crate::model::DirectoryId;
 use axum::body::{Body, Bytes, HttpBody};
@@ -13,6 +14,8 @@ use std::time::Duration;
 
 /// No request to Microsoft is larger.
 const BODY_LIMIT: usize = 1 << 20;
+/// But for a log of cloud discovery.
+const LOG_LIMIT: usize = (64 << 20) + 1;
 
 /// One request, with the host it is meant for.
 pub(super) struct Call {
@@ -29,7 +32,6 @@ pub(super) struct Call {
 impl Call {
     pub async fn read(request: axum::extract::Request) -> Result<Self, Answer> {
         let (parts, body) = request.into_parts();
-        let body = axum::body::to_bytes(body, BODY_LIMIT).await.map_err(|_| Answer::text(413, "The body is too large."))?;
         let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let named = named.split(':').next().unwrap_or_default().to_ascii_lowercase();
         let path = parts.uri.path();
@@ -39,6 +41,8 @@ impl Call {
             let (first, rest) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
             if hosts::is_played(first) { (first.to_owned(), format!("/{rest}")) } else { (String::new(), path.to_owned()) }
         };
+        let limit = if cloud_apps::is_store(&host) { LOG_LIMIT } else { BODY_LIMIT };
+        let body = axum::body::to_bytes(body, limit).await.map_err(|_| Answer::text(413, "The body is too large."))?;
         let query = pairs(parts.uri.query().unwrap_or_default().as_bytes());
         Ok(Self { method: parts.method, host, path, query, headers: parts.headers, body })
     }

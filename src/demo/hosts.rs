@@ -37,6 +37,8 @@ enum Service {
     Defender,
     Endpoint,
     CloudApps,
+    /// Where logs of cloud discovery are put.
+    Store,
     Graph,
     /// Azure's endpoints on the machine itself.
     Machine,
@@ -59,6 +61,7 @@ fn service(host: &str) -> Option<Service> {
         | "api-gov.securitycenter.microsoft.us" => Service::Endpoint,
         "portal.cloudappsecurity.com" | "portal.cloudappsecuritygov.com" | "portal.cloudappsecurity.us" => Service::CloudApps,
         "graph.microsoft.com" | "graph.microsoft.us" | "dod-graph.microsoft.us" => Service::Graph,
+        host if cloud_apps::is_store(host) => Service::Store,
         "169.254.169.254" | "169.254.129.4" => Service::Machine,
         _ if host.ends_with(".vault.azure.net") || host.ends_with(".vault.usgovcloudapi.net") => Service::Vault,
         _ => return region(host).or_else(|| own_portal(host)),
@@ -95,6 +98,7 @@ pub(super) fn dispatch(world: &mut World, call: &Call) -> Answer {
         Some(Service::Defender) if call.path.starts_with("/api/incidents") => xdr::answer(world, call),
         Some(Service::Defender | Service::Endpoint) => endpoint::answer(world, call),
         Some(Service::CloudApps) => cloud_apps::answer(world, call),
+        Some(Service::Store) => cloud_apps::store_answer(world, call),
         Some(Service::Graph) => graph::answer(world, call),
         Some(Service::Machine) => azure::machine(world, call),
         Some(Service::Vault) => azure::vault(world, call),

@@ -99,7 +99,8 @@ impl Ledger {
         if self.requests.len() == REQUESTS_KEPT {
             self.requests.pop_front();
         }
-        let json = (!call.is_form() && !call.body.is_empty()).then(|| String::from_utf8_lossy(&call.body).into_owned());
+        let is_json = call.header(&header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/json"));
+        let json = (is_json && !call.body.is_empty()).then(|| without_address(&String::from_utf8_lossy(&call.body)));
         self.requests.push_back(Request {
             at,
             method: call.method.to_string(),
@@ -117,9 +118,20 @@ impl Ledger {
     }
 }
 
+/// The address of an upload opens a store for whoever knows it.
+fn without_address(body: &str) -> String {
+    match serde_json::from_str::<serde_json::Value>(body) {
+        Ok(mut json) if json.get("uploadUrl").is_some() => {
+            json["uploadUrl"] = "(redacted)".into();
+            json.to_string()
+        }
+        _ => body.to_owned(),
+    }
+}
+
 fn redacted(mut pairs: Vec<(String, String)>) -> Vec<(String, String)> {
     for (name, value) in &mut pairs {
-        if matches!(name.as_str(), "client_secret" | "client_assertion" | "code" | "code_verifier" | "refresh_token" | "password") {
+        if matches!(name.as_str(), "client_secret" | "client_assertion" | "code" | "code_verifier" | "refresh_token" | "password" | "sig") {
             "(redacted)".clone_into(value);
         }
     }

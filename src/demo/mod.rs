@@ -15,7 +15,6 @@ mod assertion;
 mod azure;
 mod call;
 mod cloud_apps;
-mod cloud_filters;
 mod consent;
 mod content;
 mod endpoint;
@@ -43,6 +42,7 @@ mod xdr;
 
 pub use actions::Ending;
 pub use azure::{Machine, VaultEntry};
+pub use cloud_apps::{StreamShape, Uploaded};
 pub use examples::{Example, ExampleKind, examples, prepare};
 pub use faults::{Fault, HostFault, IdTokenLie, Loss, Times};
 pub use graph::GraphManners;

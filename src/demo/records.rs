@@ -69,6 +69,7 @@ pub(super) struct CloudAlert {
     /// 0 open, 3 false positive, 4 benign, 5 true positive.
     pub resolution: i64,
     pub resolved: Option<DateTime<Utc>>,
+    pub comment: String,
     pub raw: Option<Value>,
 }
 
@@ -201,6 +202,7 @@ impl Records {
             status: 0,
             resolution: 0,
             resolved: None,
+            comment: String::new(),
             raw: None,
         };
         self.cloud_by_time.insert((at, id.clone()));

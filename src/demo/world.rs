@@ -2,6 +2,7 @@
 
 use super::actions::{Action, Ending};
 use super::azure::Azure;
+use super::cloud_apps::Shelf;
 use super::content::names::{Device, Person};
 use super::faults::{Faults, HostFault};
 use super::gate::Limits;
@@ -52,6 +53,8 @@ pub struct Directory {
     pub(super) actions: Vec<Action>,
     pub(super) next_ending: Option<Ending>,
     pub(super) investigations: Vec<serde_json::Value>,
+    /// What Cloud Apps keeps beside alerts.
+    pub(super) shelf: Shelf,
     /// Tokens with a lower number are no longer taken.
     pub(super) oldest_token: u64,
 }
@@ -88,6 +91,7 @@ impl Directory {
             actions: Vec::new(),
             next_ending: None,
             investigations: Vec::new(),
+            shelf: Shelf::new(domain),
             oldest_token: 0,
         }
     }

@@ -3,7 +3,7 @@
 use super::lanes::Watch;
 use super::operations::{Operation, Way};
 use super::request::Ask;
-use super::{CallError, Client, Target};
+use super::{CallError, Client, Target, cloud_apps};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
@@ -23,6 +23,9 @@ impl Client {
     ) -> Result<String, CallError> {
         if operation.way != Way::Write {
             return Err(CallError::NotConfigured("this operation changes nothing"));
+        }
+        if !cloud_apps::is_safe(operation, body) {
+            return Err(CallError::NotConfigured("a close must name its alerts: without ids Microsoft would close them all"));
         }
         let ask = Ask::new(self, target, app, operation, args)?;
         let ask = if let Some(body) = body { ask.json(body) } else { ask };

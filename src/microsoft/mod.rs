@@ -18,6 +18,7 @@ mod http;
 pub mod hunting;
 mod id_token;
 mod lanes;
+mod log_store;
 mod lookup;
 pub mod machines;
 mod odata;

@@ -6,6 +6,7 @@ pub mod adapter;
 pub mod change;
 pub mod clock;
 pub mod cloud;
+pub mod cloud_apps;
 pub mod consent;
 pub mod entity;
 pub mod hunt;

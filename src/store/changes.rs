@@ -191,6 +191,18 @@ pub async fn list(tx: &mut Scoped, tenant: TenantId, before: Option<ChangeId>, l
     .await
 }
 
+/// The latest changes that touch one object of Microsoft's, also one of several, newest first.
+pub async fn touching(tx: &mut Scoped, tenant: TenantId, object: &str, limit: i64) -> sqlx::Result<Vec<Change>> {
+    sqlx::query_as(
+        "select * from changes where tenant_id = $1 and args @> array[$2::text] order by created_at desc, change_id desc limit $3",
+    )
+    .bind(tenant)
+    .bind(object)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}
+
 /// How many changes of an operation a user has asked for since then, in every tenant of the transaction's scope.
 pub async fn asked_since(tx: &mut Scoped, by: &By, operation: &str, since: DateTime<Utc>) -> sqlx::Result<i64> {
     sqlx::query_scalar("select count(*) from changes where user_id = $1 and operation = $2 and created_at > $3")
@@ -199,6 +211,18 @@ pub async fn asked_since(tx: &mut Scoped, by: &By, operation: &str, since: DateT
         .bind(since)
         .fetch_one(&mut **tx)
         .await
+}
+
+/// The latest changes of a tenant whose operation begins so, newest first.
+pub async fn of_product(tx: &mut Scoped, tenant: TenantId, prefix: &str, limit: i64) -> sqlx::Result<Vec<Change>> {
+    sqlx::query_as(
+        "select * from changes where tenant_id = $1 and starts_with(operation, $2) order by created_at desc, change_id desc limit $3",
+    )
+    .bind(tenant)
+    .bind(prefix)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
 }
 
 /// Changes that have not ended, oldest first, for the plan to queue again. Needs an all-tenants transaction.

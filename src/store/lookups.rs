@@ -99,6 +99,29 @@ pub async fn latest(tx: &mut Scoped, tenant: TenantId, operation: &str, of: Opti
     .await
 }
 
+/// The latest question of this kind whose body holds what `about` holds: the activities of one alert, the categories of one report.
+pub async fn latest_about(tx: &mut Scoped, tenant: TenantId, operation: &str, about: &Value) -> sqlx::Result<Option<Lookup>> {
+    sqlx::query_as("select * from lookups where tenant_id = $1 and operation = $2 and request @> $3 order by asked_at desc limit 1")
+        .bind(tenant)
+        .bind(operation)
+        .bind(about)
+        .fetch_optional(&mut **tx)
+        .await
+}
+
+/// The latest answer of this kind that holds a text: the list in which one range stands.
+pub async fn latest_with(tx: &mut Scoped, tenant: TenantId, operation: &str, text: &str) -> sqlx::Result<Option<Lookup>> {
+    sqlx::query_as(
+        "select * from lookups where tenant_id = $1 and operation = $2 and state = 'answered' and position($3 in answer) > 0
+         order by asked_at desc limit 1",
+    )
+    .bind(tenant)
+    .bind(operation)
+    .bind(text)
+    .fetch_optional(&mut **tx)
+    .await
+}
+
 /// Forgets what is older than a week. Needs an all-tenants transaction.
 pub async fn forget(tx: &mut Scoped, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let done = sqlx::query("delete from lookups where asked_at < $1::timestamptz - interval '7 days'").bind(now).execute(&mut **tx).await?;

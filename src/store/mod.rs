@@ -51,6 +51,7 @@ pub mod sync_state;
 pub mod tenant_lists;
 pub mod tenants;
 pub mod tickets;
+pub mod uploads;
 pub mod usage;
 pub mod users;
 

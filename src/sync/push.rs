@@ -4,6 +4,7 @@
 //! is asked what became of it ([`look`]). The same when an answer is lost. Only what certainly was not sent (we were asked to wait, no
 //! connection, no token) goes back to `intended`.
 
+mod cloud_apps;
 mod endpoint;
 mod graph;
 mod look;
@@ -109,11 +110,16 @@ async fn give_up(mut tx: Scoped, change: &Change, reason: &'static str, now: Dat
 
 async fn send(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<Utc>) -> anyhow::Result<Option<TimeDelta>> {
     let args: Vec<&str> = change.args.iter().map(String::as_str).collect();
-    let call = reader.microsoft.change(&errand.target, &errand.app, errand.operation, &args, change.request.as_ref(), now);
+    let call = async {
+        anyhow::Ok(match cloud_apps::send(reader, errand, change, now).await? {
+            Some(answer) => answer,
+            None => reader.microsoft.change(&errand.target, &errand.app, errand.operation, &args, change.request.as_ref(), now).await,
+        })
+    };
     let answer = tokio::select! {
         biased;
         () = tokio::time::sleep(SEND_WITHIN.to_std().unwrap_or(Duration::ZERO)) => Err(CallError::Network(NetworkFault::Timeout)),
-        answer = call => answer,
+        answer = call => answer?,
     };
     let refused = match &answer {
         Err(error) if !error.may_have_acted() => Some(outcome::refused(reader, errand, change, error, now).await),
@@ -143,6 +149,9 @@ async fn send(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<U
         }
     };
     tx.commit().await?;
+    if cloud_apps::is_mine(change) {
+        cloud_apps::after(reader, errand, change, now).await?;
+    }
     Ok(next)
 }
 

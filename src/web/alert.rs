@@ -1,5 +1,6 @@
 //! One alert.
 
+use super::cloud_apps::alert_part::CloudPart;
 use super::error::PageError;
 use super::extract::{Id, User};
 use super::filters;
@@ -28,6 +29,7 @@ struct AlertPage {
     part: AlertPart,
     incident: Option<Incident>,
     link: Option<String>,
+    cloud: Option<CloudPart>,
     now: DateTime<Utc>,
 }
 
@@ -46,8 +48,9 @@ async fn detail(user: User, db: ScopedDb, Id(id): Id<AlertId>) -> Result<Page<Al
         Some(incident) => store::incidents::get(&mut tx, incident).await?,
         None => None,
     };
+    let originals: Vec<_> = originals.into_iter().map(|row| row.original).collect();
+    let cloud = CloudPart::of(&mut tx, &alert, &originals, now).await?;
     tx.commit().await?;
     let link = portal_link(alert.url.as_deref(), alert.directory_id);
-    let originals: Vec<_> = originals.into_iter().map(|row| row.original).collect();
-    Ok(Page(AlertPage { user, part: AlertPart::new(alert, &originals, now), incident, link, now }))
+    Ok(Page(AlertPage { user, part: AlertPart::new(alert, &originals, now), incident, link, cloud, now }))
 }

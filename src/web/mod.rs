@@ -11,6 +11,7 @@ pub mod alerts;
 pub mod api;
 pub mod changes;
 pub mod chips;
+pub mod cloud_apps;
 pub mod consent;
 pub mod coverage;
 pub mod error;
@@ -55,6 +56,9 @@ use tower_http::trace::TraceLayer;
 /// The most a request may take, and the largest body of one that says nothing else.
 const TIME: Duration = Duration::from_secs(15);
 const BODY: usize = 64 * 1024;
+/// Requests that bring a large file, and the most they may take.
+const LONG: [&str; 2] = ["/tenants/{tenant}/cloud-apps/discovery/upload", "/api/v1/tenants/{id}/cloud-apps/discovery/uploads"];
+const LONG_TIME: Duration = Duration::from_mins(10);
 
 /// Every page behind the layers that guard it.
 pub fn router(state: AppState) -> Router {
@@ -88,6 +92,7 @@ pub fn router(state: AppState) -> Router {
         .merge(changes::routes())
         .merge(consent::routes())
         .merge(hunting::routes())
+        .merge(cloud_apps::routes())
         .merge(admin::routes())
         .fallback(|| async { PageError::NotFound })
         .method_not_allowed_fallback(|| async { PageError::MethodNotAllowed })
@@ -114,5 +119,7 @@ fn panicked(cause: Box<dyn Any + Send>) -> Response {
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
-    tokio::time::timeout(TIME, next.run(request)).await.unwrap_or_else(|_| PageError::Busy.into_response())
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let time = if LONG.contains(&path) { LONG_TIME } else { TIME };
+    tokio::time::timeout(time, next.run(request)).await.unwrap_or_else(|_| PageError::Busy.into_response())
 }

@@ -78,6 +78,10 @@ const ROWS: &[(&str, &str)] = &[
         "insert into hunt_rows (tenant_id, hunt_id, piece, rows)
          select $1, coalesce((select hunt_id from hunt_tenants where tenant_id = $1 limit 1), gen_random_uuid()), 0, '[]'",
     ),
+    (
+        "upload_parts",
+        "insert into upload_parts (tenant_id, change_id, part, bytes) values ($1, gen_random_uuid(), 0, '\\x00')",
+    ),
     ("daily_counts", "insert into daily_counts (tenant_id, day) values ($1, '2000-01-01')"),
 ];
 

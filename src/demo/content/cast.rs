@@ -104,6 +104,25 @@ impl<'a> Cast<'a> {
         gaps.iter().fold(text.to_owned(), |text, (gap, value)| text.replace(gap, value))
     }
 
+    /// Where the stranger is.
+    pub const fn city(&self) -> &'static str {
+        self.city
+    }
+
+    /// Two letters.
+    pub fn country_code(&self) -> &'static str {
+        let codes = [
+            ("Nigeria", "NG"),
+            ("Albania", "AL"),
+            ("Vietnam", "VN"),
+            ("Romania", "RO"),
+            ("Venezuela", "VE"),
+            ("Kazakhstan", "KZ"),
+            ("Indonesia", "ID"),
+        ];
+        codes.iter().find(|(country, _)| *country == self.country).map_or("LV", |(_, code)| code)
+    }
+
     /// The device's short name.
     pub fn device_name(&self) -> &str {
         self.device.map_or("an unmanaged device", |device| device.dns_name.split('.').next().unwrap_or_default())

@@ -45,7 +45,7 @@ pub fn alert(directory: &Directory, alert: &CloudAlert) -> Value {
         "threatScore": 20 + rng.below(70),
         "timestamp": alert.at.timestamp_millis(),
         "title": title,
-        "comment": "",
+        "comment": alert.comment,
         "URL": format!("https://{label}.portal.cloudappsecurity.com/#/alerts/{}", alert.id),
     });
     if let Some(resolved) = alert.resolved {

@@ -41,6 +41,9 @@ pub(super) fn again(change: &Change, now: DateTime<Utc>) -> TimeDelta {
 /// Asks Microsoft what became of a change. Returns when to ask again.
 pub(super) async fn look(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<Utc>) -> anyhow::Result<Option<TimeDelta>> {
     let Some(sent_at) = change.sent_at else { return Ok(Some(FIRST)) }; // somebody else is just claiming it
+    if super::cloud_apps::is_mine(change) {
+        return super::cloud_apps::look(reader, errand, change, now).await;
+    }
     let seen = see(reader, errand, change, now).await;
     let mut tx = reader.db.tenant(change.tenant_id).await?;
     let age = now - sent_at;

@@ -53,6 +53,9 @@ pub(super) async fn answered(
     body: &str,
     now: DateTime<Utc>,
 ) -> anyhow::Result<Option<TimeDelta>> {
+    if super::cloud_apps::is_mine(change) {
+        return super::cloud_apps::answered(tx, change, body, now).await;
+    }
     let noted = match change.operation.as_str() {
         operation if operation.starts_with("endpoint.act.") => machine::answered(change, body, now),
         operation if operation.starts_with("graph.") => graph::answered(reader, tx, change, body).await?,

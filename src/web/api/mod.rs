@@ -7,6 +7,7 @@ mod alerts;
 mod audit;
 mod bearer;
 mod changes;
+mod cloud_apps;
 mod coverage;
 mod hunts;
 mod incidents;
@@ -91,6 +92,7 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(usage::routes())
         .merge(hunts::routes())
         .merge(saved_queries::routes())
+        .merge(cloud_apps::routes())
         .merge(audit::routes());
     OpenApiRouter::with_openapi(Description::openapi()).nest(BASE, calls)
 }

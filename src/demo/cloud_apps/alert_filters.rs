@@ -1,9 +1,10 @@
 //! The filters of the Cloud Apps alert list: the documented fields with the documented operators, and nothing else.
 
-use super::content::cloud::severity;
-use super::records::CloudAlert;
+use super::filters;
+use crate::demo::content::cloud::severity;
+use crate::demo::records::CloudAlert;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The documented fields, each with its operators.
 const FIELDS: &[(&str, &[&str])] = &[
@@ -32,21 +33,14 @@ pub(super) struct Filter {
     value: Value,
 }
 
-/// Reads the `filters` object; absent is none.
-pub(super) fn filters(object: Option<&Value>) -> Result<Vec<Filter>, String> {
-    let Some(object) = object else { return Ok(Vec::new()) };
-    let fields = object.as_object().ok_or("filters must be an object.")?;
+/// Reads the `filters` object.
+pub(super) fn filters(fields: &Map<String, Value>) -> Result<Vec<Filter>, String> {
     let mut filters = Vec::new();
-    for (name, operators) in fields {
-        let known = FIELDS.iter().find(|(field, _)| field == name);
-        let (field, allowed) = known.ok_or_else(|| format!("Unknown filter '{name}'."))?;
-        for (operator, value) in operators.as_object().ok_or_else(|| format!("The filter '{name}' must be an object."))? {
-            let known = allowed.iter().find(|allowed| *allowed == operator);
-            let operator = known.ok_or_else(|| format!("The filter '{name}' does not take '{operator}'."))?;
-            well_typed(field, operator, value)?;
-            filters.push(Filter { field, operator, value: value.clone() });
-        }
-    }
+    filters::each(fields, FIELDS, |field, operator, value| {
+        well_typed(field, operator, value)?;
+        filters.push(Filter { field, operator, value: value.clone() });
+        Ok(())
+    })?;
     Ok(filters)
 }
 
@@ -71,7 +65,7 @@ impl Filter {
             "read" => self.value == Value::Bool(alert.status > 0),
             "severity" => self.among(&Value::from(severity(alert.plan.severity))),
             "resolutionStatus" => self.among(&Value::from(alert.resolution)),
-            "id" => self.among(&Value::from(alert.id.as_str())),
+            "id" => self.among(&Value::from(alert.shown_id())),
             "source" => self.value == "built-in",
             // No alert of the stand-in is found by these.
             _ => self.operator == "neq",

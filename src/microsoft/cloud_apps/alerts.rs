@@ -1,65 +1,11 @@
-//! Defender for Cloud Apps: alerts.
-//!
-//! Shapes and limits: Microsoft's pages "Defender for Cloud Apps REST API" and "List alerts - Defender for Cloud Apps API". 30 calls a
-//! minute and tenant, at most 100 records a page. The sample JSON, not the field table, tells the types: ids are texts or numbers.
+//! Alerts, and what closing them answers.
 
-use super::lanes::Watch;
-use super::odata::Page;
-use super::operations::cloud_apps;
-use super::request::Ask;
-use super::{CallError, Client, Target, wire};
+use super::{integers, milliseconds};
+use crate::microsoft::wire;
+use crate::model::cloud_apps::Verdict;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer};
-use serde_json::json;
-use serde_json::value::RawValue;
-
-/// The documented largest page.
-pub const PAGE: u32 = 100;
-
-/// Which alerts. The API has no time of last update, so two questions replace one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloudAppsQuery {
-    /// Raised at or after this time.
-    CreatedSince(DateTime<Utc>),
-    /// Resolved at or after this time.
-    ResolvedSince(DateTime<Utc>),
-}
-
-impl Client {
-    /// One page of alerts, oldest first, so that new ones do not shift the pages. Ask again with `skip` grown by the number of records
-    /// received until `more` is false. The list is a POST that only reads, so it is retried like a GET.
-    pub async fn cloud_apps_alerts(
-        &self,
-        target: &Target,
-        app: &str,
-        query: CloudAppsQuery,
-        skip: u32,
-        now: DateTime<Utc>,
-    ) -> Result<Page, CallError> {
-        let filters = match query {
-            CloudAppsQuery::CreatedSince(time) => json!({"date": {"gte": time.timestamp_millis()}}),
-            CloudAppsQuery::ResolvedSince(time) => json!({"resolutionDate": {"gte": time.timestamp_millis()}}),
-        };
-        let body = json!({"filters": filters, "skip": skip, "limit": PAGE, "sortField": "date", "sortDirection": "asc"});
-        let ask = Ask::new(self, target, app, &cloud_apps::ALERTS_LIST, &[])?.json(&body);
-        envelope(&self.ask(&ask, &Watch::start(now)).await?)
-    }
-}
-
-/// The list's envelope. `total` is a floor at best, so only `hasNext` and the rows count.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope {
-    data: Vec<Box<RawValue>>,
-    has_next: bool,
-}
-
-pub(super) fn envelope(body: &str) -> Result<Page, CallError> {
-    let envelope: Envelope =
-        serde_json::from_str(body).map_err(|_| CallError::Unexpected("it is no list of Cloud Apps (data, hasNext)"))?;
-    let more = envelope.has_next && !envelope.data.is_empty();
-    Ok(Page { records: envelope.data, more })
-}
+use serde::Deserialize;
+use serde_json::Value;
 
 /// An alert as the API sends it. Only the id and the time are insisted on; unknown members are ignored.
 #[derive(Clone, Debug, Deserialize)]
@@ -132,12 +78,18 @@ pub struct Entity {
     pub policy_type: Option<String>,
 }
 
-fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
-    let time = wire::integer(deserializer)?.and_then(DateTime::from_timestamp_millis);
-    time.ok_or_else(|| serde::de::Error::custom("the timestamp is missing or no number of milliseconds"))
+/// What a call that closes answered. It comes with HTTP 200 whether anything was closed or not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Closed {
+    /// How many alerts were closed.
+    pub count: usize,
+    pub not_found: Vec<String>,
 }
 
-fn integers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(value.as_array().map(Vec::as_slice).unwrap_or_default().iter().filter_map(serde_json::Value::as_i64).collect())
+/// Reads the answer to a close. `None`: it does not say how many were closed.
+pub fn closed(verdict: Verdict, body: &str) -> Option<Closed> {
+    let body: Value = serde_json::from_str(body).ok()?;
+    let count = body.get(verdict.counted_as())?.as_u64().and_then(|count| usize::try_from(count).ok())?;
+    let not_found = body["alertsNotFound"].as_array().into_iter().flatten();
+    Some(Closed { count, not_found: not_found.filter_map(Value::as_str).map(str::to_owned).collect() })
 }
