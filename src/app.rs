@@ -1,9 +1,9 @@
 //! What every handler can be given.
 
-pub mod notices;
 pub mod budgets;
-pub mod hunts;
 pub mod cloud_apps;
+pub mod hunts;
+pub mod notices;
 pub mod onboarding;
 pub mod questions;
 

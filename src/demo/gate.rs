@@ -71,10 +71,6 @@ impl Limits {
 pub(super) fn refusal(api: Api, status: u16, code: &str, message: &str) -> Answer {
     match api {
         Api::DefenderXdr | Api::DefenderEndpoint => Answer::defender(status, code, message),
-        Api::Graph => {
-            let inner = json!({"request-id": uuid::Uuid::new_v4(), "date": "2026-01-01T00:00:00"});
-            Answer::json(status, &json!({"error": {"code": code, "message": message, "innerError": inner}}))
-        }
         Api::CloudApps => Answer::json(status, &json!({"detail": message})),
         Api::Graph => Answer::graph(status, code, message),
         Api::Token => Answer::json(status, &json!({"error": "temporarily_unavailable", "error_description": message})),

@@ -66,7 +66,7 @@ impl World {
                 alert.raw = Some(record);
                 holder.alerts.push(alert);
             }
-            Api::CloudApps | Api::Token | Api::Graph => {
+            Api::CloudApps | Api::Token => {
                 let id = records.add_cloud(scenario(0), &scenario(0).alerts[2], None, 0, 7, at);
                 if let Some(alert) = records.cloud.get_mut(&id) {
                     alert.raw = Some(record);

@@ -219,9 +219,9 @@ mod tests {
         Task { query: String::new(), api: HuntApi::Auto, timespan: None, tries, first_at: at(0) }
     }
 
-    fn outcome(verdict: Verdict) -> Option<HuntOutcome> {
+    fn outcome(verdict: &Verdict) -> Option<HuntOutcome> {
         match verdict {
-            Verdict::Over { outcome, .. } => Some(outcome),
+            Verdict::Over { outcome, .. } => Some(*outcome),
             Verdict::Again { .. } => None,
         }
     }
@@ -230,23 +230,23 @@ mod tests {
     fn microsofts_waits_are_kept_until_patience_ends() {
         let throttled = CallError::Throttled { retry_after: Some(Duration::from_secs(40)) };
         assert!(matches!(judge(&throttled, &task(1), at(1)), Verdict::Again { wait, .. } if wait == TimeDelta::seconds(40)));
-        assert_eq!(outcome(judge(&throttled, &task(9), at(60))), Some(HuntOutcome::Throttled));
+        assert_eq!(outcome(&judge(&throttled, &task(9), at(60))), Some(HuntOutcome::Throttled));
         let quota = CallError::Quota { retry_after: Duration::from_secs(600), told: "CPU".to_owned() };
         let Verdict::Again { wait, reason } = judge(&quota, &task(1), at(5)) else { panic!() };
         assert_eq!(wait, TimeDelta::seconds(601));
         assert!(reason.contains("CPU") && reason.contains("00:15 UTC"), "{reason}");
-        assert_eq!(outcome(judge(&quota, &task(5), at(55))), Some(HuntOutcome::Quota));
+        assert_eq!(outcome(&judge(&quota, &task(5), at(55))), Some(HuntOutcome::Quota));
     }
 
     #[test]
     fn what_may_pass_is_tried_three_times_and_a_time_out_is_not_repeated() {
         let broken = CallError::Network(NetworkFault::Broken);
-        assert_eq!(outcome(judge(&broken, &task(2), at(1))), None);
-        assert_eq!(outcome(judge(&broken, &task(3), at(1))), Some(HuntOutcome::Failed));
+        assert_eq!(outcome(&judge(&broken, &task(2), at(1))), None);
+        assert_eq!(outcome(&judge(&broken, &task(3), at(1))), Some(HuntOutcome::Failed));
         for slow in [CallError::Network(NetworkFault::Timeout), CallError::Server { status: 504 }] {
-            assert_eq!(outcome(judge(&slow, &task(1), at(1))), Some(HuntOutcome::TimeOut));
+            assert_eq!(outcome(&judge(&slow, &task(1), at(1))), Some(HuntOutcome::TimeOut));
         }
-        assert_eq!(outcome(judge(&CallError::Unexpected("x"), &task(1), at(1))), Some(HuntOutcome::Failed));
+        assert_eq!(outcome(&judge(&CallError::Unexpected("x"), &task(1), at(1))), Some(HuntOutcome::Failed));
     }
 
     #[test]

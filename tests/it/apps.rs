@@ -6,7 +6,8 @@ use watchfloor::config;
 use watchfloor::demo::{self, Credential};
 use watchfloor::model::{Cloud, Product};
 
-const APP_SECRET: &str = "stand-in-app-secret";
+/// Of every app.
+pub const APP_SECRET: &str = "stand-in-app-secret";
 
 /// An app as it is registered at Microsoft. The partner documents' link ends at a reply URL that is not ours.
 pub fn registration(app: &config::App) -> demo::App {

@@ -34,7 +34,6 @@ async fn portal() -> Portal {
     let mut config = app.state.config.app[0].clone();
     let everything = crate::cloud_apps::EVERYTHING.map(str::to_owned).to_vec();
     config.permissions.insert(Product::CloudApps, everything);
-    let secret = std::fs::read_to_string(config.client_secret_file.as_ref().unwrap()).unwrap();
     let (tenant, directory) = (app.tenant("Alder & Sons").await, DirectoryId(Uuid::new_v4()));
     {
         let mut world = app.stand_in.world();
@@ -42,7 +41,7 @@ async fn portal() -> Portal {
             client_id: app.client_id,
             name: "Watchfloor".to_owned(),
             publisher: "Watchers Ltd".to_owned(),
-            credentials: vec![Credential::Secret(secret, None)],
+            credentials: vec![Credential::Secret(crate::apps::APP_SECRET.to_owned(), None)],
             redirect_uris: vec![],
             roles: config.permissions.iter().flat_map(|(product, roles)| roles.iter().map(|role| (*product, role.clone()))).collect(),
             home: None,

@@ -184,7 +184,7 @@ async fn log(rig: &Rig, customer: Customer, content: &[u8], stream: &str, snapsh
 async fn a_log_reaches_cloud_discovery_whole_and_its_address_is_written_down_nowhere() {
     let rig = rig_with(&EVERYTHING).await;
     let customer = customer(&rig, "Alder").await;
-    let content: Vec<u8> = (0..3 * uploads::PART + 17).map(|n| (n % 251) as u8).collect();
+    let content: Vec<u8> = (0..=250).cycle().take(3 * uploads::PART + 17).collect();
     let done = log(&rig, customer, &content, "Proxy in October", true).await;
     let done = stands(&rig, customer, done).await;
     assert_eq!((done.state, done.reason.as_deref()), (ChangeState::Done, None));
@@ -240,12 +240,11 @@ async fn people_and_reading_together_never_pass_thirty_calls_in_a_minute() {
         }
         let new = lookups::New { operation: "cloud_apps.subnets.list", request: Some(words::everything()), ..Default::default() };
         let found = asked(&rig, customer, &new).await;
-        match found.state {
-            LookupState::Answered => answered += 1,
-            _ => {
-                assert!(found.reason.unwrap().contains("wait for"), "it says so");
-                waiting += 1;
-            }
+        if found.state == LookupState::Answered {
+            answered += 1;
+        } else {
+            assert!(found.reason.unwrap().contains("wait for"), "it says so");
+            waiting += 1;
         }
     }
     let requests = rig.cloud.world().ledger.requests_of(customer.directory, Api::CloudApps);

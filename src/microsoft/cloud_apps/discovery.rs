@@ -40,10 +40,9 @@ pub fn streams(body: &str) -> Option<Vec<(Stream, String)>> {
         Value::Array(list) => list.as_slice(),
         Value::Object(members) => match members.get("streams").or_else(|| members.get("data")) {
             Some(Value::Array(list)) => list.as_slice(),
-            Some(_) => return None,
             None if members.contains_key("displayName") => std::slice::from_ref(&body),
             None if members.is_empty() => &[],
-            None => return None,
+            _ => return None,
         },
         _ => return None,
     };

@@ -125,7 +125,7 @@ async fn alerts(reader: &Reader, errand: &Errand, ids: &[String], now: DateTime<
 }
 
 async fn store(reader: &Reader, errand: &Errand, change: &Change, records: &[String]) -> anyhow::Result<()> {
-    let origin = Origin { directory: errand.target.directory, cloud: errand.target.cloud };
+    let origin = Origin { directory: errand.target.directory, cloud: errand.target.cloud, api: Product::CloudApps };
     let mut rows = Rows::default();
     for record in records {
         rows.add(Product::CloudApps, Kind::Alert, origin, record);

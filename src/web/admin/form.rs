@@ -150,7 +150,21 @@ pub(super) fn known(config: &Config) -> Vec<(&str, Cloud)> {
 
 impl Fields {
     pub fn raw(self) -> Raw {
-        let Self { name, directory, domain, cloud, region, cloud_apps_host, apps, tags, group, contacts, notes, incident_api: _, version: _ } = self;
+        let Self {
+            name,
+            directory,
+            domain,
+            cloud,
+            region,
+            cloud_apps_host,
+            apps,
+            tags,
+            group,
+            contacts,
+            notes,
+            incident_api: _,
+            version: _,
+        } = self;
         Raw { name, directory, domain, cloud, region, cloud_apps_host, apps: Some(apps), tags, group, contacts, notes }
     }
 }

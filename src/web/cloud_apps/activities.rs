@@ -113,15 +113,14 @@ async fn find(
     Id(tenant): Id<TenantId>,
     Posted(_, find): Posted<Find>,
 ) -> Result<Redirect, PageError> {
-    let request = match find.after {
-        Some(after) => next_of(&state, &user, tenant, after, LIST).await?,
-        None => {
-            let last = NaiveTime::from_hms_milli_opt(23, 59, 59, 999).unwrap_or_default();
-            let (since, until) = (day(&find.since, NaiveTime::MIN)?, day(&find.until, last)?);
-            let (user, ip, action, alert, scan) = (find.who, find.ip, find.action, find.alert, find.scan == "yes");
-            let query = ActivityQuery { user, ip, action, alert, since, until, scan };
-            query.body().map_err(|why| PageError::BadRequest(why.into()))?
-        }
+    let request = if let Some(after) = find.after {
+        next_of(&state, &user, tenant, after, LIST).await?
+    } else {
+        let last = NaiveTime::from_hms_milli_opt(23, 59, 59, 999).unwrap_or_default();
+        let (since, until) = (day(&find.since, NaiveTime::MIN)?, day(&find.until, last)?);
+        let (user, ip, action, alert, scan) = (find.who, find.ip, find.action, find.alert, find.scan == "yes");
+        let query = ActivityQuery { user, ip, action, alert, since, until, scan };
+        query.body().map_err(|why| PageError::BadRequest(why.into()))?
     };
     let asked = ask(&state, &user, tenant, &New { operation: LIST, request: Some(request), ..New::default() }).await?;
     Ok(Redirect::to(&path(tenant, &format!("activities?answer={}", asked.lookup_id))))
