@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// Queries under way at a time in one process.
 const AT_A_TIME: usize = 4;
+/// How late a part that comes again is taken: after the beginnings of other hunts.
+const AGAIN: i16 = 20;
 /// Parts that one plan queues again at most.
 const PLANNED: i64 = 500;
 
@@ -30,8 +32,13 @@ impl Queue {
     /// Asks for a hunt in its tenants, at once. The first part of every hunt comes before the second part of any: a hunt over one tenant does
     /// not wait for one over 500. Asking twice is asking once.
     pub async fn hunt(&self, tx: &mut Scoped, hunt: HuntId, tenants: &[TenantId]) -> anyhow::Result<()> {
-        let jobs: Vec<(Hunt, JobSpec)> =
-            (0_i16..).zip(tenants).map(|(place, &tenant)| (Hunt { tenant, hunt }, spec(tenant, hunt, place, None))).collect();
+        // Hunts over the same tenants begin at different ones, so as not to wait for one another.
+        let first = hunt.0.as_bytes()[15];
+        let (rest, begin) = tenants.split_at(usize::from(first) % tenants.len().max(1));
+        let jobs: Vec<(Hunt, JobSpec)> = (0_i16..)
+            .zip(begin.iter().chain(rest))
+            .map(|(place, &tenant)| (Hunt { tenant, hunt }, spec(tenant, hunt, place, None)))
+            .collect();
         for jobs in jobs.chunks(500) {
             let jobs: Vec<(Hunt, &JobSpec)> = jobs.iter().map(|(job, spec)| (job.clone(), spec)).collect();
             self.utils.clone().with_executor(&mut **tx).add_jobs(&jobs).await?;
@@ -40,7 +47,7 @@ impl Queue {
     }
 
     async fn hunt_at(&self, tx: &mut Scoped, job: Hunt, at: DateTime<Utc>) -> anyhow::Result<()> {
-        let spec = spec(job.tenant, job.hunt, 0, Some(at));
+        let spec = spec(job.tenant, job.hunt, AGAIN, Some(at));
         self.utils.clone().with_executor(&mut **tx).add_job(job, spec).await?;
         Ok(())
     }
