@@ -175,7 +175,7 @@ fn app(name: &str, cloud: Cloud, permissions: BTreeMap<Product, Vec<String>>, se
         client_id: Uuid::new_v4(),
         credentials: vec![config::Credential::secret_file(secret)],
         consent: ConsentForm::V2,
-        optional: false,
+        optional: !name.starts_with("defender"),
         permissions,
     }
 }
