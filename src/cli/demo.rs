@@ -161,8 +161,9 @@ fn config(public_url: &Url, address: SocketAddr, secret: &Path) -> Config {
 }
 
 fn apps(secret: &Path) -> Vec<App> {
-    let read = |products: &[Product]| products.iter().map(|product| (*product, vec![permission(*product).to_owned()])).collect();
-    let named = |(product, names): &(Product, &[&str])| (*product, names.iter().map(|&name| name.to_owned()).collect());
+    let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let read = |products: &[Product]| products.iter().map(|product| (*product, names(permissions(*product)))).collect();
+    let named = |(product, list): &(Product, &[&str])| (*product, names(list));
     let readers = APPS.iter().map(|(name, cloud, products)| app(name, *cloud, read(products), secret));
     let more = MORE.iter().map(|(name, permissions)| app(name, Cloud::Commercial, permissions.iter().map(named).collect(), secret));
     readers.chain(more).collect()
@@ -180,12 +181,13 @@ fn app(name: &str, cloud: Cloud, permissions: BTreeMap<Product, Vec<String>>, se
     }
 }
 
-const fn permission(product: Product) -> &'static str {
+/// What reading a product needs.
+const fn permissions(product: Product) -> &'static [&'static str] {
     match product {
-        Product::DefenderXdr => "Incident.Read.All",
-        Product::DefenderEndpoint => "Alert.Read.All",
-        Product::CloudApps => "Investigation.Read",
-        Product::Graph => "SecurityIncident.Read.All",
+        Product::DefenderXdr => &["Incident.Read.All"],
+        Product::DefenderEndpoint => &["Alert.Read.All"],
+        Product::CloudApps => &["Investigation.Read"],
+        Product::Graph => &["SecurityIncident.Read.All", "SecurityAlert.Read.All"],
     }
 }
 

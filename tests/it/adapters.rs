@@ -37,7 +37,7 @@ async fn picture(rig: &Rig, customer: Customer) -> BTreeSet<String> {
     let sql = "select concat_ws('|', i.external_id, i.title, i.severity, i.severity_raw, i.status, i.status_raw, i.classification,
                    i.determination, i.assigned_to, i.tags, i.redirect_to, i.products, i.alert_count, i.resolved_at is null,
                    (select string_agg(concat_ws('~', a.title, a.product, a.severity_raw, a.status_raw, a.classification, a.determination,
-                        a.service_source, a.detection_source, a.category, a.assigned_to, a.mitre_techniques, a.device, a.account), ' / '
+                        a.service_source, a.detection_source, a.category, a.assigned_to, a.mitre_techniques, a.device), ' / '
                         order by a.title, a.product, a.created_at)
                     from alerts as a where a.incident_id = i.incident_id and a.product <> 'cloud_apps'))
                from incidents as i";

@@ -44,7 +44,9 @@ fn apps_of(config: &Config, example: &Example) -> (Vec<String>, Vec<Uuid>) {
     let is_more = |app: &&crate::config::App| super::MORE.iter().any(|(name, _)| *name == app.name);
     let fits = |app: &&crate::config::App| app.cloud == example.cloud && covers(&app.permissions.keys().copied().collect::<Vec<_>>());
     let reader = config.app.iter().filter(|app| !is_more(app)).filter(fits).min_by_key(|app| app.permissions.len());
-    let more = config.app.iter().filter(|app| is_more(app) && app.cloud == example.cloud && example.kind == ExampleKind::Healthy);
+    let has_all = |app: &&crate::config::App| app.permissions.keys().all(|product| example.products.contains(product));
+    let more = config.app.iter().filter(|app| is_more(app) && has_all(app) && app.cloud == example.cloud);
+    let more = more.filter(|_| example.kind == ExampleKind::Healthy);
     reader.into_iter().chain(more).map(|app| (app.name.clone(), app.client_id)).unzip()
 }
 
@@ -124,7 +126,7 @@ async fn once_granted(tx: &mut Scoped, example: &Example, tenant: &Tenant, now: 
             checked_at: Some(now),
             since: Some(now),
             settled: Some(Verdict::Works),
-            ..Permission::asked(app, product, super::permission(product))
+            ..Permission::asked(app, product, super::permissions(product)[0])
         };
         permissions::record(tx, id, &row).await?;
     }

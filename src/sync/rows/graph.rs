@@ -58,9 +58,13 @@ pub(super) fn alert(
     };
     let status_raw = words::of(words::STATUS, alert.status).unwrap_or_default();
     let severity_raw = words::of(words::SEVERITY, alert.severity).unwrap_or_default();
-    let user = alert.evidence.iter().find_map(|evidence| match evidence {
-        Evidence::User(user) => user.user_account.as_ref().and_then(|user| user.user_principal_name.clone().or(user.account_name.clone())),
-        _ => None,
+    let user = alert.evidence.iter().find_map(|evidence| {
+        let user = match evidence {
+            Evidence::User(user) => user.user_account.as_ref(),
+            Evidence::Mailbox(mailbox) => mailbox.user_account.as_ref(),
+            _ => None,
+        }?;
+        user.user_principal_name.clone().or_else(|| user.account_name.clone())
     });
     let device = alert.evidence.iter().find_map(|evidence| match evidence {
         Evidence::Device(device) => device.device_dns_name.clone(),
