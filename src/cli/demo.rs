@@ -72,6 +72,7 @@ const HUNT: Permissions = &[
 
 const RESPOND: Permissions = &[
     (Product::DefenderXdr, &["Incident.ReadWrite.All"]),
+    (Product::CloudApps, &["Investigation.Manage", "Discovery.Manage", "Settings.Manage"]),
     (
         Product::DefenderEndpoint,
         &[

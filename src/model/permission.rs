@@ -7,7 +7,14 @@ use super::Product;
 pub fn plain(product: Product, permission: &str) -> &'static str {
     match (product, permission) {
         (Product::CloudApps, "Investigation.Read") => "read alerts and activities of Defender for Cloud Apps",
-        (Product::CloudApps, "Investigation.Manage") => "read and close alerts of Defender for Cloud Apps",
+        (Product::CloudApps, "Investigation.Manage") => {
+            "read and close alerts of Defender for Cloud Apps, and change its ranges of IP addresses"
+        }
+        (Product::CloudApps, "Discovery.Manage") => {
+            "read which cloud apps are in use, upload logs for that, and close alerts of Defender for Cloud Apps"
+        }
+        (Product::CloudApps, "Settings.Read") => "read the ranges of IP addresses of Defender for Cloud Apps",
+        (Product::CloudApps, "Settings.Manage") => "change the ranges of IP addresses of Defender for Cloud Apps",
         (Product::CloudApps, "Discovery.Read") => "read which cloud apps are in use",
         (_, "Incident.Read.All" | "SecurityIncident.Read.All") => "read security incidents",
         (_, "Incident.ReadWrite.All" | "SecurityIncident.ReadWrite.All") => {

@@ -1,6 +1,8 @@
 //! What became of a change whose answer was lost, found out by reading.
 
-use super::{Errand, Reader, alerts, ids, operations, plain, store};
+use super::super::SEND_WITHIN;
+use super::super::look::LOST_AFTER;
+use super::{Errand, FIRST_LOOK, Reader, alerts, ids, operations, plain, store};
 use crate::microsoft::CallError;
 use crate::microsoft::cloud_apps::{self, Subnet};
 use crate::model::ChangeState;
@@ -39,6 +41,7 @@ pub(in crate::sync::push) async fn look(
     change: &Change,
     now: DateTime<Utc>,
 ) -> anyhow::Result<Option<TimeDelta>> {
+    let Some(sent_at) = change.sent_at else { return Ok(Some(FIRST_LOOK)) }; // somebody else is just claiming it
     if change.looks >= LAST {
         return Ok(None);
     }
@@ -47,7 +50,7 @@ pub(in crate::sync::push) async fn look(
         Err(CallError::Throttled { retry_after: Some(wait) }) => return Ok(Some(TimeDelta::from_std(wait).unwrap_or(PAUSE))),
         Err(error) if error.is_passing() => return Ok(Some(PAUSE)),
         Err(error) => {
-            unknown(reader, change, &error.reason()).await?;
+            unknown(reader, change, &error.reason(), now).await?;
             return Ok(Some(PAUSE));
         }
     };
@@ -55,12 +58,12 @@ pub(in crate::sync::push) async fn look(
         Found::Done(id) => note(reader, change, Outcome { external_id: id.as_deref(), ..plain(ChangeState::Done, None) }, now).await?,
         Found::Partly(reason) => note(reader, change, plain(ChangeState::Failed, Some(&reason)), now).await?,
         Found::Silence(reason) => {
-            unknown(reader, change, reason).await?;
+            unknown(reader, change, reason, now).await?;
             return Ok((change.operation == operations::DISCOVERY_DONE.name).then_some(PAUSE));
         }
-        Found::Nothing if change.looks + 1 < LOOKS => {
+        Found::Nothing if change.looks + 1 < LOOKS || now - sent_at < LOST_AFTER => {
             let reason = "Microsoft gave no answer; so far there is no trace of it.";
-            unknown(reader, change, reason).await?;
+            unknown(reader, change, reason, now).await?;
             return Ok(Some(PAUSE));
         }
         Found::Nothing => {
@@ -71,9 +74,10 @@ pub(in crate::sync::push) async fn look(
     Ok(None)
 }
 
-async fn unknown(reader: &Reader, change: &Change, reason: &str) -> anyhow::Result<()> {
+async fn unknown(reader: &Reader, change: &Change, reason: &str, now: DateTime<Utc>) -> anyhow::Result<()> {
     let mut tx = reader.db.tenant(change.tenant_id).await?;
-    changes::looked(&mut tx, change, reason, true, true).await?;
+    let over = change.sent_at.is_some_and(|sent_at| now - sent_at > SEND_WITHIN);
+    changes::looked(&mut tx, change, reason, true, over).await?;
     tx.commit().await?;
     Ok(())
 }
