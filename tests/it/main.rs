@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
 mod access;
+mod acting;
+mod acting_pages;
 mod adapter_choice;
 mod adapters;
 mod api;
