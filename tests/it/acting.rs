@@ -2,10 +2,10 @@
 
 use crate::engine::until;
 use crate::interrupted::worker_process;
-use crate::rig::{Customer, Rig, respond};
+use crate::responding::respond;
+use crate::rig::{Customer, Rig};
 use chrono::TimeDelta;
-use serde_json::{Value, json};
-use sqlx::ConnectOptions;
+use sqlx::{ConnectOptions, Executor};
 use std::time::Duration;
 use watchfloor::app::acting::{self, Act};
 use watchfloor::demo::{Api, Ending, Fault, Loss, Times};
@@ -13,19 +13,19 @@ use watchfloor::microsoft::Client;
 use watchfloor::model::action::Deed;
 use watchfloor::model::{ChangeId, ChangeState, UserId};
 use watchfloor::store::audit::{Actor, By};
-use watchfloor::store::changes::{self, Change, New};
+use watchfloor::store::changes::{self, Change};
 use watchfloor::store::devices;
 use watchfloor::sync::engine;
 use watchfloor::sync::push::push;
 
-const ENDPOINT: Api = Api::DefenderEndpoint;
+pub const ENDPOINT: Api = Api::DefenderEndpoint;
 
-fn ann() -> By {
+pub fn ann() -> By {
     By { actor: Actor::User(UserId::new(), "ann".to_owned()), ip: None }
 }
 
 /// The first device of a customer, read from Microsoft.
-async fn device(rig: &Rig, customer: Customer) -> devices::Device {
+pub async fn device(rig: &Rig, customer: Customer) -> devices::Device {
     watchfloor::sync::devices::read(&rig.reader, customer.tenant, rig.now()).await.unwrap();
     let mut tx = rig.db.web.tenant(customer.tenant).await.unwrap();
     devices::list(&mut tx, &devices::Filter::default(), None, 1).await.unwrap().remove(0)
@@ -50,13 +50,13 @@ async fn wanted(rig: &Rig, device: &devices::Device, deed: Deed) -> ChangeId {
     change
 }
 
-async fn change(rig: &Rig, customer: Customer, id: ChangeId) -> Change {
+pub async fn change(rig: &Rig, customer: Customer, id: ChangeId) -> Change {
     let mut tx = rig.db.web.tenant(customer.tenant).await.unwrap();
     changes::get(&mut tx, id).await.unwrap().unwrap()
 }
 
 /// Pushes until nothing more is to come; the clock goes on as the job asks.
-async fn pushed(rig: &Rig, customer: Customer, id: ChangeId) -> Change {
+pub async fn pushed(rig: &Rig, customer: Customer, id: ChangeId) -> Change {
     for _ in 0..60 {
         match push(&rig.reader, customer.tenant, id, rig.now()).await.unwrap() {
             Some(wait) => rig.pass(wait.num_seconds().max(1)),
@@ -188,7 +188,8 @@ async fn two_workers_at_once_and_a_connection_that_cannot_be_made_send_once() {
 
     rig.pass(120);
     let (good, now) = (rig.reader.microsoft.clone(), rig.now());
-    rig.reader.microsoft = Client::stand_in("127.0.0.1:1".parse().unwrap(), &[respond(&rig.secret)], now).unwrap();
+    rig.reader.microsoft =
+        Client::stand_in("127.0.0.1:1".parse().unwrap(), &[respond(&rig.secret)], now).unwrap().with_retry_delay(Duration::from_millis(1));
     let id = wanted(&rig, &device, Deed::Isolate).await;
     let wait = push(&rig.reader, customer.tenant, id, rig.now()).await.unwrap();
     assert!(wait.is_some() && change(&rig, customer, id).await.state == ChangeState::Intended);
@@ -212,9 +213,9 @@ async fn a_worker_killed_at_any_point_leaves_nothing_sent_twice() {
         let mut lock = None;
         match point {
             "before it is claimed" => {
-                let mut tx = rig.db.worker.tenant(customer.tenant).await.unwrap();
-                sqlx::query("select 1 from changes for update").execute(&mut *tx).await.unwrap();
-                lock = Some(tx);
+                let mut owner = rig.db.owner.connect().await.unwrap();
+                owner.execute("select set_config('app.all_tenants', 'on', false); begin; select 1 from changes for update").await.unwrap();
+                lock = Some(owner);
             }
             "between claiming and sending" => rig.fault(customer, Api::Token, Fault::Slow(long), Times::Forever),
             "while polling" => {}
@@ -245,114 +246,4 @@ async fn a_worker_killed_at_any_point_leaves_nothing_sent_twice() {
         let ended = pushed(&rig, customer, id).await;
         assert_eq!((ended.state, effective(&rig, customer, id)), (state, count), "{point}: {ended:?}");
     }
-}
-
-async fn update(rig: &Rig, customer: Customer, (operation, id): (&str, &str), request: Value) -> Change {
-    let change = acting::fresh();
-    let mut tx = rig.db.web.tenant(customer.tenant).await.unwrap();
-    let new = New { operation, args: &[id], subject: "An object", request: Some(request), comment: None };
-    acting::want(&mut tx, &rig.reader.queue, &ann(), customer.tenant, change, &new).await.unwrap();
-    tx.commit().await.unwrap();
-    pushed(rig, customer, change).await
-}
-
-#[tokio::test]
-async fn an_incident_is_changed_once_its_answer_is_stored_and_microsofts_words_are_shown() {
-    let rig = Rig::start().await;
-    let customer = rig.acting_customer("Fir").await;
-    rig.verify(customer, 3).await;
-    let incident = rig.cloud.world().add_incident(customer.directory, "One").unwrap().to_string();
-    let of = ("xdr.incidents.update", incident.as_str());
-    // The sample of Microsoft's page, as it stands there.
-    let sample: Value = serde_json::from_str(include_str!("../fixtures/xdr-incident-update-request.json")).unwrap();
-    assert_eq!(update(&rig, customer, of, sample.clone()).await.state, ChangeState::Done);
-    let stored = rig.text(customer, "select concat_ws(' ', status, assigned_to, classification, determination) from incidents").await;
-    assert_eq!(stored.as_deref(), Some("resolved secop2@contoso.com TruePositive Malware"));
-    for (fault, state) in [
-        (Fault::Acted(Loss::Cut), ChangeState::Done),
-        (Fault::Acted(Loss::Half), ChangeState::Done),
-        (Fault::Acted(Loss::Status(500)), ChangeState::Done),
-        (Fault::Cut, ChangeState::Lost),
-    ] {
-        rig.fault(customer, Api::DefenderXdr, fault, Times::Calls(1));
-        let comment = format!("note of {state} {} (ann)", rig.now());
-        let ended = update(&rig, customer, of, json!({"status": "InProgress", "comment": comment})).await;
-        assert_eq!(ended.state, state, "{:?}", ended.reason);
-        let begun = rig.cloud.world().ledger.requests_of(customer.directory, Api::DefenderXdr);
-        assert_eq!(begun.iter().filter(|call| call.json.as_ref().is_some_and(|body| body.contains(&comment))).count(), 1);
-    }
-    let wrong = update(&rig, customer, of, json!({"classification": "Nonsense"})).await;
-    assert!(wrong.state == ChangeState::Failed && wrong.reason.unwrap().contains("Allowed values"));
-    let wrong = update(&rig, customer, of, json!({"Status": "Resolved"})).await;
-    assert_eq!(wrong.state, ChangeState::Failed, "names are case-sensitive");
-}
-
-#[tokio::test]
-async fn alerts_are_changed_one_by_one_and_many_at_once_and_made_from_an_event() {
-    let rig = Rig::start().await;
-    let customer = rig.acting_customer("Gorse").await;
-    let device = device(&rig, customer).await;
-    rig.cloud.world().add_incident(customer.directory, "One").unwrap();
-    rig.cloud.world().add_incident(customer.directory, "Two").unwrap();
-    rig.verify(customer, 3).await;
-    rig.settle(customer).await;
-    let rows = rig.rows(customer, "select external_id from alerts where product = 'defender_endpoint' order by 1").await;
-    let ids: Vec<String> = rows.iter().map(|row| sqlx::Row::get(row, 0)).collect();
-    let sample: Value = serde_json::from_str(include_str!("../fixtures/mde-alert-update-request.json")).unwrap();
-    for fault in [None, Some(Fault::Acted(Loss::Cut))] {
-        if let Some(fault) = fault {
-            rig.fault(customer, ENDPOINT, fault, Times::Calls(1));
-        }
-        assert_eq!(update(&rig, customer, ("endpoint.alerts.update", &ids[0]), sample.clone()).await.state, ChangeState::Done);
-    }
-    assert_eq!(rig.count(customer, "alerts where status = 'resolved' and classification = 'FalsePositive'").await, 1);
-    for (fault, state) in
-        [(None, ChangeState::Done), (Some(Fault::Acted(Loss::Cut)), ChangeState::Done), (Some(Fault::Cut), ChangeState::Lost)]
-    {
-        if let Some(fault) = fault {
-            rig.fault(customer, ENDPOINT, fault, Times::Calls(1));
-        }
-        let mut body: Value = serde_json::from_str(include_str!("../fixtures/mde-alerts-batchupdate-request.json")).unwrap();
-        body["alertIds"] = json!(ids);
-        body["comment"] = json!(format!("batch at {}", rig.now()));
-        let ended = update(&rig, customer, ("endpoint.alerts.batch", "batch"), body).await;
-        assert_eq!(ended.state, state, "{:?}", ended.reason);
-        rig.pass(60);
-    }
-    let event = json!({"machineId": device.external_id, "severity": "Low", "title": "Found by hunting", "description": "x",
-        "recommendedAction": "Look", "eventTime": "2026-11-25T10:00:00Z", "reportId": "20776", "category": "Exploit"});
-    assert_eq!(update(&rig, customer, ("endpoint.alerts.create", "alert"), event).await.state, ChangeState::Done);
-    assert_eq!(rig.count(customer, "alerts where title = 'Found by hunting'").await, 1);
-}
-
-#[tokio::test]
-async fn devices_are_read_tagged_and_valued_and_those_that_are_gone_are_marked() {
-    let rig = Rig::start().await;
-    let customer = rig.acting_customer("Hazel").await;
-    let device = device(&rig, customer).await;
-    assert_eq!(rig.count(customer, "devices").await, 10);
-    for (fault, action, there) in
-        [(None, "Add", 1), (Some(Fault::Acted(Loss::Cut)), "Remove", 0), (Some(Fault::Acted(Loss::Cut)), "Add", 1)]
-    {
-        if let Some(fault) = fault {
-            rig.fault(customer, ENDPOINT, fault, Times::Calls(1));
-        }
-        let of = ("endpoint.machines.tags", device.external_id.as_str());
-        assert_eq!(update(&rig, customer, of, json!({"Value": "VIP", "Action": action})).await.state, ChangeState::Done);
-        assert_eq!(rig.count(customer, "devices where tags @> array['VIP']").await, there, "{action}");
-    }
-    let of = ("endpoint.machines.update", device.external_id.as_str());
-    assert_eq!(update(&rig, customer, of, json!({"deviceValue": "High"})).await.state, ChangeState::Done);
-    assert_eq!(rig.count(customer, "devices where value = 'High'").await, 1);
-    assert_eq!(update(&rig, customer, of, json!({"deviceValue": "Priceless"})).await.state, ChangeState::Failed);
-    // A 404 is an empty list.
-    rig.pass(60);
-    rig.cloud.world().directory_mut(customer.directory).unwrap().forget_devices();
-    watchfloor::sync::devices::read(&rig.reader, customer.tenant, rig.now()).await.unwrap();
-    assert_eq!(rig.count(customer, "devices where gone_at is not null").await, 10);
-    assert_eq!(rig.count(customer, "device_reads where read_at is not null and failing_since is null").await, 1);
-    // A failing reading keeps what is known and says so.
-    rig.fault(customer, ENDPOINT, Fault::Forbidden, Times::Calls(1));
-    watchfloor::sync::devices::read(&rig.reader, customer.tenant, rig.now()).await.unwrap();
-    assert_eq!(rig.count(customer, "device_reads where reason like '%permission is missing%'").await, 1);
 }

@@ -1,7 +1,8 @@
 //! Readings that end in the middle: by order, by a lost lease, by a killed process.
 
 use crate::engine::until;
-use crate::rig::{Rig, app, respond};
+use crate::responding::respond;
+use crate::rig::{Rig, app};
 use sqlx::ConnectOptions;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;

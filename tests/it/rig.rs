@@ -71,28 +71,6 @@ pub fn graph_app(secret: &Path) -> config::App {
     config::App { name: "graph".to_owned(), client_id: GRAPH_ID, permissions: [(Product::Graph, names)].into(), ..app(secret) }
 }
 
-pub const RESPOND_ID: Uuid = Uuid::from_u128(0x1111_aaaa_2222_bbbb_3333_cccc_4444_0001);
-
-/// The app for what changes something, which only some customers consent to.
-pub fn respond(secret: &Path) -> config::App {
-    let list = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-    let endpoint = [
-        "Alert.ReadWrite.All",
-        "Machine.ReadWrite.All",
-        "Machine.Isolate",
-        "Machine.Scan",
-        "Machine.CollectForensics",
-        "Machine.RestrictExecution",
-        "Machine.StopAndQuarantine",
-        "Machine.LiveResponse",
-        "Machine.Offboard",
-        "User.Read.All",
-        "Ti.ReadWrite",
-    ];
-    let permissions = [(Product::DefenderXdr, list(&["Incident.ReadWrite.All"])), (Product::DefenderEndpoint, list(&endpoint))];
-    config::App { name: "respond".to_owned(), client_id: RESPOND_ID, permissions: permissions.into(), ..app(secret) }
-}
-
 fn register(world: &mut World, app: &config::App) {
     let roles = app.permissions.iter().flat_map(|(product, names)| names.iter().map(|name| (*product, name.clone()))).collect();
     world.register_app(App {
@@ -119,7 +97,7 @@ impl Rig {
         for (product, names) in more {
             app.permissions.entry(*product).or_default().extend(names.iter().map(|&name| name.to_owned()));
         }
-        let apps = [app, graph_app(&secret), respond(&secret)];
+        let apps = [app, graph_app(&secret), crate::responding::respond(&secret)];
         let mut world = World::new(7);
         for app in &apps {
             register(&mut world, app);
@@ -150,17 +128,6 @@ impl Rig {
             .execute(&mut *tx)
             .await
             .unwrap();
-        tx.commit().await.unwrap();
-        customer
-    }
-
-    /// A tenant that lets us act, and that nothing has been read of.
-    pub async fn acting_customer(&self, name: &str) -> Customer {
-        let customer = self.customer(name).await;
-        self.cloud.world().grant(customer.directory, RESPOND_ID);
-        let mut tx = self.db.web.tenant(customer.tenant).await.unwrap();
-        let text = "update tenants set apps = array['defender', 'respond'], state = 'active' where tenant_id = $1";
-        sqlx::query(text).bind(customer.tenant).execute(&mut *tx).await.unwrap();
         tx.commit().await.unwrap();
         customer
     }
