@@ -1,11 +1,14 @@
 //! What every handler can be given.
 
+pub mod acting;
 pub mod budgets;
 pub mod cloud_apps;
+pub mod collected;
 pub mod hunts;
 pub mod notices;
 pub mod onboarding;
 pub mod questions;
+pub mod triage;
 
 use crate::auth::passwords::Hasher;
 use crate::config::Config;

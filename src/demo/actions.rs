@@ -7,7 +7,7 @@ use super::content::{stamp, to_ticks};
 use super::gate::{self, Operation};
 use super::hosts::Api;
 use super::machines::members;
-use super::world::{Directory, World};
+use super::world::World;
 use crate::model::DirectoryId;
 use axum::http::Method;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -274,42 +274,4 @@ fn cancel(world: &mut World, call: &Call, id: &str, directory: DirectoryId, role
     action.cancelled = Some((now, comment.to_owned()));
     let row = action.show(now);
     Answer::json(200, &row)
-}
-
-impl World {
-    /// How the next action in a directory is to end.
-    pub fn end_next_action(&mut self, directory: DirectoryId, ending: Ending) {
-        if let Some(dir) = self.directories.get_mut(&directory) {
-            dir.next_ending = Some(ending);
-        }
-    }
-
-    /// The comments of every action that was really begun, oldest first.
-    pub fn actions_begun(&self, directory: DirectoryId) -> Vec<String> {
-        self.directories
-            .get(&directory)
-            .map(|dir: &Directory| dir.actions.iter().map(|action| action.comment.clone()).collect())
-            .unwrap_or_default()
-    }
-
-    /// An action of somebody else's, begun now.
-    pub fn act(&mut self, directory: DirectoryId, machine: &str, kind: &'static str) {
-        let (now, guid) = (self.now(), self.rng.guid());
-        let Some(dir) = self.directories.get_mut(&directory) else { return };
-        let Some(device) = dir.devices.iter().find(|device| device.id == machine).cloned() else { return };
-        dir.actions.push(Action {
-            id: guid.to_string(),
-            kind,
-            scope: None,
-            machine: device.id,
-            name: device.dns_name,
-            comment: "Looks odd".to_owned(),
-            requestor: format!("admin@{}", dir.domains.first().map_or("", String::as_str)),
-            sha1: None,
-            commands: Vec::new(),
-            created: now,
-            ending: Ending::Succeeded,
-            cancelled: None,
-        });
-    }
 }

@@ -8,6 +8,7 @@
 //! The first path segment is the host that is played: `https://HOST/path` is found at `http://127.0.0.1:PORT/HOST/path`. A
 //! request whose `Host` header already names a host of Microsoft's (a TLS proxy stands in front) is understood as well.
 
+mod acted;
 mod actions;
 mod actions_list;
 mod alert_writes;

@@ -62,11 +62,6 @@ impl Deed {
         matches!(self, Self::Isolate | Self::IsolateSelective | Self::Restrict | Self::Quarantine | Self::LiveResponse | Self::Offboard)
     }
 
-    /// Whether it cuts a device off: such actions are limited per user.
-    pub const fn is_isolation(self) -> bool {
-        matches!(self, Self::Isolate | Self::IsolateSelective)
-    }
-
     /// The name of the operation of Microsoft's.
     pub const fn operation(self) -> &'static str {
         match self {

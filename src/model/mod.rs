@@ -18,6 +18,7 @@ pub mod places;
 pub mod product;
 pub mod registration;
 pub mod tenant;
+pub mod verdict;
 pub mod visible;
 pub(crate) mod words;
 

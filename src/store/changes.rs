@@ -225,6 +225,15 @@ pub async fn of_product(tx: &mut Scoped, tenant: TenantId, prefix: &str, limit: 
     .await
 }
 
+/// Lets one transaction of a user count at a time; the others wait for its end.
+pub async fn one_at_a_time(tx: &mut Scoped, by: &By) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('acting ' || coalesce($1::text, ''), 0))")
+        .bind(by.user())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// Changes that have not ended, oldest first, for the plan to queue again. Needs an all-tenants transaction.
 pub async fn open(tx: &mut Scoped, limit: i64) -> sqlx::Result<Vec<(TenantId, ChangeId)>> {
     sqlx::query_as(

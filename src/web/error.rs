@@ -18,6 +18,8 @@ pub enum PageError {
     BadRequest(Cow<'static, str>),
     /// What has changed meanwhile, for the visitor.
     Conflict(Cow<'static, str>),
+    /// More than one person may in a while, for the visitor.
+    TooMany(Cow<'static, str>),
     /// Too much at once: try again.
     Busy,
     Internal(anyhow::Error),
@@ -52,6 +54,7 @@ impl IntoResponse for PageError {
                 (StatusCode::METHOD_NOT_ALLOWED, "Not possible", Cow::from("This address does not take that kind of request."))
             }
             Self::BadRequest(message) => (StatusCode::BAD_REQUEST, "That did not work", message),
+            Self::TooMany(message) => (StatusCode::TOO_MANY_REQUESTS, "Too many", message),
             Self::Conflict(message) => (StatusCode::CONFLICT, "It has changed meanwhile", message),
             Self::Busy => (
                 StatusCode::TOO_MANY_REQUESTS,

@@ -1,5 +1,6 @@
 //! One incident.
 
+use super::changes::Line;
 use super::error::PageError;
 use super::evidence::{self, Proof};
 use super::extract::{Id, User};
@@ -8,8 +9,8 @@ use super::originals::{OriginalText, portal_link};
 use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::{self, When};
-use crate::app::AppState;
-use crate::model::{AlertId, IncidentId, Scope, Severity, Status, clock};
+use crate::app::{AppState, acting};
+use crate::model::{AlertId, ChangeId, IncidentId, Scope, Severity, Status, clock};
 use crate::store;
 use crate::store::alerts::{Alert, AlertOriginal};
 use crate::store::incidents::{Incident, IncidentEvent, Sighting};
@@ -38,10 +39,27 @@ struct IncidentPage {
     timeline: Vec<Moment>,
     originals: Vec<OriginalText>,
     link: Option<String>,
+    /// What was changed from here lately.
+    lines: Vec<Line>,
+    change: ChangeId,
     now: DateTime<Utc>,
 }
 
 impl IncidentPage {
+    /// Whether the reader may change it from here.
+    fn can_change(&self) -> bool {
+        self.user.is_analyst() && self.incident.product == "defender_xdr" && self.incident.status != Status::Redirected
+    }
+
+    fn path(&self) -> String {
+        format!("/incidents/{}", self.incident.incident_id)
+    }
+
+    fn verdict(&self) -> String {
+        let words = [&self.incident.classification, &self.incident.determination];
+        words.into_iter().flatten().map(|word| show::words(word)).collect::<Vec<_>>().join(", ")
+    }
+
     fn when(&self, at: &DateTime<Utc>) -> When {
         When::new(*at, self.now)
     }
@@ -118,7 +136,9 @@ async fn detail(user: User, db: ScopedDb, Id(id): Id<IncidentId>) -> Result<Page
         Scope::Tenants(tenants) => Some(tenants.as_slice()),
     };
     let sightings = store::incidents::sightings(&mut tx, scope, id, names).await?;
+    let changed = store::changes::recent(&mut tx, tenant, Some(&incident.external_id), 50).await?;
     tx.commit().await?;
+    let changed = changed.into_iter().filter(|change| change.operation.contains(".incidents.")).take(5);
     let entities = incident
         .entities
         .iter()
@@ -129,6 +149,8 @@ async fn detail(user: User, db: ScopedDb, Id(id): Id<IncidentId>) -> Result<Page
         timeline: timeline(&events, &alerts),
         alerts: parts(alerts, alert_originals, now),
         originals: originals.iter().map(|original| OriginalText::new(original, now)).collect(),
+        lines: changed.map(|change| Line::new(change, now)).collect(),
+        change: acting::fresh(),
         link: portal_link(incident.url.as_deref(), incident.directory_id),
         user,
         incident,

@@ -5,6 +5,7 @@
 //! [`extract::Id`] for ids in paths, [`extract::Posted`] for forms, [`scope::ScopedDb`] for data.
 
 pub mod account;
+pub mod acting;
 pub mod admin;
 pub mod alert;
 pub mod alerts;
@@ -14,6 +15,8 @@ pub mod chips;
 pub mod cloud_apps;
 pub mod consent;
 pub mod coverage;
+pub mod device;
+pub mod devices;
 pub mod error;
 pub mod evidence;
 pub mod extract;
@@ -93,6 +96,9 @@ pub fn router(state: AppState) -> Router {
         .merge(consent::routes())
         .merge(hunting::routes())
         .merge(cloud_apps::routes())
+        .merge(acting::routes())
+        .merge(devices::routes())
+        .merge(device::routes())
         .merge(admin::routes())
         .fallback(|| async { PageError::NotFound })
         .method_not_allowed_fallback(|| async { PageError::MethodNotAllowed })

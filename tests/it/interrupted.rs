@@ -1,6 +1,7 @@
 //! Readings that end in the middle: by order, by a lost lease, by a killed process.
 
 use crate::engine::until;
+use crate::responding::respond;
 use crate::rig::{Rig, app};
 use sqlx::ConnectOptions;
 use std::process::{Child, Command, Stdio};
@@ -87,7 +88,7 @@ async fn a_first_reading_that_breaks_off_goes_on_where_it_was() {
 /// What tells the child process that it is a worker, and of which rig: database, stand-in, secret file.
 const CHILD: &str = "WATCHFLOOR_TEST_WORKER";
 
-fn worker_process(rig: &Rig) -> Child {
+pub fn worker_process(rig: &Rig) -> Child {
     let what = format!("{}\n{}\n{}", rig.db.owner.to_url_lossy(), rig.cloud.address(), rig.secret.display());
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "interrupted::a_process_that_is_told_to_work_works_until_it_is_killed", "--nocapture"]);
@@ -100,7 +101,7 @@ async fn a_process_that_is_told_to_work_works_until_it_is_killed() {
     let Ok(what) = std::env::var(CHILD) else { return };
     let [url, address, secret] = what.split('\n').collect::<Vec<_>>().try_into().unwrap();
     let db = Db::connect(url.parse().unwrap(), DbRole::Worker, 6).await.unwrap();
-    let microsoft = Client::stand_in(address.parse().unwrap(), &[app(secret.as_ref())], now()).unwrap();
+    let microsoft = Client::stand_in(address.parse().unwrap(), &[app(secret.as_ref()), respond(secret.as_ref())], now()).unwrap();
     engine::run(db, microsoft, watchfloor::config::Sync::default(), tokio_util::sync::CancellationToken::new()).await.unwrap();
 }
 

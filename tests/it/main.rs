@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
 mod access;
+mod acting;
+mod acting_pages;
 mod adapter_choice;
 mod adapters;
 mod api;
@@ -11,6 +13,7 @@ mod apps;
 mod browser;
 mod cancelled;
 mod catalogue;
+mod changing;
 mod cloud;
 mod cloud_apps;
 mod cloud_apps_pages;
@@ -57,6 +60,7 @@ mod purge;
 mod reconsent;
 mod regions;
 mod registry;
+mod responding;
 mod rig;
 mod rounds;
 mod shares;

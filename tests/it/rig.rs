@@ -97,7 +97,7 @@ impl Rig {
         for (product, names) in more {
             app.permissions.entry(*product).or_default().extend(names.iter().map(|&name| name.to_owned()));
         }
-        let apps = [app, graph_app(&secret)];
+        let apps = [app, graph_app(&secret), crate::responding::respond(&secret)];
         let mut world = World::new(7);
         for app in &apps {
             register(&mut world, app);

@@ -3,12 +3,14 @@
 //! To add a call: a handler with `#[utoipa::path]` in the file of its group, and its name in that file's `routes()`. Its first
 //! argument is `Bearer`, so that it cannot be reached without a token; `tests/it/api.rs` visits every described call without one.
 
+mod acting;
 mod alerts;
 mod audit;
 mod bearer;
 mod changes;
 mod cloud_apps;
 mod coverage;
+mod devices;
 mod hunts;
 mod incidents;
 mod invites;
@@ -93,6 +95,8 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(hunts::routes())
         .merge(saved_queries::routes())
         .merge(cloud_apps::routes())
+        .merge(acting::routes())
+        .merge(devices::routes())
         .merge(audit::routes());
     OpenApiRouter::with_openapi(Description::openapi()).nest(BASE, calls)
 }

@@ -16,6 +16,8 @@ pub enum Problem {
     MethodNotAllowed,
     /// The request contradicts what stands in the registry.
     Conflict(String),
+    /// More than one person may in a while.
+    TooMany(String),
     /// Fields are wrong.
     Invalid(Vec<FieldError>),
     /// The body or the query is not of the call's form.
@@ -80,6 +82,7 @@ impl IntoResponse for Problem {
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Not possible", "This address does not take that method.".to_owned())
             }
+            Self::TooMany(detail) => (StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many", detail),
             Self::Conflict(detail) => (StatusCode::CONFLICT, "conflict", "Conflict", detail),
             Self::BadRequest(detail) => (StatusCode::BAD_REQUEST, "bad-request", "The request cannot be read", detail),
             Self::Invalid(fields) => {

@@ -1,0 +1,138 @@
+//! Changing things from a page: who may, for which tenant, how often, and that a form sent twice is one change.
+
+use crate::app::TestApp;
+use axum::http::StatusCode;
+use watchfloor::model::{DeviceId, Role, TenantId, clock};
+use watchfloor::store::devices::{self, Row};
+
+/// A device of a tenant, as the reading job stores it.
+async fn device(app: &TestApp, tenant: TenantId, name: &str) -> DeviceId {
+    let row = Row {
+        external_id: format!("id-of-{name}"),
+        name: name.to_owned(),
+        health: Some("Active".to_owned()),
+        risk: Some("High".to_owned()),
+        exposure: None,
+        value: None,
+        onboarding: None,
+        os: Some("Windows11".to_owned()),
+        os_version: None,
+        device_group: None,
+        last_ip: None,
+        external_ip: None,
+        aad_id: None,
+        tags: vec!["VIP".to_owned()],
+        first_seen: None,
+        last_seen: Some(clock::now()),
+        body: "{}".to_owned(),
+    };
+    let mut tx = app.db.worker.tenant(tenant).await.unwrap();
+    devices::store(&mut tx, tenant, &[row], clock::now()).await.unwrap();
+    let id = devices::find_named(&mut tx, tenant, name).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
+    id
+}
+
+async fn changes(app: &TestApp, tenant: TenantId) -> Vec<(String, String)> {
+    let mut tx = app.db.web.tenant(tenant).await.unwrap();
+    sqlx::query_as("select operation, state from changes order by created_at").fetch_all(&mut *tx).await.unwrap()
+}
+
+fn form<'a>(change: &'a str, deed: &'a str) -> [(&'a str, &'a str); 3] {
+    [("change", change), ("deed", deed), ("comment", "Because of alert 1234")]
+}
+
+#[tokio::test]
+async fn another_tenants_device_is_no_device_and_only_a_lead_acts() {
+    let app = TestApp::start().await;
+    let (own, foreign) = (app.tenant("Own").await, app.tenant("Foreign").await);
+    let (mine, theirs) = (device(&app, own, "mine").await, device(&app, foreign, "theirs").await);
+    let (analyst, lead) = (app.sign_in_for(Role::Analyst, &[own]).await, app.sign_in_for(Role::Lead, &[own]).await);
+    let id = uuid::Uuid::now_v7().to_string();
+    let (path, wrong) = (format!("/devices/{mine}/act"), format!("/devices/{theirs}/act"));
+    assert_eq!(lead.post_form(&wrong, &form(&id, "isolate")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(lead.get(&format!("{wrong}?deed=isolate")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(lead.get(&format!("/devices/{theirs}")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(analyst.post_form(&path, &form(&id, "isolate")).await.status, StatusCode::FORBIDDEN);
+    assert!(changes(&app, own).await.is_empty() && changes(&app, foreign).await.is_empty());
+    let list = lead.get("/devices").await.assert_success();
+    assert!(list.html.contains("mine") && !list.html.contains("theirs"));
+    // The confirmation names tenant and device in its button.
+    let page = lead.get(&format!("{path}?deed=isolate")).await.assert_success();
+    assert!(page.texts("form.stack button").iter().any(|text| text == "Isolate: mine of Own"), "{}", page.html);
+    lead.post_form(&path, &form(&id, "isolate")).await.assert_redirect(&format!("/devices/{mine}#changes"));
+    assert_eq!(changes(&app, own).await, [("endpoint.act.isolate".to_owned(), "intended".to_owned())]);
+    let page = lead.get(&format!("/tenants/{own}/changes")).await.assert_success();
+    assert!(page.html.contains("Isolate device") && page.html.contains("Because of alert 1234"));
+    assert_eq!(lead.get(&format!("/tenants/{foreign}/changes")).await.status, StatusCode::NOT_FOUND);
+    assert!(lead.get(&format!("/devices/{mine}")).await.assert_success().html.contains("Isolate device"));
+}
+
+#[tokio::test]
+async fn a_form_sent_twice_is_one_change_and_the_sixth_isolation_is_refused_and_audited() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Own").await;
+    let lead = app.sign_in_for(Role::Lead, &[tenant]).await;
+    let path = format!("/devices/{}/act", device(&app, tenant, "mine").await);
+    let id = uuid::Uuid::now_v7().to_string();
+    for _ in 0..3 {
+        assert_eq!(lead.post_form(&path, &form(&id, "isolate")).await.status, StatusCode::SEE_OTHER);
+    }
+    assert_eq!(changes(&app, tenant).await.len(), 1);
+    for deed in ["isolate", "isolate_selective", "isolate", "isolate"] {
+        let id = uuid::Uuid::now_v7().to_string();
+        assert_eq!(lead.post_form(&path, &form(&id, deed)).await.status, StatusCode::SEE_OTHER);
+    }
+    let id = uuid::Uuid::now_v7().to_string();
+    let sixth = lead.post_form(&path, &form(&id, "isolate_selective")).await;
+    assert!(sixth.status == StatusCode::TOO_MANY_REQUESTS && sixth.html.contains("five devices within ten minutes"), "{}", sixth.html);
+    assert_eq!(changes(&app, tenant).await.len(), 5);
+    let mut tx = app.db.web.tenant(tenant).await.unwrap();
+    let refused: i64 = sqlx::query_scalar("select count(*) from audit_log where action = 'action.refused' and result = 'refused'")
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+    assert_eq!(refused, 1);
+    drop(tx);
+    // Releasing is always possible.
+    let id = uuid::Uuid::now_v7().to_string();
+    assert_eq!(lead.post_form(&path, &form(&id, "release")).await.status, StatusCode::SEE_OTHER);
+    // What is missing is said.
+    let id = uuid::Uuid::now_v7().to_string();
+    assert_eq!(lead.post_form(&path, &form(&id, "quarantine_file")).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn an_incident_is_changed_by_one_form_whose_comment_names_the_analyst() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Own").await;
+    let (incident, _) = crate::pages::case(&app, tenant, "mark").await;
+    let (viewer, analyst) = (app.sign_in(Role::Viewer).await, app.sign_in(Role::Analyst).await);
+    let path = format!("/incidents/{incident}");
+    let id = uuid::Uuid::now_v7().to_string();
+    let fields = [
+        ("change", id.as_str()),
+        ("status", "Resolved"),
+        ("assigned_to", "somebody@example.com"),
+        ("verdict", "TruePositive/Malware"),
+        ("tags", "a, b"),
+        ("comment", "Done with it"),
+    ];
+    assert_eq!(viewer.post_form(&path, &fields).await.status, StatusCode::FORBIDDEN);
+    for _ in 0..2 {
+        analyst.post_form(&path, &fields).await.assert_redirect(&path);
+    }
+    let mut tx = app.db.web.tenant(tenant).await.unwrap();
+    let rows: Vec<(serde_json::Value, Vec<String>)> =
+        sqlx::query_as("select request, args from changes").fetch_all(&mut *tx).await.unwrap();
+    drop(tx);
+    let [(request, args)] = rows.as_slice() else { panic!("{rows:?}") };
+    assert_eq!(args, &["Xmark"]);
+    let comment = request["comment"].as_str().unwrap();
+    assert!(comment.starts_with("Done with it (Test Person, analyst-"), "{comment}");
+    assert_eq!(request["tags"], serde_json::json!(["a", "b"]));
+    let names: Vec<&str> = request.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["assignedTo", "classification", "comment", "determination", "status", "tags"]);
+    let page = analyst.get(&path).await.assert_success();
+    assert!(page.html.contains("Waiting") && page.html.contains("Save at Own"), "{}", page.html);
+}
