@@ -37,10 +37,9 @@ async fn a_change_after_quiet_readings_is_stored_and_an_older_page_of_another_re
         rig.interval(&[customer]).await;
     }
     // Another process reads in between: what this one has seen last says nothing any more.
-    sqlx::query("update sync_state set fence = fence + 1")
-        .execute(&mut *rig.db.worker.tenant(customer.tenant).await.unwrap())
-        .await
-        .unwrap();
+    let mut tx = rig.db.worker.tenant(customer.tenant).await.unwrap();
+    sqlx::query("update sync_state set fence = fence + 1").execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
     rig.cloud.world().add_incident(customer.directory, "Two").unwrap();
     rig.interval(&[customer]).await;
     assert_eq!(rig.count(customer, "incidents").await, 2);

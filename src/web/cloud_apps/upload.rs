@@ -35,7 +35,7 @@ async fn take(
     Id(tenant): Id<TenantId>,
     parts: Result<Multipart, MultipartRejection>,
 ) -> Result<Redirect, PageError> {
-    let mut parts = parts.map_err(|_| PageError::Forbidden)?;
+    let mut parts = parts.map_err(|_| PageError::BadRequest("Send the file with the form of this page.".into()))?;
     let mut sent = Sent::default();
     while let Some(part) = parts.next_field().await.map_err(|_| PageError::BadRequest(UNREADABLE.into()))? {
         match part.name().unwrap_or_default() {
