@@ -12,7 +12,7 @@ use uuid::Uuid;
 use watchfloor::config;
 use watchfloor::demo::{Api, App, Credential, Directory, Fault, IdTokenLie, StandIn, Times, World};
 use watchfloor::microsoft::consent::{Callback, Who, parse_callback};
-use watchfloor::microsoft::{CallError, Client, CloudAppsQuery, FindError, Page, SignInError, SignedIn, Target, cloud_apps, endpoint, xdr};
+use watchfloor::microsoft::{CallError, Client, CloudAppsQuery, Page, SignInError, SignedIn, Target, cloud_apps, endpoint, xdr};
 use watchfloor::model::{Cloud, ConsentOutcome, DirectoryId, Product, TenantId};
 
 pub const NAME: &str = "defender";
@@ -289,13 +289,4 @@ async fn a_token_withdrawn_in_the_middle_is_replaced_and_a_lost_answer_is_asked_
     scene.cloud.world().fault(scene.target.directory, Api::DefenderXdr, Fault::TruncatedJson, Times::Calls(1));
     let error = scene.probe(Product::DefenderXdr).await.unwrap_err();
     assert!(matches!(error, CallError::Unexpected(_)), "{error:?}");
-}
-
-#[tokio::test]
-async fn a_domain_is_looked_up_without_a_credential() {
-    let scene = Scene::start().await;
-    let find =
-        async |domain: &'static str| scene.client.find_directory(Cloud::Commercial, domain, scene.now()).await.map(|found| found.directory);
-    assert_eq!(find("contoso.onmicrosoft.com").await, Ok(scene.target.directory));
-    assert_eq!(find("fabrikam.com").await, Err(FindError::NotFound));
 }

@@ -4,8 +4,8 @@ use crate::fake::CLIENT_ID;
 use crate::microsoft::{NAME, Scene};
 use serde_json::json;
 use watchfloor::demo::{Api, Fault, Times};
-use watchfloor::microsoft::Problem;
-use watchfloor::model::{DirectoryId, Product};
+use watchfloor::microsoft::{FindError, Problem};
+use watchfloor::model::{Cloud, DirectoryId, Product};
 
 #[tokio::test]
 async fn a_token_is_described_without_being_shown() {
@@ -28,4 +28,13 @@ async fn a_token_is_described_without_being_shown() {
     assert_eq!(claims.problems, [Problem::WrongDirectory]);
     scene.probe(Product::DefenderXdr).await.unwrap();
     assert!(scene.cloud.world().ledger.requests().all(|request| request.status < 400), "the foreign token was not used");
+}
+
+#[tokio::test]
+async fn a_domain_is_looked_up_without_a_credential() {
+    let scene = Scene::start().await;
+    let find =
+        async |domain: &'static str| scene.client.find_directory(Cloud::Commercial, domain, scene.now()).await.map(|found| found.directory);
+    assert_eq!(find("contoso.onmicrosoft.com").await, Ok(scene.target.directory));
+    assert_eq!(find("fabrikam.com").await, Err(FindError::NotFound));
 }
