@@ -79,23 +79,26 @@ async fn the_doctors_page_says_what_is_wrong_and_what_to_do_and_nothing_of_anoth
     let rows = page.texts("table.permissions tbody tr");
     assert_eq!(rows.len(), 3);
     let of = |name: &str| rows.iter().find(|row| row.contains(name)).unwrap().clone();
-    assert!(of("Incident.Read.All").contains("Works") && of("Incident.Read.All").contains("HTTP 200 xdr.incidents.list"));
+    assert!(
+        of("Incident.Read.All").contains("Works")
+            && ["HTTP 200", "xdr.incidents.list"].iter().all(|text| of("Incident.Read.All").contains(text))
+    );
     assert!(of("Machine.Isolate").contains("it would act") && of("Machine.Isolate").contains("Not tried"));
     assert!(of("Alert.Read.All").contains("Revoked") && of("Alert.Read.All").contains("3 h ago"), "{}", of("Alert.Read.All"));
     assert!(of("Alert.Read.All").contains("For the customer: Please open the link"));
     assert_eq!(page.texts("table.permissions .chip.bad").len(), 2, "the verdict and the cell \u{201c}granted\u{201d}, of one row");
     // The token's claims, with what is wrong marked; a claim that is missing is a line of its own.
     let claims = page.texts("details.claims .facts > div");
-    assert!(claims.iter().any(|line| line.starts_with("tid Contoso")), "{claims:?}");
-    assert!(claims.iter().any(|line| line.starts_with("exp 1767225600 (2026-01-01 00:00:00 UTC)")), "{claims:?}");
-    assert!(claims.iter().any(|line| line.starts_with("roles not there") && line.contains("Asked for and not among them")), "{claims:?}");
+    assert!(claims.iter().any(|line| line.starts_with("tidContoso")), "{claims:?}");
+    assert!(claims.iter().any(|line| line.starts_with("exp1767225600 (2026-01-01 00:00:00 UTC)")), "{claims:?}");
+    assert!(claims.iter().any(|line| line.starts_with("rolesnot there") && line.contains("Asked for and not among them")), "{claims:?}");
     let viewer = app.sign_in_for(Role::Viewer, &[ours]).await;
     let plain = viewer.get(&format!("/tenants/{ours}/consent")).await.assert_success();
     assert!(plain.texts("details.claims").is_empty(), "claims are for those who work on it");
     let admin = app.sign_in(Role::Admin).await;
     let summary = admin.get("/admin/apps").await.assert_success();
     let line = summary.texts("table.tallies tbody tr").into_iter().find(|row| row.contains("Alert.Read.All")).unwrap();
-    assert_eq!(line, "Alert.Read.All Defender for Endpoint 2 0 0 0 2 0 0");
+    assert_eq!(line, "Alert.Read.AllDefender for Endpoint2000200");
 }
 
 #[tokio::test]
@@ -138,7 +141,7 @@ async fn what_was_used_of_microsofts_limits_stands_on_the_page_and_in_the_api_wi
     used(&app, theirs, 7, now).await;
     let viewer = app.sign_in_for(Role::Viewer, &[ours]).await;
     let page = viewer.get(&format!("/tenants/{ours}")).await.assert_success();
-    assert_eq!(page.texts("#calls tbody tr"), ["xdr incidents list 30 of 1500 30 of 50 2"]);
+    assert_eq!(page.texts("#calls tbody tr > *"), ["xdr incidents list", "30 of 1500", "30 of 50", "2"]);
     assert_eq!(page.attribute("#calls progress", "max").as_deref(), Some("1500"));
     assert_eq!(page.attribute("#calls progress", "value").as_deref(), Some("30"));
     assert_eq!(viewer.get(&format!("/tenants/{theirs}")).await.status, StatusCode::NOT_FOUND);

@@ -19,6 +19,12 @@ fn calls(rig: &Rig, customer: Customer) -> Vec<Request> {
     rig.cloud.world().ledger.requests_of(customer.directory, Api::DefenderXdr)
 }
 
+/// The most calls within one minute.
+fn busiest(calls: &[Request]) -> usize {
+    let before = |call: &Request| calls.iter().filter(|other| other.at <= call.at && call.at - other.at < TimeDelta::seconds(59)).count();
+    calls.iter().map(before).max().unwrap_or(0)
+}
+
 /// Asks for one page after another until our own share is used up, as a hunt over many tenants would.
 async fn hunt(rig: &Rig, customer: Customer) -> usize {
     for n in 0..200 {
@@ -38,12 +44,12 @@ async fn a_first_reading_and_a_hunt_leave_what_is_new_its_share_of_the_limit() {
     let rig = Rig::start().await;
     let customer = rig.customer("Big").await;
     let now = rig.now();
-    // 45 pages of history: more than the half of 50 calls a minute that a first reading may use.
-    rig.cloud.world().seed_history(customer.directory, 29, 4500, now);
+    // More pages of history than one run reads.
+    rig.cloud.world().seed_history(customer.directory, 29, 5400, now);
     rig.verify(customer, 3).await;
     rig.read(customer, XDR).await;
     let first = calls(&rig, customer);
-    assert!((20..=27).contains(&first.len()), "history stops at its half: {}", first.len());
+    assert!((10..=25).contains(&busiest(&first)), "history keeps to half of 50 calls a minute: {}", busiest(&first));
     assert!(rig.product(customer, XDR).await.backfill_done < 1.0);
     for n in 0..3 {
         rig.pass(70);
@@ -56,10 +62,7 @@ async fn a_first_reading_and_a_hunt_leave_what_is_new_its_share_of_the_limit() {
     }
     let calls = calls(&rig, customer);
     assert!(calls.iter().all(|call| call.status == 200), "Microsoft never had to say no");
-    for call in &calls {
-        let minute = calls.iter().filter(|other| other.at <= call.at && call.at - other.at < TimeDelta::minutes(1)).count();
-        assert!(minute <= 40, "{minute} calls in the minute before {}", call.at);
-    }
+    assert!(busiest(&calls) <= 40, "{} calls in one minute", busiest(&calls));
     assert!(rig.count(customer, "api_usage where budget = 'xdr incidents list' and throttled > 0").await >= 1, "and it is counted");
 }
 
@@ -75,9 +78,9 @@ async fn every_tenant_gets_its_turn_while_one_has_a_huge_backlog() {
     }
     let big = rig.customer("Big").await;
     let now = rig.now();
-    rig.cloud.world().seed_history(big.directory, 29, 4500, now);
+    rig.cloud.world().seed_history(big.directory, 29, 5400, now);
     rig.verify(big, 3).await;
-    for _ in 0..2 {
+    for round in 0..2 {
         rig.pass(70);
         for customer in &small {
             rig.cloud.world().add_incident(customer.directory, "New").unwrap();
@@ -91,9 +94,9 @@ async fn every_tenant_gets_its_turn_while_one_has_a_huge_backlog() {
         let before = calls(&rig, big).len();
         let (_, meanwhile) = tokio::join!(rig.read(big, XDR), neighbours);
         let whole = calls(&rig, big).len();
+        assert!(round > 0 || rig.product(big, XDR).await.backfill_done < 1.0, "the backlog is more than one run reads");
         assert!(meanwhile < whole, "the neighbours were through at call {} of {}", meanwhile - before, whole - before);
     }
-    assert!(rig.product(big, XDR).await.backfill_done < 1.0, "the backlog is not through yet");
     for customer in small {
         assert_eq!(rig.health(customer, XDR).await, SyncHealth::Ok);
         assert!(rig.count(customer, "incidents").await >= 1);
@@ -116,7 +119,7 @@ async fn a_wait_in_every_form_closes_its_own_limit_and_no_other() {
         let CallError::Throttled { retry_after: Some(left) } = again else { panic!("{wait:?}: {again:?}") };
         assert!(left.as_secs() >= at_least, "{wait:?}: {left:?}");
         // Another limit of the same API, another API, another tenant.
-        assert_eq!(client.xdr_incident(&person, APP, "4711", rig.now()).await.unwrap_err(), CallError::NotFound, "{wait:?}");
+        assert!(client.xdr_incident(&person, APP, "4711", rig.now()).await.unwrap().is_none(), "{wait:?}");
         client.endpoint_alerts(&person, APP, rig.now(), 0, rig.now()).await.unwrap();
         client.xdr_incidents(&target(well, Pace::Sync), APP, rig.now(), 0, rig.now()).await.unwrap();
         rig.pass(200);
