@@ -158,7 +158,7 @@ impl Action {
 pub(super) fn answer(world: &mut World, call: &Call, path: &[&str]) -> Option<Answer> {
     let api = Api::DefenderEndpoint;
     match (&call.method, path) {
-        (&Method::POST, ["machines", id, what]) => {
+        (&Method::POST, ["machines", id, what]) if KINDS.iter().any(|kind| kind.path == *what) => {
             let kind = KINDS.iter().find(|kind| kind.path == *what)?;
             Some(gate::serve(world, call, api, &kind.operation, |world, dir| begin(world, call, kind, id, dir)))
         }

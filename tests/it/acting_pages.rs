@@ -131,7 +131,8 @@ async fn an_incident_is_changed_by_one_form_whose_comment_names_the_analyst() {
     let comment = request["comment"].as_str().unwrap();
     assert!(comment.starts_with("Done with it (Test Person, analyst-"), "{comment}");
     assert_eq!(request["tags"], serde_json::json!(["a", "b"]));
-    let names: Vec<&str> = request.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut names: Vec<&str> = request.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
     assert_eq!(names, ["assignedTo", "classification", "comment", "determination", "status", "tags"]);
     let page = analyst.get(&path).await.assert_success();
     assert!(page.html.contains("Waiting") && page.html.contains("Save at Own"), "{}", page.html);

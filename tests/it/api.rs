@@ -67,6 +67,7 @@ fn body_of(method: &Method, path: &str) -> Option<Value> {
         ("POST", "/tenants/{id}/lookups") => Some(json!({"operation": "xdr.incidents.list"})),
         ("POST", "/tenants/{id}/invites") => Some(json!({"apps": null})),
         ("POST", "/hunts") => Some(json!({"query": "DeviceInfo", "all": true})),
+        ("POST", "/devices/{id}/actions") => Some(json!({"action": "isolate", "comment": "x"})),
         ("PATCH", _) => Some(json!({})),
         _ => None,
     }
@@ -82,10 +83,15 @@ async fn every_described_call_needs_a_token_and_hides_other_tenants() {
     let calls = described(&app).await;
     let paths: BTreeSet<&str> = calls.iter().map(|(_, path)| path.as_str()).collect();
     let promised = [
+        "/actions/{id}",
         "/alerts",
         "/alerts/{id}",
         "/audit",
+        "/changes/{id}",
         "/coverage",
+        "/devices",
+        "/devices/{id}",
+        "/devices/{id}/actions",
         "/hunts",
         "/hunts/{id}",
         "/incidents",
@@ -96,6 +102,7 @@ async fn every_described_call_needs_a_token_and_hides_other_tenants() {
         "/tenants",
         "/tenants/{id}",
         "/tenants/{id}/approve",
+        "/tenants/{id}/changes",
         "/tenants/{id}/invites",
         "/tenants/{id}/lookups",
         "/tenants/{id}/permissions",

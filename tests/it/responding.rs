@@ -6,7 +6,7 @@ use uuid::Uuid;
 use watchfloor::config;
 use watchfloor::model::Product;
 
-pub const RESPOND_ID: Uuid = Uuid::from_u128(0x1111_aaaa_2222_bbbb_3333_cccc_4444_0002);
+pub const RESPOND_ID: Uuid = Uuid::from_u128(0x1111_aaaa_2222_bbbb_3333_cccc_4444_0009);
 
 /// The app for what changes something, which only some customers consent to.
 pub fn respond(secret: &Path) -> config::App {
