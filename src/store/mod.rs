@@ -80,11 +80,12 @@ impl Db {
     /// Opens a pool of `size` connections (at most) that work as `role`. Statements end after 10 s (web) or 60 s (worker).
     ///
     /// # Errors
-    /// When the server cannot be reached within 3 s, or the connecting user is not a member of the role.
+    /// When the server cannot be reached within 3 s (worker: 30 s), or the connecting user is not a member of the role.
     pub async fn connect(options: PgConnectOptions, role: DbRole, size: u32) -> sqlx::Result<Self> {
-        let (name, statement_timeout) = match role {
-            DbRole::Web => ("watchfloor_web", "10s"),
-            DbRole::Worker => ("watchfloor_worker", "60s"),
+        // A person is told within seconds; a reading waits for its turn.
+        let (name, statement_timeout, patience) = match role {
+            DbRole::Web => ("watchfloor_web", "10s", Duration::from_secs(3)),
+            DbRole::Worker => ("watchfloor_worker", "60s", Duration::from_secs(30)),
         };
         let options = options.application_name(name).options([
             ("role", name),
@@ -99,7 +100,7 @@ impl Db {
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(size)
-            .acquire_timeout(Duration::from_secs(3))
+            .acquire_timeout(patience)
             .after_release(|connection, _| Box::pin(is_clean(connection)))
             .connect_with(options)
             .await?;

@@ -171,6 +171,16 @@ fn routes_of(source: &str) -> Vec<(String, String)> {
     found
 }
 
+/// The path of each page, its parameters without their names.
+pub fn pages() -> BTreeSet<String> {
+    ROUTES.iter().filter(|(_, method, _)| *method == GET).map(|(path, _, _)| unnamed(path)).collect()
+}
+
+/// `/a/{b}` as `/a/{}`.
+pub fn unnamed(path: &str) -> String {
+    path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect::<Vec<_>>().join("/")
+}
+
 #[test]
 fn every_route_has_its_row_and_every_row_its_route() {
     let rows: BTreeSet<_> = ROUTES.iter().map(|(path, method, _)| ((*path).to_owned(), (*method).to_owned())).collect();

@@ -52,7 +52,7 @@ impl Program {
 }
 
 /// Every call the description names: method and path.
-async fn described(app: &TestApp) -> Vec<(Method, String)> {
+pub async fn described(app: &TestApp) -> Vec<(Method, String)> {
     let reply = app.stranger().get("/api/v1/openapi.json").await.assert_success();
     let openapi: Value = serde_json::from_str(&reply.html).unwrap();
     assert_eq!(openapi["openapi"], "3.1.0");

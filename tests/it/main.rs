@@ -52,6 +52,7 @@ mod lookups;
 mod microsoft;
 mod microsoft_faults;
 mod migrations;
+mod operations;
 mod outbound;
 mod pages;
 mod peers;
