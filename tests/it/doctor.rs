@@ -199,3 +199,34 @@ async fn a_token_for_another_api_is_told_with_its_audience_and_a_wrong_cloud_wit
         assert!(row.remedy_customer.unwrap().contains("another of Microsoft's clouds"));
     }
 }
+
+#[tokio::test]
+async fn a_permission_to_hunt_is_proven_by_one_cheap_query_a_day() {
+    let more: &[(Product, &[&str])] = &[(XDR, &["AdvancedHunting.Read.All"]), (ENDPOINT, &["AdvancedQuery.Read.All"])];
+    let rig = Rig::asking(more).await;
+    let customer = rig.customer("Contoso").await;
+    let hunts = || {
+        let world = rig.cloud.world();
+        world.ledger.requests().filter(|call| call.path.ends_with("/run") && call.directory == Some(customer.directory)).count()
+    };
+    rig.verify(customer, 0).await;
+    assert_eq!((red(&rig, customer).await, hunts()), (vec![], 2));
+    let hunting = row(&rig, customer, "AdvancedHunting.Read.All").await;
+    assert_eq!((hunting.verdict(), hunting.proof.as_deref()), (Verdict::Works, Some("xdr.hunting.run")));
+    for round in [0, 3] {
+        rig.pass(3600);
+        rig.verify(customer, round).await;
+        let kept = row(&rig, customer, "AdvancedHunting.Read.All").await;
+        assert_eq!((hunts(), kept.verdict(), kept.tried_at), (2, Verdict::Works, hunting.tried_at), "neither the plan nor a person");
+    }
+    rig.pass(22 * 3600);
+    rig.verify(customer, 3).await;
+    assert_eq!(hunts(), 4, "a day later it is tried again");
+    // Taken away and given back: the new grant is tried at once.
+    rig.cloud.world().drop_role(customer.directory, CLIENT_ID, "AdvancedHunting.Read.All");
+    rig.verify(customer, 3).await;
+    assert_eq!(red(&rig, customer).await, [(XDR, Verdict::Revoked)]);
+    rig.cloud.world().grant(customer.directory, CLIENT_ID);
+    rig.verify(customer, 3).await;
+    assert_eq!((red(&rig, customer).await, hunts()), (vec![], 5));
+}

@@ -110,13 +110,9 @@ async fn a_wait_in_every_form_closes_its_own_limit_and_no_other() {
     let date = |seconds| (rig.now() + TimeDelta::seconds(seconds)).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let client = &rig.reader.microsoft;
     let person = target(sick, Pace::Person);
-    for (form, at_least) in [("120", 100), ("90.5", 80), ("a date", 120), ("", 20)] {
+    for (wait, at_least) in [(Some("120"), 100), (Some("90.5"), 80), (Some("a date"), 120), (None, 20)] {
         rig.pass(1000);
-        let wait = match form {
-            "" => None,
-            "a date" => Some(date(150)),
-            seconds => Some(seconds.to_owned()),
-        };
+        let wait = wait.map(|text| if text == "a date" { date(150) } else { text.to_owned() });
         rig.fault(sick, Api::DefenderXdr, Fault::Throttle(wait.clone()), Times::Calls(1));
         let refused = client.xdr_incidents(&person, APP, rig.now(), 0, rig.now()).await.unwrap_err();
         assert!(matches!(refused, CallError::Throttled { .. }), "{wait:?}: {refused:?}");
