@@ -122,3 +122,51 @@ pub async fn alerts(
         New { operation: "endpoint.alerts.batch", args: &args, subject: &subject, request: Some(body), comment: wish.comment.as_deref() };
     want(tx, queue, by, tenant, change, &new).await
 }
+
+/// Something that happened on a device, as a hunting result names it.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// Microsoft's id of the device.
+    pub machine: &'a str,
+    pub event_time: &'a str,
+    pub report_id: &'a str,
+    pub title: &'a str,
+    pub severity: &'a str,
+    pub category: &'a str,
+    pub description: &'a str,
+    pub recommended_action: &'a str,
+}
+
+/// Writes down that an alert is to be made from an event, and queues it. Its description names the person and the change.
+pub async fn create(tx: &mut Scoped, queue: &Queue, by: &By, tenant: TenantId, change: ChangeId, event: &Event<'_>) -> Result<(), Refusal> {
+    let Event { machine, event_time, report_id, title, severity, category, description, recommended_action } = *event;
+    let given = [
+        ("machine", machine),
+        ("event_time", event_time),
+        ("report_id", report_id),
+        ("title", title),
+        ("severity", severity),
+        ("category", category),
+        ("description", description),
+        ("recommended_action", recommended_action),
+    ];
+    for (name, text) in given {
+        if text.trim().is_empty() || text.len() > LONGEST {
+            return Err(Refusal::Wrong(name, "Every field is needed, none longer than 2,000 characters."));
+        }
+    }
+    let request = json!({
+        "machineId": machine.trim(), "eventTime": event_time.trim(), "reportId": report_id.trim(), "title": title.trim(), "severity": severity,
+        "category": category, "description": format!("{} ({}, watchfloor {change})", description.trim(), by.login()),
+        "recommendedAction": recommended_action.trim(),
+    });
+    let args = ["alert"];
+    let new = New {
+        operation: "endpoint.alerts.create",
+        args: &args,
+        subject: title.trim(),
+        request: Some(request),
+        comment: Some(description.trim()),
+    };
+    want(tx, queue, by, tenant, change, &new).await
+}

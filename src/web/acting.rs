@@ -17,11 +17,16 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
 use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The rows of the longest page.
+const MOST_ALERTS: usize = 200;
 
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/incidents/{id}", post(incident))
         .route("/alerts/{id}", post(alert))
+        .route("/alerts/batch", post(batch))
         .route("/tenants/{tenant}/changes/{change}/again", post(again))
         .route("/tenants/{tenant}/changes/{change}/cancel", post(cancel))
         .route("/tenants/{tenant}/changes/{change}/collected", post(collect))
@@ -98,6 +103,60 @@ async fn alert(
     triage::alert(&mut tx, &queue, (&user.by(), &user), &alert, form.change, &form.wish(&user)).await.map_err(refused)?;
     tx.commit().await?;
     Ok(Redirect::to(&format!("/alerts/{id}")))
+}
+
+/// The form below the list of alerts.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BatchForm {
+    change: ChangeId,
+    #[serde(default)]
+    alert: Vec<AlertId>,
+    status: String,
+    verdict: String,
+    #[serde(default)]
+    take: Option<String>,
+    comment: String,
+}
+
+/// Changes the chosen alerts of Defender for Endpoint: one call to Microsoft for each tenant.
+async fn batch(
+    State(queue): State<Queue>,
+    Analyst(user): Analyst,
+    db: ScopedDb,
+    Posted(_, form): Posted<BatchForm>,
+) -> Result<Redirect, PageError> {
+    let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let (classification, determination) = form.verdict.split_once('/').unwrap_or((&form.verdict, ""));
+    let wish = Wish {
+        status: given(&form.status),
+        assigned_to: form.take.as_ref().map(|_| user.login.clone()),
+        classification: given(classification),
+        determination: given(determination),
+        tags: None,
+        comment: given(&form.comment),
+    };
+    if form.alert.is_empty() || form.alert.len() > MOST_ALERTS {
+        return Err(PageError::BadRequest("Choose from 1 to 200 alerts.".into()));
+    }
+    let mut tx = db.begin().await?;
+    let mut by_tenant: BTreeMap<TenantId, Vec<String>> = BTreeMap::new();
+    for id in form.alert {
+        let alert = store::alerts::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
+        if alert.product != "defender_endpoint" {
+            return Err(PageError::BadRequest("Only alerts of Defender for Endpoint can be changed together.".into()));
+        }
+        by_tenant.entry(alert.tenant_id).or_default().push(alert.external_id);
+    }
+    let by = user.by();
+    let mut last = None;
+    for (tenant, ids) in &by_tenant {
+        let change = acting::change_of(&by, &format!("{} {tenant}", form.change));
+        triage::alerts(&mut tx, &queue, (&by, &user), (*tenant, ids), change, &wish).await.map_err(refused)?;
+        last = Some(*tenant);
+    }
+    tx.commit().await?;
+    Ok(Redirect::to(&last.filter(|_| by_tenant.len() == 1).map_or("/alerts".to_owned(), |tenant| format!("/tenants/{tenant}/changes"))))
 }
 
 /// A change of a tenant of the reader's.

@@ -41,6 +41,11 @@ struct AlertList {
 }
 
 impl AlertList {
+    /// For the form that changes several; each page has one of its own.
+    fn fresh() -> crate::model::ChangeId {
+        crate::app::acting::fresh()
+    }
+
     fn when(&self, at: &DateTime<Utc>) -> When {
         When::new(*at, self.now)
     }

@@ -17,6 +17,7 @@ pub mod consent;
 pub mod coverage;
 pub mod device;
 pub mod devices;
+pub mod endpoint;
 pub mod error;
 pub mod evidence;
 pub mod extract;
@@ -99,6 +100,7 @@ pub fn router(state: AppState) -> Router {
         .merge(acting::routes())
         .merge(devices::routes())
         .merge(device::routes())
+        .merge(endpoint::routes())
         .merge(admin::routes())
         .fallback(|| async { PageError::NotFound })
         .method_not_allowed_fallback(|| async { PageError::MethodNotAllowed })

@@ -42,7 +42,7 @@ fn what(deed: Deed) -> Act {
     }
 }
 
-async fn wanted(rig: &Rig, device: &devices::Device, deed: Deed) -> ChangeId {
+pub async fn wanted(rig: &Rig, device: &devices::Device, deed: Deed) -> ChangeId {
     let change = acting::fresh();
     let mut tx = rig.db.web.tenant(device.tenant_id).await.unwrap();
     acting::act(&mut tx, &rig.reader.queue, &ann(), device, change, (deed, &what(deed))).await.unwrap();
@@ -89,11 +89,12 @@ async fn an_action_whose_answer_is_lost_is_never_sent_twice_and_ends_in_the_righ
         ("told to wait", api, vec![wait()], ChangeState::Done, 1),
         ("told to wait, then lost", api, vec![wait(), Fault::Acted(Loss::Cut)], ChangeState::Done, 1),
         ("told to wait, then cut before", api, vec![wait(), Fault::Cut], ChangeState::Lost, 0),
-        ("a token refused once", api, vec![Fault::Unauthorized], ChangeState::Done, 1),
+        ("a token refused twice", api, vec![Fault::Unauthorized], ChangeState::Failed, 0),
         ("forbidden", api, vec![Fault::Forbidden], ChangeState::Failed, 0),
         ("an answer that is no JSON", api, vec![Fault::html()], ChangeState::Lost, 0),
     ];
     for (name, api, faults, state, count) in cases {
+        // Every case begins with a token that is refused once.
         rig.cloud.world().expire_tokens(customer.directory);
         rig.pass(60);
         for fault in faults {

@@ -137,3 +137,38 @@ async fn an_incident_is_changed_by_one_form_whose_comment_names_the_analyst() {
     let page = analyst.get(&path).await.assert_success();
     assert!(page.html.contains("Waiting") && page.html.contains("Save at Own"), "{}", page.html);
 }
+
+#[tokio::test]
+async fn chosen_alerts_are_one_change_for_each_tenant_and_an_event_becomes_an_alert() {
+    let app = TestApp::start().await;
+    let (a, b) = (app.tenant("Alder").await, app.tenant("Birch").await);
+    let mut ids = Vec::new();
+    for (tenant, mark) in [(a, "one"), (b, "two")] {
+        let (_, alert) = crate::pages::case(&app, tenant, mark).await;
+        let mut tx = app.db.worker.tenant(tenant).await.unwrap();
+        sqlx::query("update alerts set product = 'defender_endpoint'").execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+        ids.push(alert.to_string());
+    }
+    let (analyst, narrow) = (app.sign_in(Role::Analyst).await, app.sign_in_for(Role::Analyst, &[a]).await);
+    let id = uuid::Uuid::now_v7().to_string();
+    let fields =
+        [("change", id.as_str()), ("alert", &ids[0]), ("alert", &ids[1]), ("status", "Resolved"), ("verdict", ""), ("comment", "Seen")];
+    assert_eq!(narrow.post_form("/alerts/batch", &fields).await.status, StatusCode::NOT_FOUND, "another tenant's alert is no alert");
+    for _ in 0..2 {
+        assert_eq!(analyst.post_form("/alerts/batch", &fields).await.status, StatusCode::SEE_OTHER);
+    }
+    for tenant in [a, b] {
+        assert_eq!(changes(&app, tenant).await, [("endpoint.alerts.batch".to_owned(), "intended".to_owned())]);
+    }
+    assert!(analyst.get("/alerts").await.assert_success().html.contains("Change the chosen alerts"));
+
+    let path = format!("/tenants/{a}/endpoint/alert");
+    analyst.get(&format!("{path}?machine=x&event_time=y&report_id=7")).await.assert_success();
+    let id = uuid::Uuid::now_v7().to_string();
+    let names = ["machine", "event_time", "report_id", "title", "severity", "category", "description", "recommended_action"];
+    let fields: Vec<(&str, &str)> = [("change", id.as_str())].into_iter().chain(names.map(|name| (name, "given"))).collect();
+    analyst.post_form(&path, &fields).await.assert_redirect(&format!("/tenants/{a}/changes"));
+    assert_eq!(changes(&app, a).await.len(), 2);
+    analyst.get(&format!("/tenants/{a}/endpoint")).await.assert_success();
+}

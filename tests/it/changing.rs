@@ -1,11 +1,12 @@
 //! Incidents, alerts and devices changed at Microsoft: once each, with what Microsoft answers stored, also when an answer is lost.
 
-use crate::acting::{ENDPOINT, ann, device, pushed};
+use crate::acting::{ENDPOINT, ann, change, device, pushed, wanted};
 use crate::rig::{Customer, Rig};
 use serde_json::{Value, json};
-use watchfloor::app::acting;
+use watchfloor::app::{acting, collected as app_collected};
 use watchfloor::demo::{Api, Fault, Loss, Times};
 use watchfloor::model::ChangeState;
+use watchfloor::model::action::Deed;
 use watchfloor::store::changes::{Change, New};
 
 async fn update(rig: &Rig, customer: Customer, (operation, id): (&str, &str), request: Value) -> Change {
@@ -116,4 +117,48 @@ async fn devices_are_read_tagged_and_valued_and_those_that_are_gone_are_marked()
     rig.fault(customer, ENDPOINT, Fault::Forbidden, Times::Calls(1));
     watchfloor::sync::devices::read(&rig.reader, customer.tenant, rig.now()).await.unwrap();
     assert_eq!(rig.count(customer, "device_reads where reason like '%permission is missing%'").await, 1);
+}
+
+#[tokio::test]
+async fn questions_about_devices_are_answered_and_links_to_what_was_collected_are_never_stored() {
+    let rig = Rig::start().await;
+    let customer = rig.acting_customer("Iris").await;
+    let device = device(&rig, customer).await;
+    rig.cloud.world().add_incident(customer.directory, "One").unwrap();
+    let ask = async |operation: &'static str| {
+        let args = [device.external_id.as_str()];
+        let new = watchfloor::store::lookups::New { operation, args: &args, ..Default::default() };
+        let answer = crate::lookups::asked(&rig, customer, &new).await;
+        serde_json::from_str::<Value>(answer.answer.as_deref().unwrap_or("null")).unwrap()
+    };
+    assert_eq!(ask("endpoint.machines.get").await["id"], device.external_id.as_str());
+    assert_eq!(ask("endpoint.machines.users").await["value"].as_array().unwrap().len(), 1);
+    let alerts = ask("endpoint.machines.alerts").await["value"].as_array().unwrap().len();
+    assert_eq!(ask("endpoint.machines.alert_count").await, json!(alerts), "a bare number");
+    assert_eq!(ask("endpoint.indicators.list").await["value"][0]["indicatorType"], "IpAddress");
+    assert_eq!(ask("endpoint.investigations.list").await["value"], json!([]));
+
+    for (deed, index) in [(Deed::Collect, None), (Deed::LiveResponse, Some(0))] {
+        let id = wanted(&rig, &device, deed).await;
+        let collected = async || {
+            let of = change(&rig, customer, id).await;
+            app_collected::link(&rig.db.web, &rig.reader.microsoft, &ann(), &of, index).await.unwrap()
+        };
+        watchfloor::sync::push::push(&rig.reader, customer.tenant, id, rig.now()).await.unwrap();
+        assert!(collected().await.is_err(), "not before it has ended");
+        assert_eq!(pushed(&rig, customer, id).await.state, ChangeState::Done);
+        let link = collected().await.unwrap();
+        assert!(
+            link.scheme() == "https"
+                && ["userrequests-us.securitycenter.windows.com", "core.windows.net"].contains(&link.host_str().unwrap())
+        );
+        rig.pass(120);
+    }
+    for place in [
+        "changes where changes::text like '%safedownload%' or changes::text like '%CustomPlaybook%'",
+        "lookups where answer like '%safedownload%'",
+    ] {
+        assert_eq!(rig.count(customer, place).await, 0, "{place}");
+    }
+    assert_eq!(rig.audited(customer, "action.collected").await, 4);
 }

@@ -9,7 +9,7 @@ use watchfloor::store::lookups::{self, Lookup, New};
 use watchfloor::sync::lookup::look_up;
 
 /// Asks and has it answered.
-async fn asked(rig: &Rig, customer: Customer, new: &New<'_>) -> Lookup {
+pub async fn asked(rig: &Rig, customer: Customer, new: &New<'_>) -> Lookup {
     let lookup = LookupId::new();
     let mut tx = rig.db.web.tenant(customer.tenant).await.unwrap();
     lookups::ask(&mut tx, &By { actor: Actor::Operator, ip: None }, customer.tenant, lookup, new, clock::now()).await.unwrap();

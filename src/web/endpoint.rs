@@ -1,0 +1,242 @@
+//! Defender for Endpoint of one tenant: investigations and indicators as Microsoft lists them, and an alert made from an event.
+
+use super::acting::refused;
+use super::error::PageError;
+use super::extract::{Analyst, Id, Posted, Query, User};
+use super::filters;
+use super::page::Page;
+use super::scope::ScopedDb;
+use super::show::When;
+use crate::app::triage::Event;
+use crate::app::{AppState, acting, questions, triage};
+use crate::model::{ChangeId, TenantId, clock};
+use crate::store;
+use crate::store::lookups::{self, Lookup, New};
+use crate::store::tenants::Tenant;
+use crate::sync::engine::Queue;
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::response::Redirect;
+use axum::routing::{get, post};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/tenants/{tenant}/endpoint", get(show))
+        .route("/tenants/{tenant}/endpoint/ask", post(ask))
+        .route("/tenants/{tenant}/endpoint/alert", get(event).post(create))
+        .route("/tenants/{tenant}/endpoint/read", post(read))
+}
+
+/// What can be asked: name, operation, heading, columns and the members they show.
+const LISTS: [(&str, &str, &str, &[(&str, &str)]); 2] = [
+    (
+        "investigations",
+        "endpoint.investigations.list",
+        "Investigations",
+        &[
+            ("Id", "id"),
+            ("Device", "computerDnsName"),
+            ("State", "state"),
+            ("Begun", "startTime"),
+            ("Ended", "endTime"),
+            ("Details", "statusDetails"),
+        ],
+    ),
+    (
+        "indicators",
+        "endpoint.indicators.list",
+        "Indicators",
+        &[
+            ("Indicator", "indicatorValue"),
+            ("Kind", "indicatorType"),
+            ("Action", "action"),
+            ("Title", "title"),
+            ("Severity", "severity"),
+            ("Expires", "expirationTime"),
+            ("By", "source"),
+        ],
+    ),
+];
+
+/// A list with its latest answer.
+struct Listed {
+    name: &'static str,
+    title: &'static str,
+    heads: Vec<&'static str>,
+    asked: Option<When>,
+    waits: bool,
+    reason: Option<String>,
+    /// `None`: no answer that can be read.
+    rows: Option<Vec<Vec<String>>>,
+}
+
+impl Listed {
+    fn new(
+        (name, title, members): (&'static str, &'static str, &[(&'static str, &str)]),
+        lookup: Option<Lookup>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let asked = lookup.as_ref().map(|lookup| When::new(lookup.answered_at.unwrap_or(lookup.asked_at), now));
+        let waits = lookup.as_ref().is_some_and(|lookup| lookup.answered_at.is_none());
+        let reason = lookup.as_ref().and_then(|lookup| lookup.reason.clone());
+        let answer: Option<Value> = lookup.and_then(|lookup| serde_json::from_str(&lookup.answer?).ok());
+        let text = |value: &Value| match value {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let row = |record: &Value| members.iter().map(|(_, member)| text(&record[*member])).collect();
+        let rows = answer.and_then(|answer| Some(answer["value"].as_array()?.iter().take(200).map(row).collect()));
+        Self { name, title, heads: members.iter().map(|(head, _)| *head).collect(), asked, waits, reason, rows }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "tenants/endpoint.html")]
+struct EndpointPage {
+    user: User,
+    tenant: Tenant,
+    lists: Vec<Listed>,
+}
+
+impl EndpointPage {
+    fn at(&self, action: &str) -> String {
+        format!("/tenants/{}/endpoint/{action}", self.tenant.tenant_id)
+    }
+}
+
+async fn show(user: User, db: ScopedDb, Id(tenant): Id<TenantId>) -> Result<Page<EndpointPage>, PageError> {
+    let now = clock::now();
+    let mut tx = db.begin().await?;
+    let tenant = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
+    let mut lists = Vec::new();
+    for (name, operation, title, members) in LISTS {
+        let latest = lookups::latest(&mut tx, tenant.tenant_id, operation, None).await?;
+        lists.push(Listed::new((name, title, members), latest, now));
+    }
+    tx.commit().await?;
+    Ok(Page(EndpointPage { user, tenant, lists }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct What {
+    what: String,
+}
+
+async fn ask(
+    State(state): State<AppState>,
+    Analyst(user): Analyst,
+    Id(tenant): Id<TenantId>,
+    Posted(_, What { what }): Posted<What>,
+) -> Result<Redirect, PageError> {
+    let (_, operation, ..) = LISTS.into_iter().find(|(name, ..)| *name == what).ok_or(PageError::NotFound)?;
+    let new = New { operation, query: &[("$top", "200")], ..New::default() };
+    match questions::ask(&state.db, &state.queue, &user.scope, &user.by(), tenant, &new).await {
+        Ok(_) => Ok(Redirect::to(&format!("/tenants/{tenant}/endpoint#{what}"))),
+        Err(questions::Refusal::NoTenant) => Err(PageError::NotFound),
+        Err(refusal) => Err(PageError::Conflict(format!("Nothing was asked: {refusal}.").into())),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// Has the tenant's devices read now.
+async fn read(
+    State(queue): State<Queue>,
+    Analyst(user): Analyst,
+    db: ScopedDb,
+    Id(tenant): Id<TenantId>,
+    Posted(_, Nothing {}): Posted<Nothing>,
+) -> Result<Redirect, PageError> {
+    let mut tx = db.begin().await?;
+    let found = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
+    if !found.state.is_read() || found.needs_approval {
+        return Err(PageError::Conflict("This tenant is not read at the moment.".into()));
+    }
+    queue.devices(&mut tx, tenant).await?;
+    store::audit::record(&mut tx, user.by().event("tenant.devices").tenant(tenant).object(found.name)).await?;
+    tx.commit().await?;
+    Ok(Redirect::to(&format!("/devices?tenant={tenant}")))
+}
+
+#[derive(Template)]
+#[template(path = "tenants/endpoint_alert.html")]
+struct EventPage {
+    user: User,
+    tenant: Tenant,
+    given: Given,
+    change: ChangeId,
+}
+
+impl EventPage {
+    fn action(&self) -> String {
+        format!("/tenants/{}/endpoint/alert", self.tenant.tenant_id)
+    }
+}
+
+/// What a hunting result or a device's page knows already.
+#[derive(Default, Deserialize)]
+struct Given {
+    #[serde(default)]
+    machine: String,
+    #[serde(default)]
+    event_time: String,
+    #[serde(default)]
+    report_id: String,
+}
+
+async fn event(
+    Analyst(user): Analyst,
+    db: ScopedDb,
+    Id(tenant): Id<TenantId>,
+    Query(given): Query<Given>,
+) -> Result<Page<EventPage>, PageError> {
+    let mut tx = db.begin().await?;
+    let tenant = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
+    tx.commit().await?;
+    Ok(Page(EventPage { user, tenant, given, change: acting::fresh() }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventForm {
+    change: ChangeId,
+    machine: String,
+    event_time: String,
+    report_id: String,
+    title: String,
+    severity: String,
+    category: String,
+    description: String,
+    recommended_action: String,
+}
+
+async fn create(
+    State(queue): State<Queue>,
+    Analyst(user): Analyst,
+    db: ScopedDb,
+    Id(tenant): Id<TenantId>,
+    Posted(_, form): Posted<EventForm>,
+) -> Result<Redirect, PageError> {
+    let event = Event {
+        machine: &form.machine,
+        event_time: &form.event_time,
+        report_id: &form.report_id,
+        title: &form.title,
+        severity: &form.severity,
+        category: &form.category,
+        description: &form.description,
+        recommended_action: &form.recommended_action,
+    };
+    let mut tx = db.begin().await?;
+    triage::create(&mut tx, &queue, &user.by(), tenant, form.change, &event).await.map_err(refused)?;
+    tx.commit().await?;
+    Ok(Redirect::to(&format!("/tenants/{tenant}/changes")))
+}
