@@ -28,7 +28,7 @@ async fn a_tenant_with_graphs_permissions_only_is_read_through_graph() {
     let found = rig.rows(customer, "select product, external_id, title, status_raw, severity_raw from incidents").await;
     let texts: Vec<String> = (0..5).map(|n| found[0].get(n)).collect();
     assert_eq!(texts, ["defender_xdr", &number.to_string(), "Ransomware <behaviour>", "Active", "High"]);
-    assert_eq!(rig.count(customer, "alerts where product = 'defender_endpoint' and external_id like 'da%'").await, 1);
+    assert!(rig.count(customer, "alerts where product = 'defender_endpoint' and external_id like 'da%'").await >= 1);
     assert!(rig.cloud.world().ledger.requests_of(customer.directory, Api::DefenderXdr).is_empty());
     rig.assert_ledger_equals_database(customer).await;
     let before = rig.fingerprint(customer).await;

@@ -96,6 +96,9 @@ pub async fn assert_what_was_shown_is_stored(rig: &Rig, customer: Customer) {
         for (shown, _) in rig.cloud.world().ledger.shown(customer.directory, api) {
             let at = shown.version.parse::<DateTime<Utc>>().unwrap();
             let of = usize::from(shown.id.parse::<i64>().is_err());
+            if of == 1 && !shown.id.starts_with("da") {
+                continue; // not Endpoint's: the check of permissions looked at whichever alert came first
+            }
             versions.insert((api.as_str().to_owned(), shown.id.clone(), shown.version));
             let known = latest[of].entry(shown.id).or_insert(at);
             *known = at.max(*known);
@@ -107,7 +110,8 @@ pub async fn assert_what_was_shown_is_stored(rig: &Rig, customer: Customer) {
             .enumerate()
     {
         let rows = rig.rows(customer, sql).await;
-        assert_eq!(rows.len(), latest[of].len(), "{sql}");
+        let stored: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+        assert_eq!(stored, latest[of].keys().cloned().collect(), "{sql}");
         for row in rows {
             let (id, at): (String, DateTime<Utc>) = (row.get(0), row.get(1));
             let told = latest[of].get(&id).unwrap_or_else(|| panic!("{id} was never shown"));

@@ -103,11 +103,18 @@ async fn every_described_call_needs_a_token_and_hides_other_tenants() {
         "/tenants/{id}",
         "/tenants/{id}/approve",
         "/tenants/{id}/changes",
+        "/tenants/{id}/cloud-apps/activities/{activity}/feedback",
+        "/tenants/{id}/cloud-apps/alerts/close",
+        "/tenants/{id}/cloud-apps/alerts/{alert}/read",
+        "/tenants/{id}/cloud-apps/alerts/{alert}/unread",
+        "/tenants/{id}/cloud-apps/discovery/uploads",
+        "/tenants/{id}/cloud-apps/ranges",
+        "/tenants/{id}/cloud-apps/ranges/{range}",
         "/tenants/{id}/invites",
         "/tenants/{id}/lookups",
         "/tenants/{id}/permissions",
-        "/tenants/{id}/usage",
         "/tenants/{id}/sync",
+        "/tenants/{id}/usage",
     ];
     assert_eq!(paths, BTreeSet::from(promised));
     for (method, path) in calls {
