@@ -164,9 +164,9 @@ fn config(public_url: &Url, address: SocketAddr, secret: &Path) -> Config {
 fn apps(secret: &Path) -> Vec<App> {
     let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
     let read = |products: &[Product]| products.iter().map(|product| (*product, names(permissions(*product)))).collect();
-    let named = |(product, list): &(Product, &[&str])| (*product, names(list));
+    let asked = |(product, list): &(Product, &[&str])| (*product, names(list));
     let readers = APPS.iter().map(|(name, cloud, products)| app(name, *cloud, read(products), secret));
-    let more = MORE.iter().map(|(name, permissions)| app(name, Cloud::Commercial, permissions.iter().map(named).collect(), secret));
+    let more = MORE.iter().map(|(name, permissions)| app(name, Cloud::Commercial, permissions.iter().map(asked).collect(), secret));
     readers.chain(more).collect()
 }
 

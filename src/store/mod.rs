@@ -37,6 +37,7 @@ pub mod invites;
 pub mod lists;
 pub mod lookups;
 pub mod migrate;
+pub mod offboarding;
 pub mod overview;
 pub mod permissions;
 pub mod quarantine;

@@ -4,12 +4,9 @@ use super::Scoped;
 use super::audit::{self, By};
 use crate::model::registration::Registration;
 use crate::model::{Adapter, Cloud, CloudAppsHost, DirectoryId, Places, Region, Seat, TenantId, TenantState};
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::types::Json;
-
-/// How long the rows of an offboarded tenant are kept.
-pub const PURGE_AFTER: Duration = Duration::days(30);
 
 /// One customer.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -233,44 +230,6 @@ pub async fn await_directory(tx: &mut Scoped, tenant: TenantId, now: DateTime<Ut
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-/// Ends the work for a tenant: no more reading, no valid link, nobody but those who see all tenants sees it, and its rows are
-/// deleted after [`PURGE_AFTER`].
-pub async fn offboard(tx: &mut Scoped, by: &By, tenant: &Tenant, now: DateTime<Utc>) -> Result<(), WriteError> {
-    let done = sqlx::query(
-        "update tenants set state = 'offboarded', state_since = $2, state_reason = 'Offboarded by staff.', needs_approval = false,
-                            purge_after = $3, updated_at = $2
-         where tenant_id = $1 and state <> 'offboarded'",
-    )
-    .bind(tenant.tenant_id)
-    .bind(now)
-    .bind(now + PURGE_AFTER)
-    .execute(&mut **tx)
-    .await?;
-    if done.rows_affected() == 0 {
-        return Err(WriteError::Changed);
-    }
-    super::invites::revoke_all(tx, tenant.tenant_id, now).await?;
-    sqlx::query("update sync_state set enabled = false where tenant_id = $1").bind(tenant.tenant_id).execute(&mut **tx).await?;
-    sqlx::query("delete from grants where tenant_id = $1").bind(tenant.tenant_id).execute(&mut **tx).await?;
-    let event = by.event("tenant.offboard").tenant(tenant.tenant_id).object(&tenant.name);
-    audit::record(tx, event.before(json!({ "state": tenant.state })).after(json!({ "purge_after": now + PURGE_AFTER }))).await?;
-    Ok(())
-}
-
-/// Deletes the offboarded tenants whose time has come, with everything of theirs; the audit log keeps what was done. Needs every tenant
-/// in scope. Returns how many.
-pub async fn purge(tx: &mut Scoped, by: &By, now: DateTime<Utc>) -> sqlx::Result<usize> {
-    let gone: Vec<(TenantId, String)> =
-        sqlx::query_as("delete from tenants where state = 'offboarded' and purge_after <= $1 returning tenant_id, name")
-            .bind(now)
-            .fetch_all(&mut **tx)
-            .await?;
-    for (tenant, name) in &gone {
-        audit::record(tx, by.event("tenant.purge").tenant(*tenant).object(name)).await?;
-    }
-    Ok(gone.len())
 }
 
 impl Tenant {

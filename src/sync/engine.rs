@@ -16,7 +16,7 @@ use crate::config;
 use crate::microsoft::Client;
 use crate::model::{ChangeId, LookupId, Product, TenantId};
 use crate::store::audit::{Actor, By};
-use crate::store::{Db, Scoped, changes, device_reads, lookups, permissions, runs, sessions, sync_state, tenants, uploads, usage};
+use crate::store::{Db, Scoped, changes, device_reads, lookups, offboarding, permissions, runs, sessions, sync_state, uploads, usage};
 use chrono::{DateTime, TimeDelta, Utc};
 use graphile_worker::{Cron, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, WorkerOptions, WorkerUtils};
 use jobs::{Devices, FindRegion, LookUp, Plan, Push};
@@ -185,7 +185,7 @@ pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()>
     hunts::plan(&reader.queue, &mut tx, now).await?;
     uploads::forget(&mut tx, now).await?;
     sessions::forget(&mut tx).await?;
-    tenants::purge(&mut tx, &By { actor: Actor::System("purge"), ip: None }, now).await?;
+    offboarding::purge(&mut tx, &By { actor: Actor::System("purge"), ip: None }, now).await?;
     tx.commit().await?;
     Ok(())
 }

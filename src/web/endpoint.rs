@@ -31,8 +31,11 @@ pub fn routes() -> Router<AppState> {
         .route("/tenants/{tenant}/endpoint/read", post(read))
 }
 
-/// What can be asked: name, operation, heading, columns and the members they show.
-const LISTS: [(&str, &str, &str, &[(&str, &str)]); 2] = [
+/// Name, operation, heading, and the columns with the members they show.
+type Question = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+/// What can be asked.
+const LISTS: [Question; 2] = [
     (
         "investigations",
         "endpoint.investigations.list",

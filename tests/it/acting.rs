@@ -103,7 +103,7 @@ async fn an_action_whose_answer_is_lost_is_never_sent_twice_and_ends_in_the_righ
         let id = wanted(&rig, &device, Deed::Isolate).await;
         let ended = pushed(&rig, customer, id).await;
         assert_eq!((ended.state, effective(&rig, customer, id)), (state, count), "{name}: {:?}", ended.reason);
-        assert_eq!(ended.finished_at.is_some(), true, "{name}");
+        assert!(ended.finished_at.is_some(), "{name}");
         if state == ChangeState::Lost {
             assert!(ended.finished_at.unwrap() - ended.sent_at.unwrap() >= TimeDelta::minutes(2) && ended.looks >= 1, "{name}: {ended:?}");
         }
@@ -181,7 +181,8 @@ async fn two_workers_at_once_and_a_connection_that_cannot_be_made_send_once() {
     let now = rig.now();
     let (one, other) =
         tokio::join!(push(&rig.reader, customer.tenant, id, now), push(&rig.reader, customer.tenant, id, now + TimeDelta::seconds(1)));
-    (one.unwrap(), other.unwrap());
+    one.unwrap();
+    other.unwrap();
     assert_eq!((pushed(&rig, customer, id).await.state, effective(&rig, customer, id)), (ChangeState::Done, 1));
 
     rig.pass(120);

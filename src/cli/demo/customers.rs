@@ -9,7 +9,7 @@ use crate::store::audit::{Actor, By};
 use crate::store::consents::{Ending, LIFETIME, Start};
 use crate::store::permissions::{self, Permission};
 use crate::store::tenants::{self, Tenant};
-use crate::store::{Db, Scoped, bindings, consents, invites, tickets};
+use crate::store::{Db, Scoped, bindings, consents, invites, offboarding, tickets};
 use crate::sync::engine::Queue;
 use anyhow::{Context, Result, anyhow};
 use chrono::{DateTime, Utc};
@@ -85,7 +85,7 @@ async fn bring_into_its_state(tx: &mut Scoped, queue: &Queue, example: &Example,
         ExampleKind::WrongDirectory => {
             turned_away(tx, tenant, ConsentOutcome::WrongDirectory, Some(example.consenting_directory()), now).await?;
         }
-        ExampleKind::Offboarded => tenants::offboard(tx, &DEMO, tenant, now).await?,
+        ExampleKind::Offboarded => offboarding::offboard(tx, &DEMO, tenant, now).await?,
         ExampleKind::Paused => {
             bindings::bind(tx, &DEMO, tenant, example.directory_id, false, now).await?;
             tenants::set_state(

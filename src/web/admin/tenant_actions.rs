@@ -143,8 +143,8 @@ async fn confirm_offboard(Lead(user): Lead, db: ScopedDb, Id(tenant): Id<TenantI
     if tenant.state == TenantState::Offboarded {
         return Err(PageError::Conflict("This tenant is offboarded already.".into()));
     }
-    let purge = (clock::now() + store::tenants::PURGE_AFTER).format("%-d %B %Y").to_string();
-    Ok(Page(OffboardPage { user, tenant, days: store::tenants::PURGE_AFTER.num_days(), purge }))
+    let purge = (clock::now() + store::offboarding::PURGE_AFTER).format("%-d %B %Y").to_string();
+    Ok(Page(OffboardPage { user, tenant, days: store::offboarding::PURGE_AFTER.num_days(), purge }))
 }
 
 #[derive(Deserialize)]
@@ -165,7 +165,7 @@ async fn offboard(
     if form.name.trim() != tenant.name {
         return Err(PageError::BadRequest("The name typed is not the tenant's. Nothing was changed.".into()));
     }
-    store::tenants::offboard(&mut tx, &user.by(), &tenant, clock::now()).await.map_err(super::not_written)?;
+    store::offboarding::offboard(&mut tx, &user.by(), &tenant, clock::now()).await.map_err(super::not_written)?;
     tx.commit().await?;
     Ok(Redirect::to("/admin/tenants"))
 }

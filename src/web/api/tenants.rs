@@ -254,7 +254,7 @@ async fn offboard(user: Bearer, Id(tenant): Id<TenantId>) -> Result<StatusCode, 
     user.needs(Role::Lead)?;
     let mut tx = user.begin().await?;
     let row = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
-    store::tenants::offboard(&mut tx, &user.by(), &row, clock::now()).await.map_err(write_problem)?;
+    store::offboarding::offboard(&mut tx, &user.by(), &row, clock::now()).await.map_err(write_problem)?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
