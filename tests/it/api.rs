@@ -1,5 +1,6 @@
 //! The JSON API as a program meets it: tokens, scope, problems, lists, and the description that says all of it.
 
+use crate::api_calls::{PROMISED, body_of, filled};
 use crate::app::{TestApp, Visitor};
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
@@ -61,68 +62,6 @@ pub async fn described(app: &TestApp) -> Vec<(Method, String)> {
     calls.map(|(method, path)| (method.to_uppercase().parse().unwrap(), path.strip_prefix("/api/v1").unwrap().to_owned())).collect()
 }
 
-/// A call's path about this object; whatever else it names does not exist.
-fn filled(path: &str, id: &str) -> String {
-    let rest = |part: &str| if part.starts_with('{') { "0193a1b2-0000-7000-8000-000000000000".to_owned() } else { part.to_owned() };
-    let path = path.replace("{id}", id).split('/').map(rest).collect::<Vec<_>>().join("/");
-    if path.ends_with("/uploads") { path + "?filename=a.log&source=SQUID&stream=a" } else { path }
-}
-
-/// A body that a call accepts, so that it is the id that is judged.
-fn body_of(method: &Method, path: &str) -> Option<Value> {
-    match (method.as_str(), path) {
-        ("POST", "/tenants/{id}/lookups") => Some(json!({"operation": "xdr.incidents.list"})),
-        ("POST", "/tenants/{id}/invites") => Some(json!({"apps": null})),
-        ("POST", "/hunts") => Some(json!({"query": "DeviceInfo", "all": true})),
-        ("POST", "/devices/{id}/actions") => Some(json!({"action": "isolate", "comment": "x"})),
-        ("POST", "/tenants/{id}/cloud-apps/alerts/close") => {
-            Some(json!({"alerts": ["0193a1b2-0000-7000-8000-000000000000"], "verdict": "true_positive"}))
-        }
-        ("POST", "/tenants/{id}/cloud-apps/activities/{activity}/feedback") => Some(json!({"value": "0", "text": "x"})),
-        (_, path) if path.contains("/cloud-apps/ranges") && *method != Method::DELETE => {
-            Some(json!({"name": "Office", "category": 1, "subnets": ["192.0.2.0/24"]}))
-        }
-        ("PATCH", _) => Some(json!({})),
-        _ => None,
-    }
-}
-
-/// What the description must name.
-const PROMISED: &[&str] = &[
-    "/actions/{id}",
-    "/alerts",
-    "/alerts/{id}",
-    "/audit",
-    "/changes/{id}",
-    "/coverage",
-    "/devices",
-    "/devices/{id}",
-    "/devices/{id}/actions",
-    "/hunts",
-    "/hunts/{id}",
-    "/incidents",
-    "/incidents/{id}",
-    "/lookups/{id}",
-    "/me",
-    "/saved-queries",
-    "/tenants",
-    "/tenants/{id}",
-    "/tenants/{id}/approve",
-    "/tenants/{id}/changes",
-    "/tenants/{id}/cloud-apps/activities/{activity}/feedback",
-    "/tenants/{id}/cloud-apps/alerts/close",
-    "/tenants/{id}/cloud-apps/alerts/{alert}/read",
-    "/tenants/{id}/cloud-apps/alerts/{alert}/unread",
-    "/tenants/{id}/cloud-apps/discovery/uploads",
-    "/tenants/{id}/cloud-apps/ranges",
-    "/tenants/{id}/cloud-apps/ranges/{range}",
-    "/tenants/{id}/invites",
-    "/tenants/{id}/lookups",
-    "/tenants/{id}/permissions",
-    "/tenants/{id}/sync",
-    "/tenants/{id}/usage",
-];
-
 #[tokio::test]
 async fn every_described_call_needs_a_token_and_hides_other_tenants() {
     let app = TestApp::start().await;
@@ -146,7 +85,7 @@ async fn every_described_call_needs_a_token_and_hides_other_tenants() {
         if path.contains("{id}") {
             let (status, mut of_foreign) = lead.call(method.clone(), &filled(&path, &foreign.to_string()), body.clone()).await;
             let (_, mut of_nothing) = lead.call(method.clone(), &filled(&path, &TenantId::new().to_string()), body.clone()).await;
-            let (_, mut of_nonsense) = lead.call(method.clone(), &filled(&path, &"1%27--"), body).await;
+            let (_, mut of_nonsense) = lead.call(method.clone(), &filled(&path, "1%27--"), body).await;
             assert_eq!(status, StatusCode::NOT_FOUND, "{method} {path}");
             for problem in [&mut of_foreign, &mut of_nothing, &mut of_nonsense] {
                 problem["instance"].take();

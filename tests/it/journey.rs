@@ -101,15 +101,8 @@ async fn a_customer_declines_then_consents_and_its_incidents_and_alerts_are_on_t
     for product in ["Defender XDR", "Defender for Endpoint", "Defender for Cloud Apps"] {
         staff.sees(product).await;
     }
-    assert_eq!(
-        staff
-            .driver
-            .find_all(By::XPath("//section[h2='Coverage']//*[contains(@class, 'chip')][contains(., 'Up to date')]"))
-            .await
-            .unwrap()
-            .len(),
-        3
-    );
+    let fresh = By::XPath("//section[h2='Coverage']//*[contains(@class, 'chip')][contains(., 'Up to date')]");
+    assert_eq!(staff.driver.find_all(fresh).await.unwrap().len(), 3);
     staff.screenshots("tenant").await;
     for product in ["defender_xdr", "defender_endpoint", "cloud_apps"] {
         staff.open(&format!("{address}/alerts?tenant={tenant}&product={product}&status=new&status=in_progress&status=resolved")).await;

@@ -270,7 +270,9 @@ impl Rig {
         ] {
             let shown = self.cloud.world().ledger.shown(customer.directory, api);
             let mut latest = std::collections::BTreeMap::new();
-            for (shown, at) in shown {
+            // The check of permissions looks at whichever alert of Graph's comes first; those of Endpoint alone are read by themselves.
+            let is_read = |id: &str| api != Api::Graph || id.starts_with("da") || id.parse::<i64>().is_ok();
+            for (shown, at) in shown.into_iter().filter(|(shown, _)| is_read(&shown.id)) {
                 let entry = latest.entry(shown.id.clone()).or_insert((at, shown.version.clone()));
                 if at >= entry.0 {
                     *entry = (at, shown.version);

@@ -25,7 +25,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
 /// What an incident or alert is to be. Absent members stay as they are. Words are Microsoft's.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Triage {
+pub(super) struct Triage {
     /// Active (alerts: New), InProgress, Resolved
     status: Option<String>,
     /// Any name; an empty one takes the owner away.
@@ -46,7 +46,7 @@ impl From<Triage> for Wish {
 }
 
 /// The id of the change: the same for the same `Idempotency-Key` of the same user.
-fn id(user: &Bearer, headers: &HeaderMap) -> Result<ChangeId, Problem> {
+pub(super) fn id(user: &Bearer, headers: &HeaderMap) -> Result<ChangeId, Problem> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(acting::fresh()) };
     let key = key.to_str().ok().filter(|key| (1..=200).contains(&key.len()));
     key.map(|key| acting::change_of(&user.by(), key)).ok_or_else(|| Problem::BadRequest("Idempotency-Key is not readable.".to_owned()))
@@ -65,7 +65,11 @@ fn refused(refusal: Refusal) -> Problem {
 }
 
 /// Commits and answers with the change; a refused isolation stays in the audit log.
-async fn accepted(mut tx: Scoped, outcome: Result<(), Refusal>, change: ChangeId) -> Result<(StatusCode, Json<Change>), Problem> {
+pub(super) async fn accepted(
+    mut tx: Scoped,
+    outcome: Result<(), Refusal>,
+    change: ChangeId,
+) -> Result<(StatusCode, Json<Change>), Problem> {
     if matches!(outcome, Err(Refusal::TooMany)) {
         tx.commit().await?;
         return Err(refused(Refusal::TooMany));

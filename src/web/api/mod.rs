@@ -17,6 +17,7 @@ mod invites;
 mod listing;
 mod lookups;
 mod problem;
+mod responding;
 mod saved_queries;
 mod tenants;
 mod usage;
@@ -89,6 +90,7 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(coverage::routes())
         .merge(incidents::routes())
         .merge(alerts::routes())
+        .merge(responding::routes())
         .merge(lookups::routes())
         .merge(changes::routes())
         .merge(usage::routes())
