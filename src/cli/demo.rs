@@ -157,7 +157,7 @@ fn config(public_url: &Url, address: SocketAddr, secret: &Path) -> Config {
         app: apps(secret),
         identity: None,
         api: Vec::new(),
-        sync: Sync { interval: Duration::from_secs(15), concurrency: 16, ..Sync::default() },
+        sync: Sync { interval: Duration::from_secs(15), concurrency: 6, ..Sync::default() },
     }
 }
 
