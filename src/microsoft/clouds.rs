@@ -3,7 +3,7 @@
 //! Sources: Microsoft's pages "National clouds" (Entra), "Microsoft Defender for Endpoint for US Government customers", "Microsoft Defender
 //! XDR for US Government customers", "Supported Microsoft Defender XDR APIs" and "Defender for Cloud Apps REST API". Audiences of the
 //! government clouds are not documented; the API's own host is what works elsewhere. Whatever is written here can be set otherwise by an
-//! `[[api]]` of the configuration, within [`SUFFIXES`].
+//! `[[api]]` of the configuration, within the domains listed below.
 
 use crate::config;
 use crate::model::{Cloud, Places, Product};

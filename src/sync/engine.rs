@@ -3,7 +3,7 @@
 //! The engine (graphile_worker) keeps its tables in the schema `jobs`; `store::migrate` makes them. Each job's key is also the name of
 //! its queue, so that asking twice is asking once, and nothing is done twice at a time.
 //!
-//! What is read all the time is not queued: `store::sync_state` says what is due, and [`rounds`](super::rounds) reads it.
+//! What is read all the time is not queued: `store::sync_state` says what is due, and [`rounds`] reads it.
 
 mod hunts;
 mod jobs;

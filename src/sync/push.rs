@@ -1,7 +1,7 @@
 //! Carries a change to Microsoft: claimed in one transaction, sent once without one, its outcome noted in another.
 //!
 //! A process that dies between the first and the last leaves the change in state `sending`, from which it is never sent again: Microsoft
-//! is asked what became of it ([`look`]). The same when an answer is lost. Only what certainly was not sent (we were asked to wait, no
+//! is asked what became of it (`push/look.rs`). The same when an answer is lost. Only what certainly was not sent (we were asked to wait, no
 //! connection, no token) goes back to `intended`.
 
 mod cloud_apps;
