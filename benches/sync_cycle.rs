@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot go on should stop, and its output is its purpose")]
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{ConnectOptions, Executor};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -116,7 +117,10 @@ async fn measure(size: Size) {
     let secret = Uuid::new_v4().to_string();
     let (mut child, address) = start_stand_in(&secret);
     let embedded = Embedded::start(&temporary_dir(), Kind::Temporary).await.unwrap();
-    let owner = embedded.owner_options("postgres");
+    let owner = embedded.owner_options("bench");
+    let mut admin = embedded.superuser_options("postgres").connect().await.unwrap();
+    let create = format!("create database bench owner {} template template0", owner.get_username());
+    admin.execute(sqlx::AssertSqlSafe(create)).await.unwrap();
     migrate(owner.clone()).await.unwrap();
     let db = Db::connect(owner, DbRole::Worker, 20).await.unwrap();
     let microsoft = client(address, &secret, size);
