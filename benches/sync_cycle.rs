@@ -232,13 +232,13 @@ async fn one_cycle(db: &Db) -> (f64, f64) {
     tx.commit().await.unwrap();
     loop {
         let mut tx = db.all_tenants().await.unwrap();
-        let query = sqlx::query_scalar("select count(*) from sync_state where last_success < $1 or state <> 'ok'");
-        let left: i64 = query.bind(start).fetch_one(&mut *tx).await.unwrap();
+        let query = sqlx::query_scalar("select exists (select from sync_state where last_success < $1 or state <> 'ok')");
+        let left: bool = query.bind(start).fetch_one(&mut *tx).await.unwrap();
         drop(tx);
-        if left == 0 {
+        if !left {
             return (clock.elapsed().as_secs_f64(), processor_since(processor));
         }
-        assert!(clock.elapsed() < Duration::from_secs(300), "{left} readings are left after five minutes");
+        assert!(clock.elapsed() < Duration::from_secs(300), "readings are left after five minutes");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

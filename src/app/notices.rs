@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 /// How old the notices on a page may be: so often the database is asked, however many pages are served.
 const AGE: Duration = Duration::from_secs(10);
-/// From when on a credential's end is told, and from when on with emphasis.
+/// From when on a credential's end is told to administrators, from when on to leads as well, and from when on with emphasis.
 const SOON: TimeDelta = TimeDelta::days(30);
+const NEAR: TimeDelta = TimeDelta::days(14);
 const URGENT: TimeDelta = TimeDelta::days(7);
 
 /// One thing to be told.
@@ -101,7 +102,8 @@ pub fn credentials(microsoft: &Client, app: &str, now: DateTime<Utc>) -> Vec<Cre
 /// What is to be told of one credential of an app: its end, and that it cannot be read.
 pub fn of_credential(app: &str, credential: &CredentialStatus, now: DateTime<Utc>) -> Vec<Notice> {
     let what = format!("The {} {} of the app {app}", credential.kind.to_lowercase(), credential.place);
-    let notice = |class, text| Notice { class, text, role: Role::Admin };
+    let is_near = credential.ends_at.is_some_and(|end| end - now <= NEAR);
+    let notice = |class, text| Notice { class, text, role: if is_near { Role::Lead } else { Role::Admin } };
     let mut list = Vec::new();
     if let Some(end) = credential.ends_at.filter(|end| *end - now <= SOON) {
         let day = end.format("%-d %B %Y");
@@ -128,14 +130,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_is_told_thirty_days_before_and_with_emphasis_seven() {
+    fn an_end_is_told_thirty_days_before_to_leads_too_fourteen_and_with_emphasis_seven() {
         let now: DateTime<Utc> = "2026-11-22T12:00:00Z".parse().unwrap();
         let told = |days: i64| {
             let ends_at = Some(now + TimeDelta::days(days));
             let place = "app.pem".to_owned();
             let status = CredentialStatus { kind: "Certificate", place, ends_at, in_use: true, refused: None, trouble: None, loaded: true };
-            of_credential("defender", &status, now).into_iter().map(|notice| (notice.class, notice.text)).next()
+            of_credential("defender", &status, now).into_iter().next()
         };
+        let role = |days| told(days).unwrap().role;
+        assert_eq!([30, 15, 14, 7, -1].map(role), [Role::Admin, Role::Admin, Role::Lead, Role::Lead, Role::Lead]);
+        let told = |days| told(days).map(|notice| (notice.class, notice.text));
         assert_eq!(told(31), None);
         let text = |text: &str| format!("The certificate app.pem of the app defender {text}");
         assert_eq!(told(30), Some(("warn", text("ends in 30 days, on 22 December 2026. Add a new one beside it."))));

@@ -30,13 +30,25 @@ pub struct Change {
     pub reason: Option<String>,
     /// Microsoft's id of the machine action it became.
     pub external_id: Option<String>,
-    /// What Microsoft said of it last.
+    /// What Microsoft said of it last. Not in lists.
     pub answer: Option<Value>,
     /// How often Microsoft was asked what became of it.
     pub looks: i32,
     pub created_at: DateTime<Utc>,
     pub sent_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// A statement on changes for a list, without [`answer`](Change::answer), which may be large.
+macro_rules! listed {
+    ($which:literal) => {
+        concat!(
+            "select tenant_id, change_id, operation, args, subject, request, comment, actor, state, reason, external_id, null::jsonb as answer,
+                    looks, created_at, sent_at, finished_at
+             from changes where tenant_id = $1",
+            $which
+        )
+    };
 }
 
 /// What is to be changed.
@@ -167,22 +179,19 @@ pub async fn get(tx: &mut Scoped, change: ChangeId) -> sqlx::Result<Option<Chang
 
 /// The latest changes of a tenant, newest first; of one object of Microsoft's if `of` names it.
 pub async fn recent(tx: &mut Scoped, tenant: TenantId, of: Option<&str>, limit: i64) -> sqlx::Result<Vec<Change>> {
-    sqlx::query_as(
-        "select * from changes where tenant_id = $1 and ($2::text is null or args[1] = $2) order by created_at desc, change_id desc limit $3",
-    )
-    .bind(tenant)
-    .bind(of)
-    .bind(limit)
-    .fetch_all(&mut **tx)
-    .await
+    sqlx::query_as(listed!(" and ($2::text is null or args[1] = $2) order by created_at desc, change_id desc limit $3"))
+        .bind(tenant)
+        .bind(of)
+        .bind(limit)
+        .fetch_all(&mut **tx)
+        .await
 }
 
 /// A page of a tenant's changes, newest first: those before the one at `before`.
 pub async fn list(tx: &mut Scoped, tenant: TenantId, before: Option<ChangeId>, limit: i64) -> sqlx::Result<Vec<Change>> {
     sqlx::query_as(
-        "select * from changes where tenant_id = $1
-           and ($2::uuid is null or (created_at, change_id) < (select created_at, change_id from changes where tenant_id = $1 and change_id = $2))
-         order by created_at desc, change_id desc limit $3",
+        listed!(" and ($2::uuid is null or (created_at, change_id) < (select created_at, change_id from changes where tenant_id = $1 and change_id = $2))
+           order by created_at desc, change_id desc limit $3"),
     )
     .bind(tenant)
     .bind(before)
@@ -193,14 +202,12 @@ pub async fn list(tx: &mut Scoped, tenant: TenantId, before: Option<ChangeId>, l
 
 /// The latest changes that touch one object of Microsoft's, also one of several, newest first.
 pub async fn touching(tx: &mut Scoped, tenant: TenantId, object: &str, limit: i64) -> sqlx::Result<Vec<Change>> {
-    sqlx::query_as(
-        "select * from changes where tenant_id = $1 and args @> array[$2::text] order by created_at desc, change_id desc limit $3",
-    )
-    .bind(tenant)
-    .bind(object)
-    .bind(limit)
-    .fetch_all(&mut **tx)
-    .await
+    sqlx::query_as(listed!(" and args @> array[$2::text] order by created_at desc, change_id desc limit $3"))
+        .bind(tenant)
+        .bind(object)
+        .bind(limit)
+        .fetch_all(&mut **tx)
+        .await
 }
 
 /// How many changes of an operation a user has asked for since then, in every tenant of the transaction's scope.
@@ -215,13 +222,23 @@ pub async fn asked_since(tx: &mut Scoped, by: &By, operation: &str, since: DateT
 
 /// The latest changes of a tenant whose operation begins so, newest first.
 pub async fn of_product(tx: &mut Scoped, tenant: TenantId, prefix: &str, limit: i64) -> sqlx::Result<Vec<Change>> {
-    sqlx::query_as(
-        "select * from changes where tenant_id = $1 and starts_with(operation, $2) order by created_at desc, change_id desc limit $3",
+    sqlx::query_as(listed!(" and starts_with(operation, $2) order by created_at desc, change_id desc limit $3"))
+        .bind(tenant)
+        .bind(prefix)
+        .bind(limit)
+        .fetch_all(&mut **tx)
+        .await
+}
+
+/// The operation by which this portal began a machine action of Microsoft's id `action`, if it did.
+pub async fn that_began(tx: &mut Scoped, tenant: TenantId, action: &str) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar(
+        "select operation from changes where tenant_id = $1 and external_id = $2 and starts_with(operation, 'endpoint.act.')
+         order by created_at desc limit 1",
     )
     .bind(tenant)
-    .bind(prefix)
-    .bind(limit)
-    .fetch_all(&mut **tx)
+    .bind(action)
+    .fetch_optional(&mut **tx)
     .await
 }
 

@@ -34,6 +34,13 @@ pub async fn list(tx: &mut Scoped) -> sqlx::Result<Vec<DeviceRead>> {
     .await
 }
 
+/// The operating systems that the devices of the scope run, as of their last complete readings; at most 50.
+pub async fn systems(tx: &mut Scoped) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar("select distinct system from device_reads, unnest(systems) as system order by system limit 50")
+        .fetch_all(&mut **tx)
+        .await
+}
+
 /// Tenants whose devices are to be read. Needs an all-tenants transaction.
 pub async fn due(tx: &mut Scoped, now: DateTime<Utc>, limit: i64) -> sqlx::Result<Vec<TenantId>> {
     sqlx::query_scalar(
@@ -56,8 +63,9 @@ pub async fn complete(tx: &mut Scoped, tenant: TenantId, now: DateTime<Utc>, nex
         .execute(&mut **tx)
         .await?;
     sqlx::query(
-        "insert into device_reads (tenant_id, read_at, next_due) values ($1, $2, $3)
-         on conflict (tenant_id) do update set read_at = $2, failing_since = null, reason = null, next_due = $3",
+        "insert into device_reads as r (tenant_id, read_at, next_due, systems)
+         select $1, $2, $3, array(select distinct os from devices where tenant_id = $1 and gone_at is null and os is not null order by os limit 50)
+         on conflict (tenant_id) do update set read_at = $2, failing_since = null, reason = null, next_due = $3, systems = excluded.systems",
     )
     .bind(tenant)
     .bind(now)

@@ -57,6 +57,14 @@ pub struct Row {
     pub body: String,
 }
 
+/// The columns of [`Device`].
+macro_rules! columns {
+    () => {
+        "select d.tenant_id, t.name as tenant_name, d.device_id, d.external_id, d.name, d.health, d.risk, d.exposure, d.value, d.onboarding, d.os,
+                d.os_version, d.device_group, d.last_ip, d.external_ip, d.aad_id, d.tags, d.first_seen, d.last_seen, d.synced_at, d.gone_at"
+    };
+}
+
 /// What a list is asked for. An empty list or `None` asks for nothing in particular.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -74,7 +82,7 @@ pub struct Filter {
 }
 
 macro_rules! of_filter {
-    ($start:literal, $end:literal) => {
+    ($start:expr, $end:literal) => {
         concat!(
             $start,
             " from devices as d join tenants as t on t.tenant_id = d.tenant_id
@@ -106,7 +114,7 @@ macro_rules! bind {
 /// At most `limit` (1 to 201) devices by name, those after the device `after`.
 pub async fn list(tx: &mut Scoped, filter: &Filter, after: Option<DeviceId>, limit: i64) -> sqlx::Result<Vec<Device>> {
     const LIST: &str = of_filter!(
-        "select d.*, t.name as tenant_name",
+        columns!(),
         " and ($10::uuid is null or (lower(d.name), d.device_id) > (select lower(name), device_id from devices where device_id = $10))
           order by lower(d.name), d.device_id limit $11"
     );
@@ -121,10 +129,10 @@ pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
 
 /// One device of the transaction's scope.
 pub async fn get(tx: &mut Scoped, device: DeviceId) -> sqlx::Result<Option<Device>> {
-    sqlx::query_as(
-        "select d.*, t.name as tenant_name from devices as d join tenants as t on t.tenant_id = d.tenant_id
-         where d.device_id = $1 and t.state <> 'offboarded'",
-    )
+    sqlx::query_as(concat!(
+        columns!(),
+        " from devices as d join tenants as t on t.tenant_id = d.tenant_id where d.device_id = $1 and t.state <> 'offboarded'"
+    ))
     .bind(device)
     .fetch_optional(&mut **tx)
     .await
@@ -157,11 +165,6 @@ pub async fn original(tx: &mut Scoped, tenant: TenantId, device: DeviceId) -> sq
         .bind(device)
         .fetch_optional(&mut **tx)
         .await
-}
-
-/// The operating systems there are, at most 50, for the filter.
-pub async fn systems(tx: &mut Scoped) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar("select distinct os from devices where os is not null order by os limit 50").fetch_all(&mut **tx).await
 }
 
 /// Stores devices as they are at `now`; at most about 1,000 at a time.

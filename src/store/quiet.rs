@@ -5,6 +5,8 @@ use super::runs::Run;
 use super::usage::Added;
 use crate::model::{Product, TenantId};
 use chrono::{DateTime, Utc};
+use std::collections::HashMap;
+use uuid::Uuid;
 
 /// A reading that went well and wrote no row: the product stood well before and stands well now.
 #[derive(Clone, Debug)]
@@ -27,15 +29,25 @@ pub struct Quiet {
 /// Notes quiet readings of any tenants, gives their leases back, and stores their runs and calls. Returns those whose lease was still held;
 /// of the others nothing is noted. Needs an all-tenants transaction.
 pub async fn finish(tx: &mut Scoped, rows: &[Quiet]) -> sqlx::Result<Vec<(TenantId, Product)>> {
-    let held: Vec<(TenantId, Product)> = sqlx::query_as(
-        "update sync_state as s set lease_until = null, state = 'ok', watermark = n.watermark, complete_until = n.complete_until,
+    // Whoever locks several of these rows does so in this order.
+    let held: Vec<(TenantId, Product, Uuid)> = sqlx::query_as(
+        "with n as (
+             select * from unnest($1::uuid[], $2::text[], $3::int8[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
+                                  $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::timestamptz[])
+                 as n (tenant_id, product, fence, watermark, complete_until, last_success, next_due, reconciled_day, reconciled_week, run_id,
+                       started_at)
+         ), locked as materialized (
+             select n.* from n join sync_state as s using (tenant_id, product) where s.fence = n.fence
+             order by tenant_id, product for update of s
+         )
+         update sync_state as s set lease_until = null, state = 'ok', watermark = n.watermark, complete_until = n.complete_until,
                 last_success = n.last_success, failing_since = null, failures = 0, reason = null, remedy = null, next_due = n.next_due,
-                reconciled_day = n.reconciled_day, reconciled_week = n.reconciled_week
-         from unnest($1::uuid[], $2::text[], $3::int8[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
-                     $8::timestamptz[], $9::timestamptz[])
-              as n (tenant_id, product, fence, watermark, complete_until, last_success, next_due, reconciled_day, reconciled_week)
-         where s.tenant_id = n.tenant_id and s.product = n.product and s.fence = n.fence
-         returning s.tenant_id, s.product",
+                reconciled_day = n.reconciled_day, reconciled_week = n.reconciled_week,
+                quiet_run = case when s.quiet_run is not null and s.quiet_since > n.started_at - interval '1 hour' then s.quiet_run else n.run_id end,
+                quiet_since = case when s.quiet_run is not null and s.quiet_since > n.started_at - interval '1 hour' then s.quiet_since
+                              else n.started_at end
+         from locked as n where s.tenant_id = n.tenant_id and s.product = n.product and s.fence = n.fence
+         returning s.tenant_id, s.product, s.quiet_run",
     )
     .bind(column(rows, |row| row.tenant))
     .bind(column(rows, |row| row.product.as_str()))
@@ -46,37 +58,42 @@ pub async fn finish(tx: &mut Scoped, rows: &[Quiet]) -> sqlx::Result<Vec<(Tenant
     .bind(column(rows, |row| row.next_due))
     .bind(column(rows, |row| row.reconciled_day))
     .bind(column(rows, |row| row.reconciled_week))
+    .bind(column(rows, |row| row.run.run_id.0))
+    .bind(column(rows, |row| row.run.started_at))
     .fetch_all(&mut **tx)
     .await?;
-    let known: std::collections::HashSet<_> = held.iter().copied().collect();
-    let rows: Vec<&Quiet> = rows.iter().filter(|row| known.contains(&(row.tenant, row.product))).collect();
+    let known: HashMap<_, _> = held.iter().map(|(tenant, product, run)| ((*tenant, *product), *run)).collect();
+    let rows: Vec<(&Quiet, Uuid)> = rows.iter().filter_map(|row| Some((row, *known.get(&(row.tenant, row.product))?))).collect();
     runs(tx, &rows).await?;
     calls(tx, &rows).await?;
-    Ok(held)
+    Ok(held.into_iter().map(|(tenant, product, _)| (tenant, product)).collect())
 }
 
-async fn runs(tx: &mut Scoped, rows: &[&Quiet]) -> sqlx::Result<()> {
+/// One row an hour for each product, as long as nothing else happens.
+async fn runs(tx: &mut Scoped, rows: &[(&Quiet, Uuid)]) -> sqlx::Result<()> {
     sqlx::query(
-        "insert into sync_runs (tenant_id, run_id, product, started_at, finished_at, outcome, calls, pages, seen)
-         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::int[], $8::int[], $9::int[])",
+        "insert into sync_runs as r (tenant_id, run_id, product, started_at, finished_at, outcome, calls, pages, seen)
+         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::int[], $8::int[], $9::int[])
+         on conflict (tenant_id, run_id) do update set finished_at = excluded.finished_at, times = r.times + 1, calls = r.calls + excluded.calls,
+             pages = r.pages + excluded.pages, seen = r.seen + excluded.seen",
     )
-    .bind(column(rows, |row| row.tenant))
-    .bind(column(rows, |row| row.run.run_id.0))
-    .bind(column(rows, |row| row.product.as_str()))
-    .bind(column(rows, |row| row.run.started_at))
-    .bind(column(rows, |row| row.run.finished_at))
-    .bind(column(rows, |row| row.run.outcome.as_deref()))
-    .bind(column(rows, |row| row.run.calls))
-    .bind(column(rows, |row| row.run.pages))
-    .bind(column(rows, |row| row.run.seen))
+    .bind(column(rows, |(row, _)| row.tenant))
+    .bind(column(rows, |(_, run)| *run))
+    .bind(column(rows, |(row, _)| row.product.as_str()))
+    .bind(column(rows, |(row, _)| row.run.started_at))
+    .bind(column(rows, |(row, _)| row.run.finished_at))
+    .bind(column(rows, |(row, _)| row.run.outcome.as_deref()))
+    .bind(column(rows, |(row, _)| row.run.calls))
+    .bind(column(rows, |(row, _)| row.run.pages))
+    .bind(column(rows, |(row, _)| row.run.seen))
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
-async fn calls(tx: &mut Scoped, rows: &[&Quiet]) -> sqlx::Result<()> {
-    let added: Vec<_> = rows.iter().flat_map(|row| row.used.iter().map(|used| (row.tenant, *used))).collect();
-    let at = rows.iter().filter_map(|row| row.run.finished_at).max();
+async fn calls(tx: &mut Scoped, rows: &[(&Quiet, Uuid)]) -> sqlx::Result<()> {
+    let added: Vec<_> = rows.iter().flat_map(|(row, _)| row.used.iter().map(|used| (row.tenant, *used))).collect();
+    let at = rows.iter().filter_map(|(row, _)| row.run.finished_at).max();
     let Some(at) = at.filter(|_| !added.is_empty()) else { return Ok(()) };
     super::usage::add_many(tx, &added, at).await
 }

@@ -10,6 +10,7 @@ pub struct Run {
     pub run_id: RunId,
     pub product: Product,
     pub started_at: DateTime<Utc>,
+    /// Of the last one, where [`times`](Self::times) is above 1.
     pub finished_at: Option<DateTime<Utc>>,
     /// A [`SyncHealth`](crate::model::SyncHealth), or "interrupted": the reader stopped or died in the middle.
     pub outcome: Option<String>,
@@ -23,6 +24,9 @@ pub struct Run {
     pub changed: i32,
     pub quarantined: i32,
     pub error: Option<String>,
+    /// So many readings, one after another, that brought nothing; their calls, pages and records are added up.
+    #[sqlx(default)]
+    pub times: i32,
 }
 
 /// Stores an ended run.
@@ -52,7 +56,7 @@ pub async fn record(tx: &mut Scoped, tenant: TenantId, run: &Run) -> sqlx::Resul
 /// The latest runs of a tenant, newest first.
 pub async fn recent(tx: &mut Scoped, tenant: TenantId, limit: i64) -> sqlx::Result<Vec<Run>> {
     sqlx::query_as(
-        "select run_id, product, started_at, finished_at, outcome, calls, pages, seen, added, changed, quarantined, error
+        "select run_id, product, started_at, finished_at, outcome, calls, pages, seen, added, changed, quarantined, error, times
          from sync_runs where tenant_id = $1 order by started_at desc limit $2",
     )
     .bind(tenant)

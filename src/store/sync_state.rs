@@ -44,7 +44,7 @@ pub struct Claim {
     pub died: Option<DateTime<Utc>>,
 }
 
-/// A reading that may begin: its lease is taken.
+/// A reading that may begin.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Claimed {
     pub tenant_id: TenantId,
@@ -53,40 +53,40 @@ pub struct Claimed {
     pub claim: Claim,
 }
 
-const CLAIM: &str = "
-    with old as (
-        select s.tenant_id, s.product, t.directory_id, t.cloud, t.endpoint_region, t.cloud_apps_host, t.apps, t.incident_api,
-               case when s.lease_until is not null then s.last_attempt end as died
-        from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
-        where s.enabled and s.next_due <= greatest($1, now()) and (s.lease_until is null or s.lease_until < clock_timestamp())
-          and ($3::uuid is null or s.tenant_id = $3) and ($4::text is null or s.product = $4)
-          and ($5::boolean is null or (s.backfill_done < 1) = $5)
-          and t.state in ('active', 'degraded', 'blind') and not t.needs_approval and t.directory_id is not null
-        order by s.next_due
-        limit $2
-        for update of s skip locked
-    )
-    update sync_state as s set lease_until = clock_timestamp() + interval '15 s', fence = s.fence + 1, last_attempt = $1
-    from old where s.tenant_id = old.tenant_id and s.product = old.product
-    returning s.tenant_id, s.product, s.fence, old.directory_id, old.cloud, old.endpoint_region, old.cloud_apps_host, old.apps,
-        old.incident_api, s.adapter, s.refused, s.state, s.watermark, s.complete_until, s.backfill_from, s.backfill_done, s.backfill_skip,
-        s.backfill_link, s.last_success, s.failing_since, s.failures,
-        s.reconciled_day, s.reconciled_week, old.died,
-        exists (select from quarantine as q where q.tenant_id = s.tenant_id and q.product = s.product) as quarantined,
-        array(select concat_ws(' ', p.app, p.product, p.permission) from tenant_permissions as p
-              where p.tenant_id = s.tenant_id and p.granted) as granted";
+/// Takes leases of readings for which `$of` holds. The due ones are found first, then the tenant of each.
+macro_rules! claim {
+    ($of:literal) => {
+        concat!(
+            "with old as (
+                select s.tenant_id, s.product, t.directory_id, t.cloud, t.endpoint_region, t.cloud_apps_host, t.apps, t.incident_api,
+                       case when s.lease_until is not null then s.last_attempt end as died
+                from sync_state as s cross join lateral (select * from tenants where tenants.tenant_id = s.tenant_id offset 0) as t
+                where s.enabled and s.next_due <= greatest($1, now()) and (s.lease_until is null or s.lease_until < clock_timestamp()) and ",
+            $of,
+            "     and t.state in ('active', 'degraded', 'blind') and not t.needs_approval and t.directory_id is not null
+                order by s.next_due limit $2 for update of s skip locked)
+            update sync_state as s set lease_until = clock_timestamp() + interval '15 s', fence = s.fence + 1, last_attempt = $1
+            from old where s.tenant_id = old.tenant_id and s.product = old.product
+            returning s.tenant_id, s.product, s.fence, old.directory_id, old.cloud, old.endpoint_region, old.cloud_apps_host, old.apps,
+                old.incident_api, s.adapter, s.refused, s.state, s.watermark, s.complete_until, s.backfill_from, s.backfill_done, s.backfill_skip,
+                s.backfill_link, s.last_success, s.failing_since, s.failures, s.reconciled_day, s.reconciled_week, old.died,
+                exists (select from quarantine as q where q.tenant_id = s.tenant_id and q.product = s.product) as quarantined,
+                array(select concat_ws(' ', p.app, p.product, p.permission) from tenant_permissions as p
+                      where p.tenant_id = s.tenant_id and p.granted) as granted"
+        )
+    };
+}
 
 /// Takes the leases, for 15 s, of up to `limit` readings that are due at `now`, longest overdue first: of products that nobody reads, of
 /// tenants that are to be read (not paused, offboarded or unapproved). `first`: of first readings, or of all others. Needs an all-tenants
 /// transaction.
 pub async fn claim_due(tx: &mut Scoped, first: bool, limit: i64, now: DateTime<Utc>) -> sqlx::Result<Vec<Claimed>> {
-    let query = sqlx::query_as(CLAIM).bind(now).bind(limit).bind(None::<TenantId>).bind(None::<Product>);
-    query.bind(first).fetch_all(&mut **tx).await
+    sqlx::query_as(claim!("(s.backfill_done < 1) = $3")).bind(now).bind(limit).bind(first).fetch_all(&mut **tx).await
 }
 
 /// The same for one product of one tenant. `None`: not due, read by somebody else, or not to be read.
 pub async fn claim(tx: &mut Scoped, tenant: TenantId, product: Product, now: DateTime<Utc>) -> sqlx::Result<Option<Claim>> {
-    let query = sqlx::query_as(CLAIM).bind(now).bind(1_i64).bind(tenant).bind(product).bind(None::<bool>);
+    let query = sqlx::query_as(claim!("s.tenant_id = $3 and s.product = $4")).bind(now).bind(1_i64).bind(tenant).bind(product);
     let claimed: Option<Claimed> = query.fetch_optional(&mut **tx).await?;
     Ok(claimed.map(|claimed| claimed.claim))
 }
@@ -158,7 +158,7 @@ pub struct Standing {
 pub async fn finish(tx: &mut Scoped, tenant: TenantId, product: Product, fence: i64, end: &Standing) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "update sync_state set lease_until = null, state = $4, complete_until = $5, last_success = $6, failing_since = $7, failures = $8,
-                reason = $9, remedy = $10, next_due = $11, reconciled_day = $12, reconciled_week = $13
+                reason = $9, remedy = $10, next_due = $11, reconciled_day = $12, reconciled_week = $13, quiet_run = null
          where tenant_id = $1 and product = $2 and fence = $3",
     )
     .bind(tenant)

@@ -18,7 +18,7 @@ use crate::model::{ChangeId, LookupId, Product, TenantId};
 use crate::store::audit::{Actor, By};
 use crate::store::{Db, Scoped, changes, device_reads, lookups, offboarding, permissions, runs, sessions, sync_state, uploads, usage};
 use chrono::{DateTime, TimeDelta, Utc};
-use graphile_worker::{Cron, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, WorkerOptions, WorkerUtils};
+use graphile_worker::{Cron, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, RefetchDelayConfig, WorkerOptions, WorkerUtils};
 use jobs::{Devices, FindRegion, LookUp, Plan, Push};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -128,8 +128,7 @@ pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: Cancel
     let reader = Reader::new(db, microsoft, settings, stop);
     let worker = options(&reader)
         .concurrency(JOBS)
-        // Without it each slot takes one job per poll and a backlog drains at a crawl.
-        .local_queue(LocalQueueConfig::default().with_size(JOBS).with_ttl(Duration::from_secs(30)))
+        .local_queue(local_queue(JOBS))
         .define_job::<Verify>()
         .define_job::<Push>()
         .define_job::<LookUp>()
@@ -147,6 +146,13 @@ pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: Cancel
     };
     tokio::try_join!(worker.run(), hunting.run(), rounds)?;
     Ok(())
+}
+
+/// Without one each slot takes one job per poll and a backlog drains at a crawl. After an empty look the next one waits: until a job is told,
+/// or for up to a second (which one that is due later needs). Without that delay the engine looks without end.
+fn local_queue(size: usize) -> LocalQueueConfig {
+    let delay = RefetchDelayConfig::default().with_duration(Duration::from_secs(1)).with_max_abort_threshold(1);
+    LocalQueueConfig::default().with_size(size).with_ttl(Duration::from_secs(30)).with_refetch_delay(delay)
 }
 
 /// What the workers of a process have in common.
@@ -185,7 +191,14 @@ pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()>
     hunts::plan(&reader.queue, &mut tx, now).await?;
     uploads::forget(&mut tx, now).await?;
     sessions::forget(&mut tx).await?;
-    offboarding::purge(&mut tx, &By { actor: Actor::System("purge"), ip: None }, now).await?;
     tx.commit().await?;
-    Ok(())
+    // A tenant has many rows; each goes in a transaction of its own, after everything else.
+    loop {
+        let mut tx = reader.db.all_tenants().await?;
+        let purged = offboarding::purge(&mut tx, &By { actor: Actor::System("purge"), ip: None }, now).await?;
+        tx.commit().await?;
+        if !purged {
+            return Ok(());
+        }
+    }
 }

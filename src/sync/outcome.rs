@@ -22,6 +22,7 @@ pub(super) fn new_run(product: Product, started_at: DateTime<Utc>) -> Run {
         changed: 0,
         quarantined: 0,
         error: None,
+        times: 1,
     }
 }
 

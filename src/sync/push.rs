@@ -89,7 +89,8 @@ async fn errand(reader: &Reader, tx: &mut Scoped, change: &Change) -> anyhow::Re
     let Some(target) = super::target(&tenant).map(|target| target.at(Pace::Person)) else {
         return Ok(Err("The tenant has no directory."));
     };
-    let Ok(app) = reader.microsoft.app_to_call(operation, &tenant.apps, &granted) else {
+    let needs = machine::needs(tx, change, operation).await?;
+    let Ok(app) = reader.microsoft.app_to_call(needs, &tenant.apps, &granted) else {
         return Ok(Err("No app of this tenant asks for the permission this needs."));
     };
     Ok(Ok(Errand { target, app, operation, apps: tenant.apps, granted }))

@@ -32,12 +32,13 @@ pub async fn run(reader: &Reader) {
         let places = places(reader.settings.concurrency, started.elapsed(), warm_up);
         let free = places.saturating_sub(readings.len());
         // A few at a time, so that taking leases stays one statement for many.
-        let taken = if free >= (places / 8).max(1) { begin(reader, &mut readings, &first, (free, places)).await } else { 0 };
-        if taken < free.max(1) {
+        let enough = free >= (places / 8).max(1);
+        let taken = if enough { begin(reader, &mut readings, &first, (free, places)).await } else { 0 };
+        if !enough || taken < free {
             tokio::select! {
                 () = reader.stop.cancelled() => {}
                 () = tokio::time::sleep(POLL) => {}
-                Some(_) = readings.join_next(), if free == 0 => {}
+                Some(_) = readings.join_next(), if !enough => {}
             }
         }
     }

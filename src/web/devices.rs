@@ -136,7 +136,7 @@ async fn list(user: User, db: ScopedDb, Query(asked): Query<Asked>) -> Result<Pa
     let mut devices = devices::list(&mut tx, &filter, after, ROWS + 1).await?;
     let total = devices::count(&mut tx, &filter).await?;
     let tenants = overview::names(&mut tx).await?;
-    let systems = devices::systems(&mut tx).await?;
+    let systems = device_reads::systems(&mut tx).await?;
     let reads = device_reads::list(&mut tx).await?;
     tx.commit().await?;
     let more = i64::try_from(devices.len()).is_ok_and(|rows| rows > ROWS);

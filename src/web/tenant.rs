@@ -108,8 +108,13 @@ impl TenantPage {
         run.outcome.as_ref()?.parse().ok().map(chips::health)
     }
 
+    /// How many readings stand in the row of the first, and when the last of them ended.
+    fn repeated(&self, run: &Run) -> Option<(i32, When)> {
+        run.finished_at.filter(|_| run.times > 1).map(|last| (run.times, When::new(last, self.now)))
+    }
+
     fn seconds(run: &Run) -> Option<String> {
-        run.finished_at.map(|end| super::show::span(end - run.started_at))
+        run.finished_at.filter(|_| run.times == 1).map(|end| super::show::span(end - run.started_at))
     }
 
     /// No answer came in time.

@@ -7,11 +7,13 @@ use crate::rig::{Customer, Rig};
 use chrono::TimeDelta;
 use sqlx::{ConnectOptions, Executor};
 use std::time::Duration;
+use uuid::Uuid;
 use watchfloor::app::acting::{self, Act};
+use watchfloor::config;
 use watchfloor::demo::{Api, Ending, Fault, Loss, Times};
 use watchfloor::microsoft::Client;
 use watchfloor::model::action::Deed;
-use watchfloor::model::{ChangeId, ChangeState, UserId};
+use watchfloor::model::{ChangeId, ChangeState, Product, UserId};
 use watchfloor::store::audit::{Actor, By};
 use watchfloor::store::changes::{self, Change};
 use watchfloor::store::devices;
@@ -170,6 +172,28 @@ async fn an_action_ends_as_microsoft_says_and_one_in_the_way_is_shown_and_not_re
         assert_eq!(pushed(&rig, customer, id).await.state, ChangeState::Cancelled);
         rig.pass(120);
     }
+}
+
+#[tokio::test]
+async fn an_action_is_cancelled_as_an_app_that_may_do_its_kind() {
+    let mut rig = Rig::start().await;
+    let customer = rig.acting_customer("Sorrel").await;
+    let device = device(&rig, customer).await;
+    let isolate = vec!["Machine.Isolate".to_owned()];
+    let permissions = [(Product::DefenderEndpoint, isolate)].into();
+    let narrow = config::App { name: "isolate".to_owned(), client_id: Uuid::new_v4(), permissions, ..crate::rig::app(&rig.secret) };
+    let mut tx = rig.db.web.tenant(customer.tenant).await.unwrap();
+    sqlx::query("update tenants set apps = array['isolate', 'respond']").execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    rig.reader.microsoft = Client::stand_in(rig.cloud.address(), &[narrow, respond(&rig.secret)], rig.now()).unwrap();
+    let id = wanted(&rig, &device, Deed::Collect).await;
+    push(&rig.reader, customer.tenant, id, rig.now()).await.unwrap();
+    let (running, end) = (change(&rig, customer, id).await, acting::fresh());
+    let mut tx = rig.db.web.tenant(customer.tenant).await.unwrap();
+    acting::cancel(&mut tx, &rig.reader.queue, &ann(), &running, end, "").await.unwrap();
+    tx.commit().await.unwrap();
+    let cancelled = pushed(&rig, customer, end).await;
+    assert_eq!(cancelled.state, ChangeState::Done, "{:?}", cancelled.reason);
 }
 
 #[tokio::test]

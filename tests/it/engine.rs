@@ -1,6 +1,6 @@
 //! The job engine at work: real workers on a real queue.
 
-use crate::rig::{Customer, Rig};
+use crate::rig::{Customer, READINGS, Rig};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use watchfloor::config::Sync;
@@ -65,7 +65,7 @@ async fn a_reading_asked_for_runs_at_once_and_a_rolled_back_wish_does_not() {
     let rig = Rig::start().await;
     let customer = rig.read_customer("Contoso").await;
     let worker = Worker::start(&rig, Duration::from_secs(60));
-    let runs = rig.count(customer, "sync_runs").await;
+    let runs = rig.count(customer, READINGS).await;
     let mut tx = rig.db.web.tenant(customer.tenant).await.unwrap();
     rig.reader.queue.read(&mut tx, customer.tenant, Product::DefenderXdr).await.unwrap();
     drop(tx);
@@ -75,9 +75,9 @@ async fn a_reading_asked_for_runs_at_once_and_a_rolled_back_wish_does_not() {
         rig.reader.queue.read(&mut tx, customer.tenant, Product::CloudApps).await.unwrap();
     }
     tx.commit().await.unwrap();
-    until("the reading", async || rig.count(customer, "sync_runs").await > runs).await;
+    until("the reading", async || rig.count(customer, READINGS).await > runs).await;
     worker.stop().await;
-    assert_eq!(rig.count(customer, "sync_runs").await, runs + 1, "asked five times, read once");
+    assert_eq!(rig.count(customer, READINGS).await, runs + 1, "asked five times, read once");
     assert_eq!(rig.count(customer, "incidents").await, 0, "the rolled-back wish was none");
 }
 

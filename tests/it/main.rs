@@ -66,6 +66,8 @@ mod responding;
 mod responding_api;
 mod rig;
 mod rounds;
+mod samples;
+mod samples_shown;
 mod shares;
 mod signing_in;
 mod sitting;

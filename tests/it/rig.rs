@@ -31,6 +31,9 @@ pub struct Rig {
     pub secret: PathBuf,
 }
 
+/// Each reading, also those that share a row.
+pub const READINGS: &str = "sync_runs, generate_series(1, times)";
+
 /// A tenant of ours and its directory.
 #[derive(Clone, Copy)]
 pub struct Customer {

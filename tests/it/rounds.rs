@@ -22,8 +22,9 @@ async fn a_reading_that_finds_the_same_pages_writes_no_row_and_is_noted_all_the_
     let after = rig.product(customer, XDR).await;
     assert_eq!(rig.fingerprint(customer).await, fingerprint);
     assert!(after.complete_until > before.complete_until && after.last_success > before.last_success);
-    let runs =
-        rig.rows(customer, "select seen, added, outcome from sync_runs where product = 'defender_xdr' order by started_at desc").await;
+    let runs = rig
+        .rows(customer, "select seen / times, added, outcome from sync_runs where product = 'defender_xdr' order by started_at desc")
+        .await;
     assert_eq!((runs[0].get::<i32, _>(0), runs[0].get::<i32, _>(1), runs[0].get::<String, _>(2)), (1, 0, "ok".to_owned()));
     assert!(rig.count(customer, "api_usage where budget = 'xdr incidents list' and calls >= 4").await == 1, "quiet calls are counted");
 }
@@ -68,6 +69,7 @@ async fn quiet_readings_of_several_tenants_are_noted_together_but_for_those_whos
             changed: 0,
             quarantined: 0,
             error: None,
+            times: 1,
         };
         rows.push(Quiet {
             tenant: customer.tenant,
@@ -89,4 +91,31 @@ async fn quiet_readings_of_several_tenants_are_noted_together_but_for_those_whos
     let noted = format!("sync_runs where started_at = '{}'", now.to_rfc3339());
     assert_eq!((rig.count(kept, &noted).await, rig.count(lost, &noted).await), (1, 0));
     assert_eq!(rig.health(kept, XDR).await, SyncHealth::Ok);
+}
+
+#[tokio::test]
+async fn readings_without_news_share_a_row_for_an_hour_until_something_happens() {
+    let rig = Rig::start().await;
+    let customer = rig.read_customer("Alder").await;
+    rig.settle(customer).await;
+    let rows = async || {
+        let sql = "select times, calls from sync_runs where product = 'defender_xdr' order by started_at desc, times desc limit 2";
+        let rows = rig.rows(customer, sql).await;
+        rows.iter().map(|row| (row.get::<i32, _>(0), row.get::<i32, _>(1))).collect::<Vec<_>>()
+    };
+    let other = rows().await[0];
+    for _ in 0..3 {
+        rig.interval(&[customer]).await;
+    }
+    let quiet = rows().await;
+    assert_eq!((quiet[0], quiet[1]), ((3, 3), other), "three readings of a call each, in one row of their own");
+    rig.cloud.world().add_incident(customer.directory, "News").unwrap();
+    rig.interval(&[customer]).await;
+    assert_eq!(rows().await[1], (3, 3), "what brings something has its own row");
+    rig.interval(&[customer]).await;
+    rig.interval(&[customer]).await;
+    rig.pass(3600);
+    rig.interval(&[customer]).await;
+    let hourly = rows().await;
+    assert!(hourly[0].0 == 1 && hourly[1].0 >= 1, "after an hour a new row begins: {hourly:?}");
 }

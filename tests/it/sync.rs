@@ -1,6 +1,6 @@
 //! Reading: what Microsoft shows stands in the database, once, for its own tenant, and in its latest version.
 
-use crate::rig::Rig;
+use crate::rig::{READINGS, Rig};
 use serde_json::json;
 use sqlx::Row;
 use watchfloor::demo::Api;
@@ -58,11 +58,11 @@ async fn a_second_pass_without_news_writes_nothing() {
     rig.verify(customer, 0).await;
     rig.settle(customer).await;
     let before = rig.fingerprint(customer).await;
-    let runs = rig.count(customer, "sync_runs").await;
+    let runs = rig.count(customer, READINGS).await;
     for _ in 0..3 {
         rig.interval(&[customer]).await;
     }
-    assert_eq!(rig.count(customer, "sync_runs").await, runs + 9);
+    assert_eq!(rig.count(customer, READINGS).await, runs + 9);
     assert_eq!(rig.fingerprint(customer).await, before);
 }
 

@@ -6,14 +6,26 @@ use super::outcome::Noted;
 use super::{Errand, Reader};
 use crate::microsoft::CallError;
 use crate::microsoft::machines::{self, MachineAction};
-use crate::microsoft::operations::endpoint;
+use crate::microsoft::operations::{self, Operation, endpoint};
 use crate::model::ChangeState;
 use crate::model::action::Deed;
-use crate::store::changes::Change;
+use crate::store::Scoped;
+use crate::store::changes::{self, Change};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 /// How far Microsoft's clock and ours may be apart.
 const SKEW: TimeDelta = TimeDelta::minutes(10);
+
+/// The operation whose permission a change needs. Cancelling an action needs the permission of its kind, after Microsoft's page "Cancel
+/// machine action API".
+pub(super) async fn needs(tx: &mut Scoped, change: &Change, operation: &'static Operation) -> sqlx::Result<&'static Operation> {
+    let [action] = change.args.as_slice() else { return Ok(operation) };
+    if operation.name != endpoint::ACTIONS_CANCEL.name {
+        return Ok(operation);
+    }
+    let began = changes::that_began(tx, change.tenant_id, action).await?;
+    Ok(operations::all().find(|known| began.as_deref() == Some(known.name)).unwrap_or(operation))
+}
 
 /// An action that was accepted. Where one of the kind was under way already, Microsoft may answer with that one.
 pub(super) fn answered(change: &Change, body: &str, now: DateTime<Utc>) -> Noted {
