@@ -103,9 +103,9 @@ impl Visit {
         row.value().attr("href").unwrap().rsplit('/').next().unwrap().to_owned()
     }
 
-    /// Where the link at `selector` leads that stands on the first page linked at `first` of a list.
+    /// Where the link at `selector` leads that stands on the first page linked at `first` of a list, once there is one.
     async fn leads_from(&self, list: &str, first: &str, selector: &str) -> Url {
-        let page = self.get(list).await.attribute(first, "href").unwrap();
+        let page = self.until(list, first, "", 1).await.attribute(first, "href").unwrap();
         let reply = self.get(&page).await;
         Url::parse(&reply.attribute(selector, "href").unwrap_or_else(|| panic!("no link: {}", reply.html))).unwrap()
     }
