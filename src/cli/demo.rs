@@ -1,6 +1,7 @@
 //! `watchfloor demo`: everything on this machine, nothing kept.
 
 mod customers;
+mod deeds;
 mod people;
 
 use super::database::Database;
@@ -16,6 +17,8 @@ use crate::model::{Cloud, Product};
 use crate::store::DbRole;
 use crate::sync::engine::Queue;
 use anyhow::{Context, Result, anyhow, ensure};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use deeds::Deeds;
 use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -37,26 +40,38 @@ const POOL: u32 = 20;
 /// Needs no network and no cloud account. It listens on this machine only, because its passwords are public. Ctrl-C stops everything it
 /// started and removes its data.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  watchfloor demo --listen 127.0.0.1:8081 --tenants 100")]
+#[command(after_help = "Example:\n  watchfloor demo --listen 127.0.0.1:8081 --tenants 100 --cloud gcc_high")]
 pub struct Args {
     /// A loopback address.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// How many customers; the first twelve show one situation each.
-    #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..=2_000))]
+    /// How many customers; the first sixteen show what there is to see.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=2_000))]
     tenants: u16,
     /// Another number invents other incidents.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Which of Microsoft's clouds the customers and apps are in; with commercial, one customer is in GCC.
+    #[arg(long, default_value = "commercial", value_parser = clouds())]
+    cloud: Cloud,
 }
 
-/// The portal's app registrations in the demo: name, cloud, products.
-const APPS: [(&str, Cloud, &[Product]); 4] = [
-    ("defender", Cloud::Commercial, &[Product::DefenderXdr, Product::DefenderEndpoint, Product::CloudApps]),
-    ("endpoint", Cloud::Commercial, &[Product::DefenderEndpoint]),
-    ("graph", Cloud::Commercial, &[Product::CloudApps, Product::Graph]),
-    ("defender-gcc", Cloud::Gcc, &[Product::DefenderXdr, Product::DefenderEndpoint, Product::CloudApps]),
+fn clouds() -> impl TypedValueParser<Value = Cloud> {
+    PossibleValuesParser::new(Cloud::ALL.iter().map(|cloud| cloud.as_str())).try_map(|word| word.parse::<Cloud>())
+}
+
+/// The portal's app registrations in the demo: name, products.
+const APPS: [(&str, &[Product]); 3] = [
+    ("defender", &[Product::DefenderXdr, Product::DefenderEndpoint, Product::CloudApps]),
+    ("endpoint", &[Product::DefenderEndpoint]),
+    ("graph", &[Product::CloudApps, Product::Graph]),
 ];
+
+/// The one in GCC, beside those of the commercial cloud.
+const GCC: (&str, &[Product]) = ("defender-gcc", &[Product::DefenderXdr, Product::DefenderEndpoint, Product::CloudApps]);
+
+/// The one whose link comes back to nobody.
+const LINKED: (&str, &[Product]) = ("partner", &[Product::DefenderXdr, Product::DefenderEndpoint]);
 
 /// A permission list of an app, by product.
 type Permissions = &'static [(Product, &'static [&'static str])];
@@ -99,51 +114,58 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let public_url = Url::parse(&format!("http://{address}"))?;
     let database = Database::temporary().await?;
     let dir = database.dir().context("the demo's database is embedded")?;
-    let (config, world) = registrations(&public_url, address, dir, args.seed)?;
-    let cloud = StandIn::start(world, 0).await.context("cannot start the stand-in for Microsoft")?;
+    let cloud = StandIn::start(World::new(args.seed), 0).await.context("cannot start the stand-in for Microsoft")?;
+    let config = registered(&public_url, address, dir, &cloud, args.cloud)?;
     let microsoft = microsoft::Client::stand_in(cloud.address(), &config.app, now())?;
     let stand_in = Url::parse(&cloud.base())?;
     let (web, worker) = (database.connect(DbRole::Web, POOL).await?, database.connect(DbRole::Worker, POOL).await?);
-    let newcomer = customers::register(&web, &Queue::new(&web), &config, &cloud, usize::from(args.tenants)).await?;
+    let queue = Queue::new(&web);
+    let newcomer = customers::register(&web, &queue, &config, &cloud, (args.cloud, usize::from(args.tenants))).await?;
     let logins = people::add(&web).await?;
-    announce(&public_url, &stand_in, &logins)?;
+    announce(&public_url, &stand_in, &logins, args.cloud)?;
+    let deeds = Deeds::new(web.clone(), queue, args.cloud).await?;
     let portal = Portal { config: Arc::new(config), microsoft, demo: Some(Arc::new(Demo { logins, stand_in, newcomer })) };
-    tokio::join!(portal.web(listener, web, &stop), portal.worker(worker, &stop), trickle(&cloud, &stop));
+    tokio::join!(portal.web(listener, web, &stop), portal.worker(worker, &stop), trickle(&cloud, &stop), deeds.carry_out(&cloud, &stop));
     Ok(ExitCode::SUCCESS)
 }
 
-fn announce(public_url: &Url, stand_in: &Url, logins: &[crate::app::DemoLogin]) -> Result<()> {
+fn announce(public_url: &Url, stand_in: &Url, logins: &[crate::app::DemoLogin], cloud: Cloud) -> Result<()> {
     say(format_args!("Watchfloor's demo runs at {public_url} (Ctrl-C ends it and removes its data). Sign in as"))?;
     for login in logins {
         say(format_args!("  {:<10} {:<28} {}", login.login, login.password, login.about))?;
     }
-    say(format_args!("Microsoft is played by {stand_in}"))?;
+    say(format_args!("Microsoft is played by {stand_in}; the cloud is {}", cloud.label()))?;
     Ok(())
 }
 
-/// The demo's configuration, and a cloud in which its apps are registered.
-fn registrations(public_url: &Url, address: SocketAddr, dir: &Path, seed: u64) -> Result<(Config, World)> {
+/// The demo's configuration, whose apps are registered at the stand-in.
+fn registered(public_url: &Url, address: SocketAddr, dir: &Path, microsoft: &StandIn, cloud: Cloud) -> Result<Config> {
     let secret = crate::auth::secret::random()?;
     let file = dir.join("demo-app-secret");
     let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
     out.write_all(secret.expose_secret().as_bytes())?;
-    let config = config(public_url, address, &file);
-    let mut world = World::new(seed);
+    let config = config(public_url, address, apps(&file, cloud));
+    // Where Microsoft's partner documents let the browser end; played as well, so that nobody is sent into the world.
+    let elsewhere = microsoft.local(match cloud {
+        Cloud::Commercial | Cloud::Gcc => "https://portal.azure.com/",
+        Cloud::GccHigh | Cloud::Dod => "https://portal.azure.us/",
+    });
     for app in &config.app {
-        world.register_app(demo::App {
+        let registration = demo::App {
             client_id: app.client_id,
             name: format!("Watchfloor ({})", app.name),
             publisher: "Watchfloor demo".to_owned(),
             credentials: vec![Credential::Secret(secret.expose_secret().to_owned(), None)],
-            redirect_uris: vec![config.consent_callback().to_string()],
+            redirect_uris: vec![if app.consent.comes_back() { config.consent_callback().to_string() } else { elsewhere.clone() }],
             roles: app.permissions.iter().flat_map(|(product, names)| names.iter().map(|name| (*product, name.clone()))).collect(),
             home: None,
-        });
+        };
+        microsoft.world().register_app_in(app.cloud, registration);
     }
-    Ok((config, world))
+    Ok(config)
 }
 
-fn config(public_url: &Url, address: SocketAddr, secret: &Path) -> Config {
+fn config(public_url: &Url, address: SocketAddr, app: Vec<App>) -> Config {
     Config {
         public_url: public_url.clone(),
         listen: address,
@@ -154,20 +176,25 @@ fn config(public_url: &Url, address: SocketAddr, secret: &Path) -> Config {
         data_dir: PathBuf::new(),
         outbound: Outbound::default(),
         login: Login::default(),
-        app: apps(secret),
+        app,
         identity: None,
         api: Vec::new(),
         sync: Sync { interval: Duration::from_secs(15), concurrency: 6, ..Sync::default() },
     }
 }
 
-fn apps(secret: &Path) -> Vec<App> {
+fn apps(secret: &Path, cloud: Cloud) -> Vec<App> {
     let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
     let read = |products: &[Product]| products.iter().map(|product| (*product, names(permissions(*product)))).collect();
     let asked = |(product, list): &(Product, &[&str])| (*product, names(list));
-    let readers = APPS.iter().map(|(name, cloud, products)| app(name, *cloud, read(products), secret));
-    let more = MORE.iter().map(|(name, permissions)| app(name, Cloud::Commercial, permissions.iter().map(asked).collect(), secret));
-    readers.chain(more).collect()
+    let reader = |(name, products): &(&str, &[Product]), cloud| app(name, cloud, read(products), secret);
+    let mut apps: Vec<App> = APPS.iter().map(|known| reader(known, cloud)).collect();
+    apps.extend(MORE.iter().map(|(name, permissions)| app(name, cloud, permissions.iter().map(asked).collect(), secret)));
+    apps.push(App { consent: ConsentForm::Authorize, ..reader(&LINKED, cloud) });
+    if cloud == Cloud::Commercial {
+        apps.push(reader(&GCC, Cloud::Gcc));
+    }
+    apps
 }
 
 fn app(name: &str, cloud: Cloud, permissions: BTreeMap<Product, Vec<String>>, secret: &Path) -> App {

@@ -78,7 +78,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let config = || Config::load(&cli.config).map_err(Usage);
     match cli.command {
         Command::Serve(args) => Box::pin(serve::run(config()?, args)).await,
-        Command::Demo(args) => demo::run(args).await, // needs no configuration
+        Command::Demo(args) => Box::pin(demo::run(args)).await, // needs no configuration
         Command::Migrate(args) => migrate::run(&config()?, args).await,
         Command::Check(args) => check::run(&config()?, args).await,
         Command::Sync(args) => sync::run(&config()?, args).await,

@@ -6,7 +6,7 @@ use super::login::{self, EntraError};
 use super::pages::{dead_end, escape, page};
 use super::world::{Account, App, Directory, World};
 use super::{hosts, signin};
-use crate::model::{DirectoryId, Product};
+use crate::model::{Cloud, DirectoryId, Product};
 use axum::http::Method;
 use std::fmt::Write as _;
 use uuid::Uuid;
@@ -47,7 +47,7 @@ fn checked(world: &World, call: &Call, tenant: &str, form: Form) -> Result<App, 
         return Err(stop(error.code, error.sentence()));
     }
     let client = needed("client_id")?;
-    let app = Uuid::try_parse(client).ok().and_then(|id| world.apps.get(&id)).filter(|app| app.home.is_none());
+    let app = world.app_at(&call.host, client).filter(|app| app.home.is_none());
     let app = app.ok_or_else(|| stop(700_016, EntraError::app_not_found(client, tenant).sentence()))?;
     if form == Form::Authorize {
         if !matches!(call.query("prompt"), Some("consent" | "admin_consent")) {
@@ -61,7 +61,9 @@ fn checked(world: &World, call: &Call, tenant: &str, form: Form) -> Result<App, 
     signin::registered(app, redirect).map_err(|error| stop(error.code, error.sentence()))?;
     if form == Form::V2 {
         let scope = needed("scope")?;
-        let good = scope.strip_suffix("/.default").is_some_and(|resource| hosts::resource(resource).is_some());
+        let here = |cloud: &&Cloud| login::signs_in_at(**cloud, &call.host);
+        let known = |resource| Cloud::ALL.iter().filter(here).any(|cloud| hosts::resource_in(*cloud, resource).is_some());
+        let good = scope.strip_suffix("/.default").is_some_and(known);
         if !good {
             return Err(stop(
                 70_011,
@@ -148,11 +150,12 @@ fn decide(world: &mut World, call: &Call, tenant: &str, form: Form, app: &App) -
 /// What comes back: the grant, or 650052 and no grant when the directory lacks one of the resources.
 fn accept(world: &mut World, call: &Call, form: Form, app: &App, id: DirectoryId) -> Vec<(&'static str, String)> {
     let lacks = |product: &Product| world.directories.get(&id).is_some_and(|directory| !directory.licences.contains(product));
+    let cloud = world.directories.get(&id).map_or(Cloud::Commercial, |directory| directory.cloud);
     if let Some((missing, _)) = app.roles.iter().find(|(product, _)| lacks(product)) {
         let name = world.directories.get(&id).map(|directory| directory.name.clone()).unwrap_or_default();
         let text = format!(
             "The app is trying to access a service '{}'({}) that your organization '{name}' lacks a service principal for. Contact your IT Admin to review the configuration of your service subscriptions or consent to the application in order to create the required service principal.",
-            hosts::app_id_uri(*missing),
+            hosts::app_id_uri(cloud, *missing),
             hosts::service_principal(*missing),
         );
         return failure(world, call, form, &EntraError::new(400, "invalid_client", 650_052, &text));
@@ -166,7 +169,7 @@ fn accept(world: &mut World, call: &Call, form: Form, app: &App, id: DirectoryId
     }
     let mut reply = vec![("admin_consent", "True".to_owned()), ("tenant", id.to_string())];
     if form == Form::V2 {
-        let names: Vec<String> = app.roles.iter().map(|(product, role)| format!("{}/{role}", hosts::app_id_uri(*product))).collect();
+        let names: Vec<String> = app.roles.iter().map(|(product, role)| format!("{}/{role}", hosts::app_id_uri(cloud, *product))).collect();
         reply.push(("scope", names.join(" ")));
     }
     reply.extend(call.query("state").map(|state| ("state", state.to_owned())));
@@ -184,7 +187,7 @@ fn declined(world: &World, call: &Call, form: Form) -> Vec<(&'static str, String
 /// A failure of the v2 page says `admin_consent=True` all the same, and names no tenant; one of the v1 page names no state either.
 fn failure(world: &World, call: &Call, form: Form, error: &EntraError) -> Vec<(&'static str, String)> {
     let mut reply = vec![("error", error.error.to_owned()), ("error_description", error.description(world.now()))];
-    reply.push(("error_uri", format!("https://login.microsoftonline.com/error?code={}", error.code)));
+    reply.push(("error_uri", format!("https://{}/error?code={}", call.host, error.code)));
     if form != Form::V1 {
         reply.extend(call.query("state").map(|state| ("state", state.to_owned())));
     }

@@ -37,6 +37,10 @@ pub enum ExampleKind {
     Paused,
     /// No longer a customer.
     Offboarded,
+    /// Consented by a link that comes back to nobody, and says so.
+    Reported,
+    /// Consented before an app was given one more permission.
+    Outgrown,
 }
 
 /// One example customer. The portal's side (registering it, in the state its kind names) is the caller's.
@@ -66,10 +70,12 @@ impl Example {
     }
 }
 
-/// So many example customers. The first twelve show one kind each; from the fifteenth on they are healthy and invented.
-pub fn examples(count: usize) -> Vec<Example> {
+/// So many example customers of a cloud; among those of the commercial one is one of GCC. The first fourteen show one kind each; from
+/// the seventeenth on they are healthy and invented.
+pub fn examples(cloud: Cloud, count: usize) -> Vec<Example> {
     let listed = EXAMPLES.iter().map(super::examples_list::Row::example);
-    listed.chain((1..).map(spare)).take(count).collect()
+    let moved = |example: Example| if cloud == Cloud::Commercial { example } else { Example { cloud, ..example } };
+    listed.chain((1..).map(spare)).map(moved).take(count).collect()
 }
 
 /// A directory id that always belongs to a domain.
@@ -96,15 +102,20 @@ fn spare(number: usize) -> Example {
     }
 }
 
+fn directory(cloud: Cloud, id: DirectoryId, name: &str, domain: &str) -> Directory {
+    let mut directory = Directory::new(id, name, domain);
+    directory.cloud = cloud;
+    if cloud != Cloud::Commercial {
+        "NA".clone_into(&mut directory.region);
+    }
+    directory
+}
+
 /// Sets up Microsoft's side of an example: directory, licences, consent to those of `apps` that ask for its products, past, and
 /// what goes wrong there. The apps must be registered before.
 pub fn prepare(world: &mut World, example: &Example, apps: &[Uuid], now: DateTime<Utc>) {
     let id = example.directory_id;
-    let mut directory = Directory::new(id, &example.name, &example.domain);
-    directory.cloud = example.cloud;
-    if example.cloud != Cloud::Commercial {
-        "NA".clone_into(&mut directory.region);
-    }
+    let mut directory = directory(example.cloud, id, &example.name, &example.domain);
     directory.licences = example.products.iter().copied().chain([Product::Graph]).collect();
     world.add_directory(directory);
     let (days, incidents) = example.history;
@@ -114,7 +125,7 @@ pub fn prepare(world: &mut World, example: &Example, apps: &[Uuid], now: DateTim
     };
     let apps: Vec<Uuid> = apps.iter().filter(|app| asks(world, app)).copied().collect();
     if let Some((name, domain, other)) = &example.other {
-        world.add_directory(Directory::new(*other, name, domain));
+        world.add_directory(self::directory(example.cloud, *other, name, domain));
     }
     if !matches!(example.kind, ExampleKind::Pending | ExampleKind::Declined | ExampleKind::Revoked | ExampleKind::Offboarded) {
         for app in &apps {
@@ -131,6 +142,9 @@ pub fn prepare(world: &mut World, example: &Example, apps: &[Uuid], now: DateTim
                 world.drop_role(id, *app, "Alert.ReadWrite.All");
             }
         }
+        // The permission that the app for hunting was given last.
+        ExampleKind::Outgrown => apps.iter().for_each(|app| world.drop_role(id, *app, "AdvancedQuery.Read.All")),
+        ExampleKind::Healthy => world.seed_actions(id, now),
         ExampleKind::Throttled => world.fault(id, Api::DefenderXdr, Fault::Throttle(Some("120".to_owned())), Times::Forever),
         _ => {}
     }

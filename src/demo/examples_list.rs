@@ -6,6 +6,8 @@ use crate::model::{Cloud, Product};
 const ALL: &[Product] = &[Product::DefenderXdr, Product::DefenderEndpoint, Product::CloudApps];
 /// Incidents and alerts through Microsoft Graph.
 const GRAPH: &[Product] = &[Product::CloudApps, Product::Graph];
+/// What the app asks for whose link comes back to nobody.
+const LINKED: &[Product] = &[Product::DefenderXdr, Product::DefenderEndpoint];
 
 /// One example as it is written down.
 pub(super) struct Row {
@@ -79,6 +81,12 @@ pub(super) static EXAMPLES: &[Row] = &[
         tags: &["new"],
         ..row("Ostrava Copperworks", "ostrava-copperworks.example", ExampleKind::WrongDirectory, "Petra Havelková", (14, 25))
     },
+    Row {
+        tags: &["new"],
+        products: LINKED,
+        ..row("Harrowgate Optics", "harrowgate-optics.example", ExampleKind::Reported, "Imogen Sallow", (14, 20))
+    },
+    Row { tags: &["energy"], ..row("Kestrel Hydro", "kestrel-hydro.example", ExampleKind::Outgrown, "Anselm Borg", (30, 70)) },
     Row {
         group: "Premium",
         tags: &["new", "24x7"],

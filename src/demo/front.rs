@@ -19,6 +19,12 @@ pub(super) fn answer(world: &mut World, call: &Call) -> Answer {
     }
 }
 
+/// The page at which the partner documents' consent link leaves the browser.
+pub(super) fn portal() -> Answer {
+    let main = "<p>Microsoft's link ends here and brings nobody back. Close this page and go on where you came from.</p>";
+    page(200, false, "Microsoft Azure", main)
+}
+
 /// A page of another site must not pull the strings of a demo on this machine.
 fn same_origin(call: &Call) -> bool {
     let host = call.header(&header::HOST).unwrap_or_default();

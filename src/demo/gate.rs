@@ -3,8 +3,9 @@
 use super::call::{Answer, Call};
 use super::faults::Fault;
 use super::hosts::{self, Api};
+use super::login;
 use super::world::World;
-use crate::model::{DirectoryId, Product};
+use crate::model::{Cloud, DirectoryId, Product};
 use axum::http::header;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -98,7 +99,7 @@ pub(super) fn serve_as(
 ) -> Answer {
     let (directory, roles) = match token(world, call, api) {
         Ok(visitor) => visitor,
-        Err(reason) => return unauthorized(api, reason),
+        Err(reason) => return unauthorized(call, api, reason),
     };
     let now = world.now();
     if let Some(seconds) = world.limits.remaining(directory, operation.name, now) {
@@ -148,9 +149,11 @@ fn too_many(api: Api, seconds: i64) -> Answer {
     refusal(api, 429, "TooManyRequests", &message).header(header::RETRY_AFTER, seconds.to_string())
 }
 
-fn unauthorized(api: Api, reason: &str) -> Answer {
+fn unauthorized(call: &Call, api: Api, reason: &str) -> Answer {
+    let cloud = Cloud::ALL.iter().find(|cloud| hosts::serves(&call.host, **cloud)).copied().unwrap_or(Cloud::Commercial);
+    let login = login::host_of(cloud);
     let challenge = format!(
-        "Bearer authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\", error=\"invalid_token\", error_description=\"{reason}\""
+        "Bearer authorization_uri=\"https://{login}/common/oauth2/authorize\", error=\"invalid_token\", error_description=\"{reason}\""
     );
     let code = if api == Api::Graph { "InvalidAuthenticationToken" } else { "Unauthorized" };
     refusal(api, 401, code, reason).header(header::WWW_AUTHENTICATE, challenge)
@@ -171,11 +174,14 @@ fn token(world: &World, call: &Call, api: Api) -> Result<(DirectoryId, Vec<Strin
         Api::Graph => Product::Graph,
         Api::CloudApps | Api::Token => Product::CloudApps,
     };
-    if claims["aud"].as_str().and_then(hosts::resource) != Some(product) {
-        return Err("The audience is invalid.");
-    }
     let directory = claims["tid"].as_str().and_then(DirectoryId::parse).and_then(|id| world.directories.get(&id));
     let directory = directory.ok_or("The tenant is not known.")?;
+    if claims["aud"].as_str().and_then(|audience| hosts::resource_in(directory.cloud, audience)) != Some(product) {
+        return Err("The audience is invalid.");
+    }
+    if !hosts::serves(&call.host, directory.cloud) {
+        return Err("The tenant is in another cloud.");
+    }
     if claims["uti"].as_str().and_then(|uti| uti.parse::<u64>().ok()).is_none_or(|number| number < directory.oldest_token) {
         return Err("The token has been revoked.");
     }

@@ -3,7 +3,7 @@
 use super::call::{Answer, Call};
 use super::world::World;
 use super::{azure, cloud_apps, endpoint, front, graph, hunting, login, xdr};
-use crate::model::Product;
+use crate::model::{Cloud, Product};
 
 /// What is counted, throttled and broken on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +43,8 @@ enum Service {
     /// Azure's endpoints on the machine itself.
     Machine,
     Vault,
+    /// Where a consent ends whose app has no page of its own to come back to.
+    Portal,
 }
 
 fn service(host: &str) -> Option<Service> {
@@ -63,6 +65,7 @@ fn service(host: &str) -> Option<Service> {
         "graph.microsoft.com" | "graph.microsoft.us" | "dod-graph.microsoft.us" => Service::Graph,
         host if cloud_apps::is_store(host) => Service::Store,
         "169.254.169.254" | "169.254.129.4" => Service::Machine,
+        "portal.azure.com" | "portal.azure.us" => Service::Portal,
         _ if host.ends_with(".vault.azure.net") || host.ends_with(".vault.usgovcloudapi.net") => Service::Vault,
         _ => return region(host).or_else(|| own_portal(host)),
     })
@@ -86,6 +89,20 @@ pub(super) fn is_played(host: &str) -> bool {
     service(host).is_some()
 }
 
+/// Whether an API's host serves the directories of a cloud: each cloud has hosts of its own, and Graph alone serves two at one.
+pub(super) fn serves(host: &str, cloud: Cloud) -> bool {
+    let clouds: &[Cloud] = match host {
+        "graph.microsoft.com" => &[Cloud::Commercial, Cloud::Gcc],
+        "graph.microsoft.us" => &[Cloud::GccHigh],
+        "dod-graph.microsoft.us" => &[Cloud::Dod],
+        "api-gcc.security.microsoft.us" | "api-gcc.securitycenter.microsoft.us" => &[Cloud::Gcc],
+        host if host.ends_with("portal.cloudappsecuritygov.com") => &[Cloud::Gcc],
+        host if host.ends_with(".us") => &[Cloud::GccHigh, Cloud::Dod],
+        _ => &[Cloud::Commercial],
+    };
+    clouds.contains(&cloud)
+}
+
 /// The answer to a call.
 pub(super) fn dispatch(world: &mut World, call: &Call) -> Answer {
     match service(&call.host) {
@@ -102,6 +119,7 @@ pub(super) fn dispatch(world: &mut World, call: &Call) -> Answer {
         Some(Service::Graph) => graph::answer(world, call),
         Some(Service::Machine) => azure::machine(world, call),
         Some(Service::Vault) => azure::vault(world, call),
+        Some(Service::Portal) => front::portal(),
         None => front::answer(world, call),
     }
 }
@@ -128,13 +146,25 @@ pub(super) fn resource(text: &str) -> Option<Product> {
     })
 }
 
-/// The App ID URI under which a product's permissions are named on the consent page.
-pub(super) const fn app_id_uri(product: Product) -> &'static str {
-    match product {
-        Product::DefenderXdr => "https://api.security.microsoft.com",
-        Product::DefenderEndpoint => "https://api.securitycenter.microsoft.com",
-        Product::CloudApps => "05a65629-4c1b-48c1-a78b-804c4abdd4af",
-        Product::Graph => "https://graph.microsoft.com",
+/// The same for the directories of one cloud. An application id is the same in all of them.
+pub(super) fn resource_in(cloud: Cloud, text: &str) -> Option<Product> {
+    let here = text.strip_prefix("https://").is_none_or(|host| serves(host.trim_end_matches('/'), cloud));
+    resource(text).filter(|_| here)
+}
+
+/// The App ID URI under which a product's permissions are named on the consent page of a cloud.
+pub(super) const fn app_id_uri(cloud: Cloud, product: Product) -> &'static str {
+    match (product, cloud) {
+        (Product::DefenderXdr, Cloud::Commercial) => "https://api.security.microsoft.com",
+        (Product::DefenderXdr, Cloud::Gcc) => "https://api-gcc.security.microsoft.us",
+        (Product::DefenderXdr, Cloud::GccHigh | Cloud::Dod) => "https://api-gov.security.microsoft.us",
+        (Product::DefenderEndpoint, Cloud::Commercial) => "https://api.securitycenter.microsoft.com",
+        (Product::DefenderEndpoint, Cloud::Gcc) => "https://api-gcc.securitycenter.microsoft.us",
+        (Product::DefenderEndpoint, Cloud::GccHigh | Cloud::Dod) => "https://api-gov.securitycenter.microsoft.us",
+        (Product::CloudApps, _) => "05a65629-4c1b-48c1-a78b-804c4abdd4af",
+        (Product::Graph, Cloud::Commercial | Cloud::Gcc) => "https://graph.microsoft.com",
+        (Product::Graph, Cloud::GccHigh) => "https://graph.microsoft.us",
+        (Product::Graph, Cloud::Dod) => "https://dod-graph.microsoft.us",
     }
 }
 

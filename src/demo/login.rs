@@ -2,8 +2,8 @@
 
 use super::call::{Answer, Call};
 use super::world::{Directory, World};
-use super::{consent, signin, token};
-use crate::model::Cloud;
+use super::{consent, hosts, signin, token};
+use crate::model::{Cloud, Product};
 use axum::http::Method;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -59,7 +59,8 @@ impl EntraError {
         format!("AADSTS{}: {}\r\nTrace ID: {trace}\r\nCorrelation ID: {correlation}\r\nTimestamp: {}", self.code, self.text, stamp(now))
     }
 
-    pub fn answer(&self, now: DateTime<Utc>) -> Answer {
+    /// As the sign-in host sends it.
+    pub fn answer(&self, now: DateTime<Utc>, host: &str) -> Answer {
         let description = self.description(now);
         let id = |name: &str| description.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
         let body = json!({
@@ -68,7 +69,7 @@ impl EntraError {
             "timestamp": stamp(now),
             "trace_id": id("Trace ID: "),
             "correlation_id": id("Correlation ID: "),
-            "error_uri": format!("https://login.microsoftonline.com/error?code={}", self.code),
+            "error_uri": format!("https://{host}/error?code={}", self.code),
             "error_description": description,
         });
         Answer::json(self.status, &body)
@@ -114,6 +115,11 @@ pub(super) const fn host_of(cloud: Cloud) -> &'static str {
     }
 }
 
+/// The first of the clouds that sign in at this host.
+fn cloud_of(host: &str) -> Cloud {
+    Cloud::ALL.iter().copied().find(|cloud| signs_in_at(*cloud, host)).unwrap_or(Cloud::Commercial)
+}
+
 /// Whether a directory of this cloud signs in at this host.
 pub(super) fn signs_in_at(cloud: Cloud, host: &str) -> bool {
     host_of(cloud) == host || (host == "login.windows.net" && host_of(cloud) == "login.microsoftonline.com")
@@ -147,11 +153,12 @@ pub(super) fn is_common(tenant: &str) -> bool {
 fn metadata(world: &World, call: &Call, tenant: &str) -> Answer {
     // The commercial host tells of a government cloud's directory too, with the addresses of its own cloud.
     let named = world.directory_named(tenant).filter(|named| signs_in_at(named.cloud, &call.host) || is_elsewhere(world, call, tenant));
+    let cloud = named.map_or_else(|| cloud_of(&call.host), |directory| directory.cloud);
     let (issuer_id, scope, host) = match named {
         Some(directory) if signs_in_at(directory.cloud, &call.host) => (directory.id.to_string(), scopes(directory), call.host.as_str()),
         Some(directory) => (directory.id.to_string(), scopes(directory), host_of(directory.cloud)),
         None if is_common(tenant) => ("{tenantid}".to_owned(), (Value::Null, Value::Null), call.host.as_str()),
-        None => return EntraError::no_such_tenant(tenant, "invalid_tenant").answer(world.now()),
+        None => return EntraError::no_such_tenant(tenant, "invalid_tenant").answer(world.now(), &call.host),
     };
     let segment = if is_common(tenant) { tenant } else { &issuer_id };
     Answer::json(
@@ -172,7 +179,7 @@ fn metadata(world: &World, call: &Call, tenant: &str) -> Answer {
             "tenant_region_sub_scope": scope.1,
             "cloud_instance_name": host.strip_prefix("login.").unwrap_or(host),
             "cloud_graph_host_name": "graph.windows.net",
-            "msgraph_host": "graph.microsoft.com",
+            "msgraph_host": hosts::app_id_uri(cloud, Product::Graph).trim_start_matches("https://"),
             "rbac_url": "https://pas.windows.net",
         }),
     )
@@ -212,7 +219,7 @@ fn published_keys(world: &World, call: &Call, tenant: &str) -> Answer {
     let id = match world.directory_named(tenant) {
         Some(directory) => directory.id.to_string(),
         None if is_common(tenant) => "{tenantid}".to_owned(),
-        None => return EntraError::no_such_tenant(tenant, "invalid_tenant").answer(world.now()),
+        None => return EntraError::no_such_tenant(tenant, "invalid_tenant").answer(world.now(), &call.host),
     };
     Answer::json(200, &world.keys.published(&format!("https://{}/{id}/v2.0", call.host)))
 }

@@ -98,7 +98,7 @@ pub(super) fn answer(world: &mut World, call: &Call, tenant: &str) -> Answer {
         return stop(&login::not_here(world, call, tenant));
     }
     let client = call.query("client_id").unwrap_or_default();
-    let Some(app) = Uuid::try_parse(client).ok().and_then(|id| world.apps.get(&id)).cloned() else {
+    let Some(app) = world.app_at(&call.host, client).cloned() else {
         return stop(&EntraError::app_not_found(client, tenant));
     };
     let redirect_uri = call.query("redirect_uri").unwrap_or_default().to_owned();

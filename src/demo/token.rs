@@ -8,7 +8,7 @@ use super::keys::{encode, unsigned};
 use super::login::{self, EntraError};
 use super::signin::Code;
 use super::world::{App, World};
-use crate::model::{DirectoryId, Product};
+use crate::model::{Cloud, DirectoryId, Product};
 use aws_lc_rs::digest;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -36,7 +36,9 @@ pub(super) fn answer(world: &mut World, call: &Call, tenant: &str, version: Vers
     let answer = match fault {
         Some(Err(early)) => early,
         Some(Ok(fault)) => faulty(world, call, tenant, version, directory, &fault),
-        None => issue(world, call, tenant, version, None).map_or_else(|error| error.answer(now), |body| Answer::json(200, &body)),
+        None => {
+            issue(world, call, tenant, version, None).map_or_else(|error| error.answer(now, &call.host), |body| Answer::json(200, &body))
+        }
     };
     match directory {
         Some(id) => answer.of(Api::Token, id),
@@ -53,10 +55,10 @@ fn faulty(world: &mut World, call: &Call, tenant: &str, version: Version, direct
         return answer;
     }
     if let Fault::Entra(status, error, code) = fault {
-        return EntraError::new(*status, error, *code, "The stand-in was asked to answer so.").answer(now);
+        return EntraError::new(*status, error, *code, "The stand-in was asked to answer so.").answer(now, &call.host);
     }
     let answer = issue(world, call, tenant, version, Some(fault));
-    fault.bend(call, answer.map_or_else(|error| error.answer(now), |body| Answer::json(200, &body)))
+    fault.bend(call, answer.map_or_else(|error| error.answer(now, &call.host), |body| Answer::json(200, &body)))
 }
 
 fn issue(world: &mut World, call: &Call, tenant: &str, version: Version, fault: Option<&Fault>) -> Result<Value, EntraError> {
@@ -78,7 +80,7 @@ fn issue(world: &mut World, call: &Call, tenant: &str, version: Version, fault: 
     }
     let place = directory.as_ref().map_or(tenant, |(_, name)| name);
     let unknown = || EntraError::app_not_found(&client, place);
-    let app = Uuid::try_parse(&client).ok().and_then(|id| world.apps.get(&id)).cloned().ok_or_else(unknown)?;
+    let app = world.app_at(&call.host, &client).cloned().ok_or_else(unknown)?;
     let audiences = audiences(world, call, directory.as_ref().map(|(id, _)| *id), tenant, version);
     match (grant, directory.as_ref()) {
         ("client_credentials", Some((id, _))) => {
@@ -120,15 +122,15 @@ fn audiences(world: &World, call: &Call, directory: Option<DirectoryId>, tenant:
     names.iter().map(|name| format!("https://{}/{name}/{tail}", call.host)).collect()
 }
 
-/// The resource asked for: `(as written, product)`.
-fn resource(version: Version, form: &[(String, String)]) -> Result<(String, Product), EntraError> {
+/// The resource asked for, in a directory of this cloud: `(as written, product)`.
+fn resource(cloud: Cloud, version: Version, form: &[(String, String)]) -> Result<(String, Product), EntraError> {
     let no_resource = |name: &str| {
         let text = format!("The resource principal named {name} was not found in the tenant.");
         EntraError::new(400, "invalid_resource", 500_011, &text)
     };
     if version == Version::V1 {
         let name = find(form, "resource").ok_or_else(|| EntraError::missing("resource"))?;
-        return hosts::resource(name).map(|product| (name.to_owned(), product)).ok_or_else(|| no_resource(name));
+        return hosts::resource_in(cloud, name).map(|product| (name.to_owned(), product)).ok_or_else(|| no_resource(name));
     }
     if find(form, "resource").is_some() {
         return Err(EntraError::new(400, "invalid_request", 901_002, "The 'resource' request parameter is not supported."));
@@ -138,7 +140,7 @@ fn resource(version: Version, form: &[(String, String)]) -> Result<(String, Prod
         let text = format!("The provided value for the input parameter 'scope' is not valid. The scope {scope} is not valid.");
         return Err(EntraError::new(400, "invalid_scope", 70_011, &text));
     };
-    hosts::resource(name).map(|product| (name.to_owned(), product)).ok_or_else(|| no_resource(name))
+    hosts::resource_in(cloud, name).map(|product| (name.to_owned(), product)).ok_or_else(|| no_resource(name))
 }
 
 /// Key Vault as the resource asked for.
@@ -165,8 +167,9 @@ fn client_credentials(
     form: &[(String, String)],
     fault: Option<&Fault>,
 ) -> Result<Value, EntraError> {
-    let (audience, product) = resource(version, form)?;
-    let licensed = world.directories.get(&id).is_some_and(|directory| directory.licences.contains(&product));
+    let directory = world.directories.get(&id).ok_or_else(|| EntraError::no_such_tenant(&id.to_string(), "invalid_request"))?;
+    let (audience, product) = resource(directory.cloud, version, form)?;
+    let licensed = directory.licences.contains(&product);
     if !licensed {
         let text = format!(
             "The resource principal named {audience} was not found in the tenant. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant."

@@ -141,6 +141,8 @@ pub struct App {
 pub struct World {
     pub(super) directories: BTreeMap<DirectoryId, Directory>,
     pub(super) apps: BTreeMap<Uuid, App>,
+    /// In which cloud an app is registered, where that is told.
+    app_clouds: BTreeMap<Uuid, Cloud>,
     pub(super) grants: BTreeMap<(DirectoryId, Uuid), BTreeSet<(Product, String)>>,
     pub(super) faults: Faults,
     pub(super) limits: Limits,
@@ -163,6 +165,7 @@ impl World {
         Self {
             directories: BTreeMap::new(),
             apps: BTreeMap::new(),
+            app_clouds: BTreeMap::new(),
             grants: BTreeMap::new(),
             faults: Faults::default(),
             limits: Limits::default(),
@@ -218,6 +221,19 @@ impl World {
     /// Registers an app, or replaces its registration. Grants stay as they were given.
     pub fn register_app(&mut self, app: App) {
         self.apps.insert(app.client_id, app);
+    }
+
+    /// The same in one cloud: the sign-in hosts of others do not know the app.
+    pub fn register_app_in(&mut self, cloud: Cloud, app: App) {
+        self.app_clouds.insert(app.client_id, cloud);
+        self.register_app(app);
+    }
+
+    /// The app of a client id, as far as a sign-in host knows it.
+    pub(super) fn app_at(&self, host: &str, client_id: &str) -> Option<&App> {
+        let id = Uuid::try_parse(client_id).ok()?;
+        let here = self.app_clouds.get(&id).is_none_or(|cloud| super::login::signs_in_at(*cloud, host));
+        self.apps.get(&id).filter(|_| here)
     }
 
     /// A registration, as it is.

@@ -20,6 +20,24 @@ impl Cloud {
             Self::Dod => "DoD",
         }
     }
+
+    /// The host of the Defender portal that people of such a directory open. Source: Microsoft's page "Microsoft Defender XDR for US
+    /// Government customers".
+    pub const fn defender_portal(self) -> &'static str {
+        match self {
+            Self::Commercial | Self::Gcc => "security.microsoft.com",
+            Self::GccHigh => "security.microsoft.us",
+            Self::Dod => "security.apps.mil",
+        }
+    }
+
+    /// The host where administrators of such a directory manage its applications. Source: Microsoft's page "National clouds".
+    pub const fn directory_portal(self) -> &'static str {
+        match self {
+            Self::Commercial | Self::Gcc => "entra.microsoft.com",
+            Self::GccHigh | Self::Dod => "portal.azure.us",
+        }
+    }
 }
 
 /// Where a directory lives, as Microsoft's public metadata of it says.

@@ -40,13 +40,22 @@ impl OriginalText {
     }
 }
 
+/// Microsoft's portals for people in all its clouds, and the endings of customers' own ones.
+const PORTALS: [&str; 6] = [
+    "security.microsoft.com",
+    "security.microsoft.us",
+    "security.apps.mil",
+    "portal.cloudappsecurity.com",
+    "portal.cloudappsecuritygov.com",
+    "portal.cloudappsecurity.us",
+];
+
 /// A link to Microsoft's portal that opens the right directory. Only `https` links to Microsoft's portals are links at all: the
 /// address is part of what Microsoft sent.
 pub fn portal_link(url: Option<&str>, directory: Option<DirectoryId>) -> Option<String> {
     let mut url = Url::parse(url?).ok()?;
     let host = url.host_str()?;
-    let portals = ["security.microsoft.com", "security.microsoft.us", "portal.cloudappsecurity.com", "portal.cloudappsecurity.us"];
-    let ours = portals.iter().any(|portal| host == *portal || host.strip_suffix(portal).is_some_and(|rest| rest.ends_with('.')));
+    let ours = PORTALS.iter().any(|portal| host == *portal || host.strip_suffix(portal).is_some_and(|rest| rest.ends_with('.')));
     if url.scheme() != "https" || !ours || !url.username().is_empty() || url.password().is_some() {
         return None;
     }
@@ -63,7 +72,7 @@ mod tests {
     #[test]
     fn links_go_to_microsofts_portals_and_name_the_directory() {
         let directory = DirectoryId::parse("aaaabbbb-0000-cccc-1111-dddd2222eeee");
-        let link = |url| portal_link(Some(url), directory);
+        let link = |url: &str| portal_link(Some(url), directory);
         assert_eq!(
             link("https://security.microsoft.com/incidents/7").as_deref(),
             Some("https://security.microsoft.com/incidents/7?tid=aaaabbbb-0000-cccc-1111-dddd2222eeee")
@@ -72,7 +81,12 @@ mod tests {
             link("https://security.microsoft.com/incidents/7?tid=x").as_deref(),
             Some("https://security.microsoft.com/incidents/7?tid=x")
         );
-        assert!(link("https://contoso.portal.cloudappsecurity.com/#/alerts/1").is_some());
+        for &cloud in crate::model::Cloud::ALL {
+            assert!(link(&format!("https://{}/alerts/1", cloud.defender_portal())).is_some_and(|link| link.contains("?tid=")), "{cloud}");
+        }
+        for portal in ["contoso.portal.cloudappsecurity.com", "a.us1.portal.cloudappsecuritygov.com", "a.us1.portal.cloudappsecurity.us"] {
+            assert!(link(&format!("https://{portal}/#/alerts/1")).is_some(), "{portal}");
+        }
         for bad in [
             "javascript:alert(1)",
             "http://security.microsoft.com/",

@@ -78,7 +78,8 @@ impl TenantPage {
 
     /// Its Microsoft Defender portal.
     fn portal(&self) -> Option<String> {
-        self.tenant.directory_id.map(|directory| format!("https://security.microsoft.com/incidents?tid={directory}"))
+        let host = self.tenant.cloud.defender_portal();
+        self.tenant.directory_id.map(|directory| format!("https://{host}/incidents?tid={directory}"))
     }
 
     /// Limits of which something was used lately.

@@ -77,7 +77,7 @@ impl TestApp {
 
     fn assemble(db: TestDb, stand_in: StandIn, client_id: Uuid, apps: Vec<config::App>) -> Self {
         for app in &apps {
-            stand_in.world().register_app(registration(app));
+            stand_in.world().register_app_in(app.cloud, registration(app));
         }
         let config = Config {
             public_url: "http://127.0.0.1:8080".parse().unwrap(),

@@ -26,6 +26,7 @@ mod consent;
 mod counters;
 mod credentials;
 mod customer;
+mod demo_clouds;
 mod doctor;
 mod doctor_pages;
 mod drift;

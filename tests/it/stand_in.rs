@@ -203,7 +203,7 @@ async fn a_domain_leads_to_its_directory_and_an_unknown_one_to_90002() {
 #[tokio::test]
 async fn every_example_customer_is_set_up_as_its_kind_says() {
     let cloud = Cloud::start().await;
-    let list = examples(16);
+    let list = examples(watchfloor::model::Cloud::Commercial, 16);
     {
         let mut world = cloud.stand_in.world();
         let now = world.now();
@@ -212,8 +212,8 @@ async fn every_example_customer_is_set_up_as_its_kind_says() {
         }
     }
     let names: HashSet<&str> = list.iter().map(|example| example.name.as_str()).collect();
-    let kinds: HashSet<ExampleKind> = list[..12].iter().map(|example| example.kind).collect();
-    assert_eq!((names.len(), kinds.len()), (16, 12));
+    let kinds: HashSet<ExampleKind> = list[..14].iter().map(|example| example.kind).collect();
+    assert_eq!((names.len(), kinds.len()), (16, 14));
     let world = cloud.stand_in.world();
     for example in &list {
         let pending = matches!(

@@ -111,6 +111,24 @@ async fn microsoft_keeps_who_comes_with_a_link_to_a_directory_of_another_cloud()
 }
 
 #[tokio::test]
+async fn each_cloud_has_resources_and_hosts_of_its_own() {
+    let played = crate::cloud::Cloud::start().await;
+    played.stand_in.world().directory_mut(played.directory).unwrap().cloud = Cloud::Gcc;
+    let commercial = played.with_secret("https://api.security.microsoft.com/.default");
+    played.refused(&played.token_path(), &commercial, 400, "invalid_resource", 500_011).await;
+    let token = played.token("https://api-gcc.security.microsoft.us").await;
+    for (host, status) in
+        [("api.security.microsoft.com", 401), ("api-gov.security.microsoft.us", 401), ("api-gcc.security.microsoft.us", 200)]
+    {
+        assert_eq!(played.get(&format!("{host}/api/incidents"), &token).await.0, status, "{host}");
+    }
+    let app = played.stand_in.world().app(played.app).unwrap().clone();
+    played.stand_in.world().register_app_in(Cloud::GccHigh, app);
+    let own = played.with_secret("https://api-gcc.security.microsoft.us/.default");
+    played.refused(&played.token_path(), &own, 400, "unauthorized_client", 700_016).await;
+}
+
+#[tokio::test]
 async fn tokens_refused_for_the_cloud_say_so_at_each_permission() {
     let app = start(ConsentForm::V2).await;
     let gov = directory(&app, "Agency", Cloud::GccHigh);

@@ -7,8 +7,10 @@ use crate::model::registration::{Raw, Registration};
 use crate::model::{Cloud, ConsentOutcome, DirectoryId, PermissionState, Product, TenantId, TenantState, Verdict};
 use crate::store::audit::{Actor, By};
 use crate::store::consents::{Ending, LIFETIME, Start};
+use crate::store::invites::Invite;
 use crate::store::permissions::{self, Permission};
 use crate::store::tenants::{self, Tenant};
+use crate::store::tickets::Ticket;
 use crate::store::{Db, Scoped, bindings, consents, invites, offboarding, tickets};
 use crate::sync::engine::Queue;
 use anyhow::{Context, Result, anyhow};
@@ -16,44 +18,55 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 /// Examples of every kind, and a few more; what follows in the list are healthy customers.
-const KINDS: usize = 14;
+const KINDS: usize = 16;
 
 const DEMO: By = By { actor: Actor::System("demo"), ip: None };
+const CUSTOMER: By = By { actor: Actor::Customer, ip: None };
 
-/// Sets up `count` customers on both sides and asks the worker to check those that have consented. One more has a directory at the
+/// Sets up `count` customers of a cloud on both sides and asks the worker to check those that have consented. One more has a directory at the
 /// stand-in and is not a customer yet: its name and domain are the answer.
-pub async fn register(db: &Db, queue: &Queue, config: &Config, cloud: &StandIn, count: usize) -> Result<(String, String)> {
+pub async fn register(
+    db: &Db,
+    queue: &Queue,
+    config: &Config,
+    microsoft: &StandIn,
+    (cloud, count): (Cloud, usize),
+) -> Result<(String, String)> {
     let now = now();
     let known: Vec<(&str, Cloud)> = config.app.iter().map(|app| (app.name.as_str(), app.cloud)).collect();
     let mut tx = db.all_tenants().await?;
-    for example in examples(count) {
+    for example in examples(cloud, count) {
         let (apps, ids) = apps_of(config, &example);
-        prepare(&mut cloud.world(), &example, &ids, now);
+        prepare(&mut microsoft.world(), &example, &ids, now);
         let tenant = create(&mut tx, &registration(&example, apps, &known)?, now).await?;
         bring_into_its_state(&mut tx, queue, &example, &tenant, now).await.with_context(|| example.name.clone())?;
     }
     tx.commit().await?;
-    let newcomer = examples(count.max(KINDS) + 1).pop().context("there is always one more example")?;
-    prepare(&mut cloud.world(), &newcomer, &[], now);
+    let newcomer = examples(cloud, count.max(KINDS) + 1).pop().context("there is always one more example")?;
+    prepare(&mut microsoft.world(), &newcomer, &[], now);
     Ok((newcomer.name, newcomer.domain))
 }
 
-/// The smallest app that covers what is to be read there, and for a healthy customer those for more than reading.
+/// The smallest app that covers what is to be read there, and for a customer with whom all is well those for more than reading.
 fn apps_of(config: &Config, example: &Example) -> (Vec<String>, Vec<Uuid>) {
     let covers = |products: &[Product]| example.products.iter().all(|product| products.contains(product));
     let is_more = |app: &&crate::config::App| super::MORE.iter().any(|(name, _)| *name == app.name);
     let fits = |app: &&crate::config::App| app.cloud == example.cloud && covers(&app.permissions.keys().copied().collect::<Vec<_>>());
-    let reader = config.app.iter().filter(|app| !is_more(app)).filter(fits).min_by_key(|app| app.permissions.len());
-    let has_all = |app: &&crate::config::App| app.permissions.keys().all(|product| example.products.contains(product));
+    let linked = |app: &&crate::config::App| app.consent.comes_back() == (example.kind != ExampleKind::Reported);
+    let reader = config.app.iter().filter(|app| !is_more(app)).filter(fits).filter(linked).min_by_key(|app| app.permissions.len());
+    // Every directory has Graph, also one that is not read through it.
+    let has = |product: &Product| *product == Product::Graph || example.products.contains(product);
+    let has_all = |app: &&crate::config::App| app.permissions.keys().all(has);
     let more = config.app.iter().filter(|app| is_more(app) && has_all(app) && app.cloud == example.cloud);
-    let more = more.filter(|_| example.kind == ExampleKind::Healthy);
+    let more = more.filter(|_| matches!(example.kind, ExampleKind::Healthy | ExampleKind::Outgrown));
     reader.into_iter().chain(more).map(|app| (app.name.clone(), app.client_id)).unzip()
 }
 
 fn registration(example: &Example, apps: Vec<String>, known: &[(&str, Cloud)]) -> Result<Registration> {
     let contacts = example.contacts.iter().map(|(name, mail)| format!("{name} <{mail}>")).collect::<Vec<_>>().join("\n");
-    // One customer's directory is not known beforehand: staff will approve what is learnt at its consent.
-    let directory = if example.kind == ExampleKind::Pending { String::new() } else { example.directory_id.to_string() };
+    // Two customers' directories are not known beforehand: staff will approve what is learnt at a consent, and enter what is told.
+    let unknown = matches!(example.kind, ExampleKind::Pending | ExampleKind::Reported);
+    let directory = if unknown { String::new() } else { example.directory_id.to_string() };
     let raw = Raw {
         name: example.name.clone(),
         directory,
@@ -85,6 +98,7 @@ async fn bring_into_its_state(tx: &mut Scoped, queue: &Queue, example: &Example,
         ExampleKind::WrongDirectory => {
             turned_away(tx, tenant, ConsentOutcome::WrongDirectory, Some(example.consenting_directory()), now).await?;
         }
+        ExampleKind::Reported => reported(tx, tenant, example.directory_id, now).await?,
         ExampleKind::Offboarded => offboarding::offboard(tx, &DEMO, tenant, now).await?,
         ExampleKind::Paused => {
             bindings::bind(tx, &DEMO, tenant, example.directory_id, false, now).await?;
@@ -142,24 +156,51 @@ async fn turned_away(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let id = tenant.tenant_id;
-    let customer = By { actor: Actor::Customer, ip: None };
-    let invite = invites::create(tx, &DEMO, id, &tickets::mint(id)?, None, now).await?;
-    invites::open(tx, &customer, &invite, now).await?;
-    let (state, browser) = (tickets::mint(id)?, tickets::random()?);
-    let app = tenant.apps.first().context("an example asks for an app")?;
-    let start = Start {
-        tenant: id,
-        invite: invite.invite_id,
-        app,
-        state_hash: &state.hash,
-        browser_hash: &browser.hash,
-        expires_at: now + LIFETIME,
-        sign_in: None,
-    };
-    consents::begin(tx, &customer, &start, now).await?;
-    let attempt = consents::find(tx, id, &state.hash).await?.context("a trip that just began")?;
+    let trip = Trip::begin(tx, tenant, now).await?;
+    let attempt = consents::find(tx, id, &trip.state.hash).await?.context("a trip that just began")?;
     consents::answer(tx, &attempt, now).await?;
-    consents::end(tx, &customer, &attempt, &Ending::new(outcome, directory, None)).await?;
+    consents::end(tx, &CUSTOMER, &attempt, &Ending::new(outcome, directory, None)).await?;
     tenants::await_consent(tx, id, outcome.label(), now).await?;
     Ok(())
+}
+
+/// A customer who has been to Microsoft by the link that comes back to nobody, and says which directory has accepted.
+async fn reported(tx: &mut Scoped, tenant: &Tenant, directory: DirectoryId, now: DateTime<Utc>) -> Result<()> {
+    let trip = Trip::begin(tx, tenant, now).await?;
+    let said = tickets::mint(tenant.tenant_id)?;
+    let start = Start { state_hash: &said.hash, expires_at: now, ..trip.start(tenant, now)? };
+    consents::say(tx, &CUSTOMER, &start, ConsentOutcome::Reported, Some(directory), now).await?;
+    tenants::await_directory(tx, tenant.tenant_id, now).await?;
+    Ok(())
+}
+
+/// A trip of a customer's administrator to Microsoft.
+struct Trip {
+    invite: Invite,
+    state: Ticket,
+    browser: Ticket,
+}
+
+impl Trip {
+    /// The customer opens a new link and goes.
+    async fn begin(tx: &mut Scoped, tenant: &Tenant, now: DateTime<Utc>) -> Result<Self> {
+        let id = tenant.tenant_id;
+        let invite = invites::create(tx, &DEMO, id, &tickets::mint(id)?, None, now).await?;
+        invites::open(tx, &CUSTOMER, &invite, now).await?;
+        let trip = Self { invite, state: tickets::mint(id)?, browser: tickets::random()? };
+        consents::begin(tx, &CUSTOMER, &trip.start(tenant, now)?, now).await?;
+        Ok(trip)
+    }
+
+    fn start<'a>(&'a self, tenant: &'a Tenant, now: DateTime<Utc>) -> Result<Start<'a>> {
+        Ok(Start {
+            tenant: tenant.tenant_id,
+            invite: self.invite.invite_id,
+            app: tenant.apps.first().context("an example asks for an app")?,
+            state_hash: &self.state.hash,
+            browser_hash: &self.browser.hash,
+            expires_at: now + LIFETIME,
+            sign_in: None,
+        })
+    }
 }

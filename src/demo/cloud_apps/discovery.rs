@@ -6,7 +6,7 @@ use crate::demo::call::{Answer, Call};
 use crate::demo::content::stamp;
 use crate::demo::rng::{Rng, seed_of};
 use crate::demo::world::World;
-use crate::model::DirectoryId;
+use crate::model::{Cloud, DirectoryId};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -90,9 +90,13 @@ pub(super) fn upload_url(world: &mut World, call: &Call, id: DirectoryId, _: &st
     let until = world.now() + TimeDelta::minutes(30);
     let Some(directory) = world.directories.get_mut(&id) else { return not_found() };
     let label: String = directory.domain().chars().filter(char::is_ascii_alphanumeric).take(20).collect();
+    let store = match directory.cloud {
+        Cloud::Commercial | Cloud::Gcc => "blob.core.windows.net",
+        Cloud::GccHigh | Cloud::Dod => "blob.core.usgovcloudapi.net",
+    };
     let shelf = &mut directory.shelf;
     let signature = shelf.rng.hex(32);
-    let url = format!("https://{label}logs.blob.core.windows.net/discovery/{}?sv=2021-08-06&sp=w&sig={signature}", shelf.rng.hex(16));
+    let url = format!("https://{label}logs.{store}/discovery/{}?sv=2021-08-06&sp=w&sig={signature}", shelf.rng.hex(16));
     let told = shelf.address.clone().unwrap_or_else(|| (url.clone(), "azure".to_owned()));
     shelf.pending.push(Pending { url, signature, until, filename: filename.to_owned(), source: source.to_owned(), content: None });
     Answer::json(200, &json!({"url": told.0, "provider": told.1}))

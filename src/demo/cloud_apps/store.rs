@@ -8,7 +8,10 @@ use axum::http::{HeaderName, Method, header};
 const LARGEST: usize = 64 * 1024 * 1024;
 
 pub(in crate::demo) fn is_store(host: &str) -> bool {
-    host.strip_suffix(".blob.core.windows.net")
+    let suffixes = [".blob.core.windows.net", ".blob.core.usgovcloudapi.net"];
+    suffixes
+        .iter()
+        .find_map(|suffix| host.strip_suffix(suffix))
         .is_some_and(|account| !account.is_empty() && account.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 

@@ -5,6 +5,7 @@ use super::stamp;
 use crate::demo::records::CloudAlert;
 use crate::demo::rng::{Rng, seed_of};
 use crate::demo::world::Directory;
+use crate::model::Cloud;
 use serde_json::{Value, json};
 
 /// 0 low, 1 medium, 2 high, 3 informational.
@@ -14,6 +15,15 @@ pub fn severity(word: &str) -> i64 {
         "Medium" => 1,
         "Low" => 0,
         _ => 3,
+    }
+}
+
+/// What follows a directory's name in the address of its own portal.
+const fn portal(cloud: Cloud) -> &'static str {
+    match cloud {
+        Cloud::Commercial => "portal.cloudappsecurity.com",
+        Cloud::Gcc => "us1.portal.cloudappsecuritygov.com",
+        Cloud::GccHigh | Cloud::Dod => "us1.portal.cloudappsecurity.us",
     }
 }
 
@@ -46,7 +56,7 @@ pub fn alert(directory: &Directory, alert: &CloudAlert) -> Value {
         "timestamp": alert.at.timestamp_millis(),
         "title": title,
         "comment": alert.comment,
-        "URL": format!("https://{label}.portal.cloudappsecurity.com/#/alerts/{}", alert.id),
+        "URL": format!("https://{label}.{}/#/alerts/{}", portal(directory.cloud), alert.id),
     });
     if let Some(resolved) = alert.resolved {
         body["resolveTime"] = json!(stamp(resolved));

@@ -164,15 +164,9 @@ fn depth(json: &str) -> usize {
     deepest
 }
 
-/// The page of a record in Microsoft's portal, for the right directory. Hosts: Microsoft's page "Microsoft Defender XDR for US
-/// Government customers".
+/// The page of a record in Microsoft's portal, for the right directory.
 fn portal(origin: Origin, page: &str, id: &str) -> Option<String> {
-    let host = match origin.cloud {
-        Cloud::Commercial | Cloud::Gcc => "https://security.microsoft.com/",
-        Cloud::GccHigh => "https://security.microsoft.us/",
-        Cloud::Dod => "https://security.apps.mil/",
-    };
-    let mut url = Url::parse(host).ok()?;
+    let mut url = Url::parse(&format!("https://{}/", origin.cloud.defender_portal())).ok()?;
     url.path_segments_mut().ok()?.pop_if_empty().extend([page, id]);
     url.query_pairs_mut().append_pair("tid", &origin.directory.to_string());
     Some(url.into())

@@ -63,9 +63,12 @@ pub(super) struct App {
 }
 
 impl Form {
-    /// Empty, with every commercial app ticked.
+    /// Empty, with the commercial cloud chosen, or the first app's where no app is in that, and every app of the cloud ticked.
     pub fn empty(config: &Config) -> Self {
-        Self::new(config, Raw::default(), Vec::new())
+        let commercial = config.app.iter().find(|app| app.cloud == Cloud::Commercial);
+        let cloud = commercial.or(config.app.first()).map_or(Cloud::Commercial, |app| app.cloud);
+        let apps = config.app.iter().filter(|app| app.cloud == cloud).map(|app| app.name.clone()).collect();
+        Self::new(config, Raw { cloud: cloud.to_string(), apps: Some(apps), ..Raw::default() }, Vec::new())
     }
 
     /// A tenant as it stands.
