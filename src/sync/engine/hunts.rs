@@ -8,11 +8,8 @@ use super::{ATTEMPTS, Queue};
 use crate::model::{HuntId, TenantId, clock};
 use crate::store::{Scoped, hunts};
 use chrono::{DateTime, Utc};
-use graphile_worker::{
-    IntoTaskHandlerResult, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, TaskHandler, WorkerContext, WorkerOptions,
-};
+use graphile_worker::{IntoTaskHandlerResult, JobKeyMode, JobSpec, JobSpecBuilder, TaskHandler, WorkerContext, WorkerOptions};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 /// Queries under way at a time in one process.
 const AT_A_TIME: usize = 4;
@@ -69,10 +66,7 @@ fn spec(tenant: TenantId, hunt: HuntId, priority: i16, at: Option<DateTime<Utc>>
 
 /// The options of the worker that does hunting's jobs and no others.
 pub(super) fn worker(options: WorkerOptions) -> WorkerOptions {
-    options
-        .concurrency(AT_A_TIME)
-        .local_queue(LocalQueueConfig::default().with_size(AT_A_TIME).with_ttl(Duration::from_secs(30)))
-        .define_job::<Hunt>()
+    options.concurrency(AT_A_TIME).local_queue(super::local_queue(AT_A_TIME)).define_job::<Hunt>()
 }
 
 impl TaskHandler for Hunt {
