@@ -8,6 +8,7 @@ pub mod hunts;
 pub mod notices;
 pub mod onboarding;
 pub mod questions;
+pub mod readings;
 pub mod triage;
 
 use crate::auth::passwords::Hasher;

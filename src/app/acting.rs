@@ -23,9 +23,16 @@ pub enum Refusal {
     /// The tenant is paused, offboarded, or not approved.
     #[error("the tenant is not read at the moment")]
     NotRead,
-    /// The user has cut off as many devices as one may in a while. The refusal is in the audit log once the transaction commits.
+    /// The user has cut off as many devices as one may in a while; so long until it is possible again. The refusal is in the audit log
+    /// once the transaction commits.
     #[error("five devices in ten minutes")]
-    TooMany,
+    TooMany(TimeDelta),
+    /// The id stands for something else that was asked for.
+    #[error("the id was used for something else")]
+    Reused,
+    /// What is to be changed is not as it was shown: these members.
+    #[error("it has changed meanwhile")]
+    Changed(Vec<&'static str>),
     /// A field, and what is wrong with it.
     #[error("{0}: {1}")]
     Wrong(&'static str, &'static str),
@@ -48,14 +55,43 @@ pub fn change_of(by: &By, key: &str) -> ChangeId {
 
 /// Writes a change down and queues its sending. A change known already (a form sent twice) is left as it is.
 pub async fn want(tx: &mut Scoped, queue: &Queue, by: &By, tenant: TenantId, change: ChangeId, new: &New<'_>) -> Result<(), Refusal> {
+    if known(tx, tenant, change, &new.asked()).await? {
+        return Ok(());
+    }
+    write(tx, queue, by, (tenant, change), new, None).await
+}
+
+/// Whether just this has been asked for under the id, whatever came of it. An id that stands for something else, or for another tenant's
+/// change, is refused.
+pub(super) async fn known(tx: &mut Scoped, tenant: TenantId, change: ChangeId, asked: &Value) -> Result<bool, Refusal> {
+    match changes::named(tx, tenant, change).await? {
+        None => Ok(false),
+        Some(found) if found.tenant_id == tenant && found.asked() == *asked => Ok(true),
+        Some(_) => Err(Refusal::Reused),
+    }
+}
+
+/// Writes down what is not [`known`], and queues it. `wish`: what was asked for, if the request is only a part of it.
+pub(super) async fn write(
+    tx: &mut Scoped,
+    queue: &Queue,
+    by: &By,
+    (tenant, change): (TenantId, ChangeId),
+    new: &New<'_>,
+    wish: Option<&Value>,
+) -> Result<(), Refusal> {
     let found = tenants::get(tx, tenant).await?.ok_or(Refusal::NoTenant)?;
     if !found.state.is_read() || found.needs_approval {
         return Err(Refusal::NotRead);
     }
-    if changes::intend(tx, by, tenant, change, new, clock::now()).await? {
-        queue.push(tx, tenant, change).await?;
+    if !changes::intend(tx, by, tenant, change, new, clock::now()).await? {
+        // Somebody has asked under this id since it was looked for.
+        return known(tx, tenant, change, &wish.cloned().unwrap_or_else(|| new.asked())).await.map(|_| ());
     }
-    Ok(())
+    if let Some(wish) = wish {
+        changes::remember(tx, tenant, change, wish).await?;
+    }
+    Ok(queue.push(tx, tenant, change).await?)
 }
 
 /// Something to be done to a device.
@@ -83,32 +119,41 @@ pub async fn act(
         return Err(Refusal::Wrong("comment", "Say why: Microsoft wants a comment, and so does the audit log."));
     }
     let body = body(deed, act, &signed(change, by, &act.comment))?;
-    within_limit(tx, by, (device.tenant_id, &device.name), deed.operation(), change).await?;
     let args = [device.external_id.as_str()];
     let new =
         New { operation: deed.operation(), args: &args, subject: &device.name, request: Some(body), comment: Some(act.comment.trim()) };
-    want(tx, queue, by, device.tenant_id, change, &new).await
+    within_limit(tx, queue, by, (device.tenant_id, change), &new).await
 }
 
-/// Refuses an isolation beyond what one person may ask for, and writes the refusal to the audit log.
+/// The same as [`want`], but refuses an isolation beyond what one person may ask for, and writes the refusal to the audit log.
 async fn within_limit(
     tx: &mut Scoped,
+    queue: &Queue,
     by: &By,
-    (tenant, subject): (TenantId, &str),
-    operation: &str,
-    change: ChangeId,
+    (tenant, change): (TenantId, ChangeId),
+    new: &New<'_>,
 ) -> Result<(), Refusal> {
-    if operation != Deed::Isolate.operation() || changes::get(tx, change).await?.is_some() {
+    let counts = new.operation == Deed::Isolate.operation();
+    if counts {
+        // Two requests at once must not both be the fifth.
+        changes::one_at_a_time(tx, by).await?;
+    }
+    if known(tx, tenant, change, &new.asked()).await? {
         return Ok(());
     }
-    // Two requests at once must not both be the fifth.
-    changes::one_at_a_time(tx, by).await?;
-    if changes::asked_since(tx, by, operation, clock::now() - WITHIN).await? >= ISOLATIONS {
-        let after = json!({ "operation": operation, "limit": ISOLATIONS, "minutes": WITHIN.num_minutes() });
-        audit::record(tx, by.event("action.refused").tenant(tenant).object(subject).after(after).refused()).await?;
-        return Err(Refusal::TooMany);
+    let now = clock::now();
+    let fifth = if counts { changes::asked_at(tx, by, new.operation, now - WITHIN, ISOLATIONS - 1).await? } else { None };
+    if let Some(fifth) = fifth {
+        let after = json!({ "operation": new.operation, "limit": ISOLATIONS, "minutes": WITHIN.num_minutes() });
+        audit::record(tx, by.event("action.refused").tenant(tenant).object(new.subject).after(after).refused()).await?;
+        return Err(Refusal::TooMany(fifth + WITHIN - now));
     }
-    Ok(())
+    write(tx, queue, by, (tenant, change), new, None).await
+}
+
+/// What an alert is described with: the person, and the change by which it is found if the answer is lost.
+pub(super) fn described(change: ChangeId, by: &By, text: &str) -> String {
+    format!("{} ({}, watchfloor {change})", text.trim(), by.login())
 }
 
 /// "[watchfloor 0193…] ada: Ransomware".
@@ -171,16 +216,22 @@ pub async fn cancel(tx: &mut Scoped, queue: &Queue, by: &By, of: &Change, change
     want(tx, queue, by, of.tenant_id, change, &new).await
 }
 
-/// A new change like one that was not carried out, with an id of its own.
+/// A new change like one that was not carried out, with an id of its own, and whatever names the id names the new one.
 pub async fn again(tx: &mut Scoped, queue: &Queue, by: &By, of: &Change, change: ChangeId) -> Result<(), Refusal> {
-    within_limit(tx, by, (of.tenant_id, &of.subject), &of.operation, change).await?;
     let args: Vec<&str> = of.args.iter().map(String::as_str).collect();
     let mut request = of.request.clone();
-    if let Some(comment) = request.as_mut().and_then(|request| request.get_mut("Comment")) {
-        *comment = json!(signed(change, by, of.comment.as_deref().unwrap_or_default()));
+    let text = of.comment.as_deref().unwrap_or_default();
+    let mut put = |member: &str, text: String| {
+        if let Some(place) = request.as_mut().and_then(|request| request.get_mut(member)) {
+            *place = json!(text);
+        }
+    };
+    put("Comment", signed(change, by, text));
+    if of.operation == "endpoint.alerts.create" {
+        put("description", described(change, by, text));
     }
     let new = New { operation: &of.operation, args: &args, subject: &of.subject, request, comment: of.comment.as_deref() };
-    want(tx, queue, by, of.tenant_id, change, &new).await
+    within_limit(tx, queue, by, (of.tenant_id, change), &new).await
 }
 
 /// A new id for a form, so that sending it twice is sending it once.

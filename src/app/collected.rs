@@ -1,5 +1,6 @@
 //! Links to what was collected from a device. Asked of Microsoft while the person waits; they are never stored, logged or shown.
 
+use crate::microsoft::consent::Who;
 use crate::microsoft::operations::endpoint;
 use crate::microsoft::{CallError, Client, Pace};
 use crate::model::clock;
@@ -9,6 +10,13 @@ use crate::store::{Db, permissions, tenants};
 use crate::sync;
 use serde_json::json;
 use url::Url;
+
+/// Why there is no link, and what to do about it.
+pub fn why(error: &CallError) -> String {
+    let remedy = error.remedy();
+    let next = if remedy.who == Who::Automatic { "Ask again in a while." } else { remedy.staff };
+    format!("Microsoft gave no link. {} {next}", error.reason())
+}
 
 /// The link to a package, or to the result of a live response's command `index`. Written to the audit log, without the link.
 ///

@@ -1,126 +1,189 @@
-//! Changing incidents and alerts: only what differs is sent, and the comment names the person, whom the app hides.
+//! Changing incidents and alerts: only what differs is sent, through the API that the tenant grants, and the comment names the person, whom
+//! the app hides.
 
-use super::acting::{Refusal, want};
+mod wish;
+
+pub use wish::{Now, Wish};
+
+use super::AppState;
+use super::acting::{Refusal, change_of, described, known, want, write};
 use crate::auth::Person;
-use crate::model::{ChangeId, TenantId};
+use crate::model::{Adapter, ChangeId, Product, TenantId};
 use crate::store::audit::By;
 use crate::store::changes::New;
 use crate::store::incidents::Incident;
-use crate::store::{Scoped, alerts::Alert};
+use crate::store::{Scoped, alerts::Alert, tenants};
 use crate::sync::engine::Queue;
+use crate::sync::{adapter, rows};
 use serde_json::{Map, Value, json};
+use wish::is_long;
 
-/// What somebody wants an incident or alert to be. `None`: as it is.
-#[derive(Clone, Debug, Default)]
-pub struct Wish {
-    /// Microsoft's words.
-    pub status: Option<String>,
-    /// An empty name takes the owner away.
-    pub assigned_to: Option<String>,
-    pub classification: Option<String>,
-    pub determination: Option<String>,
-    /// Incidents only.
-    pub tags: Option<Vec<String>>,
-    pub comment: Option<String>,
+/// The longest comment that Microsoft Graph takes.
+const GRAPHS_LONGEST: usize = 1_000;
+
+/// Something to be changed.
+struct Record<'a> {
+    tenant: TenantId,
+    product: Product,
+    id: &'a str,
+    subject: String,
 }
 
-/// Longer than anything Microsoft's portal makes.
-const LONGEST: usize = 2_000;
-
-impl Wish {
-    /// The body, with what differs from `now`: status, owner, classification, determination.
-    fn body(&self, now: [Option<&str>; 4], tags: Option<&[String]>, who: &Person) -> Result<Value, Refusal> {
-        let mut body = Map::new();
-        let asked = [
-            ("status", &self.status),
-            ("assignedTo", &self.assigned_to),
-            ("classification", &self.classification),
-            ("determination", &self.determination),
-        ];
-        for ((name, asked), now) in asked.into_iter().zip(now) {
-            let Some(asked) = asked.as_deref().map(str::trim) else { continue };
-            if asked.len() > LONGEST {
-                return Err(Refusal::Wrong(name, "This is too long."));
-            }
-            if asked != now.unwrap_or_default() {
-                body.insert(name.to_owned(), json!(asked));
-            }
-        }
-        if let (Some(asked), Some(now)) = (&self.tags, tags)
-            && asked.as_slice() != now
-        {
-            body.insert("tags".to_owned(), json!(asked));
-        }
-        if let Some(comment) = self.comment.as_deref().map(str::trim).filter(|comment| !comment.is_empty()) {
-            if comment.len() > LONGEST {
-                return Err(Refusal::Wrong("comment", "This is too long."));
-            }
-            body.insert("comment".to_owned(), json!(format!("{comment} ({}, {})", who.name, who.login)));
-        }
-        if body.is_empty() {
-            return Err(Refusal::Wrong("status", "Nothing differs from what is there."));
-        }
-        Ok(Value::Object(body))
+/// Changes of one record: each an operation with its body, the fields before the comment. Graph takes comments by a call of their own.
+fn parts(
+    record: &Record<'_>,
+    through: Adapter,
+    mut members: Map<String, Value>,
+    comment: Option<String>,
+) -> Result<Vec<(&'static str, Value)>, Refusal> {
+    if members.is_empty() && comment.is_none() {
+        return Err(Refusal::Wrong("status", "Nothing differs from what is there."));
     }
+    let of_alert = record.product == Product::DefenderEndpoint;
+    if through == Adapter::Defender {
+        members.extend(comment.map(|comment| ("comment".to_owned(), json!(comment))));
+        return Ok(vec![(if of_alert { "endpoint.alerts.update" } else { "xdr.incidents.update" }, Value::Object(members))]);
+    }
+    if comment.as_deref().is_some_and(|comment| comment.chars().count() > GRAPHS_LONGEST) {
+        return Err(Refusal::Wrong("comment", "Microsoft Graph takes comments of 1,000 characters, your name included."));
+    }
+    let (update, say) =
+        if of_alert { ("graph.alerts.update", "graph.alerts.comment") } else { ("graph.incidents.update", "graph.incidents.comment") };
+    let members: Map<String, Value> = members.into_iter().map(|(name, value)| of_graph(name, value)).collect();
+    let fields = (!members.is_empty()).then_some((update, Value::Object(members)));
+    let comment = comment.map(|comment| (say, json!({ "@odata.type": "microsoft.graph.security.alertComment", "comment": comment })));
+    Ok(fields.into_iter().chain(comment).collect())
+}
+
+/// A member in Graph's words, after Microsoft's page "Update incident" of the Graph security API.
+fn of_graph(name: String, value: Value) -> (String, Value) {
+    match (name.as_str(), &value) {
+        ("tags", _) => ("customTags".to_owned(), value),
+        ("assignedTo", Value::String(owner)) if owner.is_empty() => (name, Value::Null),
+        (_, Value::String(word)) => {
+            let word = rows::to_graph(&name, word);
+            (name, json!(word))
+        }
+        _ => (name, value),
+    }
+}
+
+/// Writes the changes of one record down; the first is `change` and keeps what was asked for.
+async fn send(
+    tx: &mut Scoped,
+    state: &AppState,
+    by: &By,
+    record: &Record<'_>,
+    (change, asked): (ChangeId, Option<&Value>),
+    (parts, comment): (Vec<(&'static str, Value)>, Option<&str>),
+) -> Result<(), Refusal> {
+    let last = parts.len() - 1;
+    for (n, (operation, request)) in parts.into_iter().enumerate() {
+        let id = if n == 0 { change } else { change_of(by, &format!("{change} {n}")) };
+        let new =
+            New { operation, args: &[record.id], subject: &record.subject, request: Some(request), comment: comment.filter(|_| n == last) };
+        write(tx, &state.queue, by, (record.tenant, id), &new, asked.filter(|_| n == 0)).await?;
+    }
+    Ok(())
+}
+
+async fn through(tx: &mut Scoped, state: &AppState, tenant: TenantId, product: Product) -> Result<Adapter, Refusal> {
+    let tenant = tenants::get(tx, tenant).await?.ok_or(Refusal::NoTenant)?;
+    Ok(adapter::to_change(&state.microsoft, tx, &tenant, product).await?)
+}
+
+async fn one(
+    tx: &mut Scoped,
+    state: &AppState,
+    (by, who): (&By, &Person),
+    record: &Record<'_>,
+    now: &Now,
+    (change, wish): (ChangeId, &Wish),
+) -> Result<(), Refusal> {
+    let asked = wish.asked(record.product.as_str(), &[record.id]);
+    if known(tx, record.tenant, change, &asked).await? {
+        return Ok(());
+    }
+    let through = through(tx, state, record.tenant, record.product).await?;
+    let parts = parts(record, through, wish.members(Some(now))?, wish.signed(who)?)?;
+    send(tx, state, by, record, (change, Some(&asked)), (parts, wish.comment.as_deref())).await
 }
 
 /// Writes the change of an incident down and queues it.
 pub async fn incident(
     tx: &mut Scoped,
-    queue: &Queue,
-    (by, who): (&By, &Person),
+    state: &AppState,
+    who: (&By, &Person),
     of: &Incident,
     change: ChangeId,
     wish: &Wish,
 ) -> Result<(), Refusal> {
-    if of.product != "defender_xdr" {
+    if of.product != Product::DefenderXdr.as_str() {
         return Err(Refusal::Wrong("incident", "Incidents of this product cannot be changed from here."));
     }
-    let now = [Some(of.status_raw.as_str()), of.assigned_to.as_deref(), of.classification.as_deref(), of.determination.as_deref()];
-    let body = wish.body(now, Some(&of.tags), who)?;
-    let args = [of.external_id.as_str()];
     let subject = format!("#{} {}", of.external_id, of.title);
-    let new =
-        New { operation: "xdr.incidents.update", args: &args, subject: &subject, request: Some(body), comment: wish.comment.as_deref() };
-    want(tx, queue, by, of.tenant_id, change, &new).await
+    let record = Record { tenant: of.tenant_id, product: Product::DefenderXdr, id: &of.external_id, subject };
+    one(tx, state, who, &record, &of.into(), (change, wish)).await
+}
+
+fn record(of: &Alert) -> Record<'_> {
+    Record { tenant: of.tenant_id, product: Product::DefenderEndpoint, id: &of.external_id, subject: of.title.clone() }
 }
 
 /// Writes the change of an alert of Defender for Endpoint down and queues it.
 pub async fn alert(
     tx: &mut Scoped,
-    queue: &Queue,
-    (by, who): (&By, &Person),
+    state: &AppState,
+    who: (&By, &Person),
     of: &Alert,
     change: ChangeId,
     wish: &Wish,
 ) -> Result<(), Refusal> {
-    if of.product != "defender_endpoint" {
+    if of.product != Product::DefenderEndpoint.as_str() {
         return Err(Refusal::Wrong("alert", "Alerts of this product cannot be changed from here."));
     }
-    let now = [Some(of.status_raw.as_str()), of.assigned_to.as_deref(), of.classification.as_deref(), of.determination.as_deref()];
-    let body = wish.body(now, None, who)?;
-    let args = [of.external_id.as_str()];
-    let new =
-        New { operation: "endpoint.alerts.update", args: &args, subject: &of.title, request: Some(body), comment: wish.comment.as_deref() };
-    want(tx, queue, by, of.tenant_id, change, &new).await
+    if wish.tags.is_some() {
+        return Err(Refusal::Wrong("tags", "Alerts have no tags."));
+    }
+    one(tx, state, who, &record(of), &of.into(), (change, wish)).await
 }
 
-/// Writes one change of several alerts of one tenant down and queues it. What all of them are to be is sent, whatever they are now.
+/// Writes down that several alerts of one tenant are to be changed, and queues it: one change or, through Graph, which takes one alert at a
+/// time, changes of each. What all of them are to be is sent, whatever they are now.
 pub async fn alerts(
     tx: &mut Scoped,
-    queue: &Queue,
+    state: &AppState,
     (by, who): (&By, &Person),
-    (tenant, ids): (TenantId, &[String]),
+    (tenant, of): (TenantId, &[Alert]),
     change: ChangeId,
     wish: &Wish,
 ) -> Result<(), Refusal> {
-    let mut body = wish.body([None; 4], None, who)?;
-    body["alertIds"] = json!(ids);
-    let subject = format!("{} alerts", ids.len());
-    let args = ["batch"];
-    let new =
-        New { operation: "endpoint.alerts.batch", args: &args, subject: &subject, request: Some(body), comment: wish.comment.as_deref() };
-    want(tx, queue, by, tenant, change, &new).await
+    if wish.tags.is_some() {
+        return Err(Refusal::Wrong("tags", "Alerts have no tags."));
+    }
+    let ids: Vec<&str> = of.iter().map(|alert| alert.external_id.as_str()).collect();
+    let asked = wish.asked("alerts", &ids);
+    if known(tx, tenant, change, &asked).await? {
+        return Ok(());
+    }
+    let through = through(tx, state, tenant, Product::DefenderEndpoint).await?;
+    let (members, signed) = (wish.members(None)?, wish.signed(who)?);
+    let comment = wish.comment.as_deref();
+    if through == Adapter::Defender {
+        let all = Record { tenant, product: Product::DefenderEndpoint, id: "batch", subject: format!("{} alerts", of.len()) };
+        let mut parts = parts(&all, through, members, signed)?;
+        for (operation, body) in &mut parts {
+            *operation = "endpoint.alerts.batch";
+            body["alertIds"] = json!(ids);
+        }
+        return send(tx, state, by, &all, (change, Some(&asked)), (parts, comment)).await;
+    }
+    for (n, alert) in of.iter().enumerate() {
+        let id = if n == 0 { change } else { change_of(by, &format!("{change} of {}", alert.alert_id)) };
+        let parts = parts(&record(alert), through, members.clone(), signed.clone())?;
+        send(tx, state, by, &record(alert), (id, Some(&asked).filter(|_| n == 0)), (parts, comment)).await?;
+    }
+    Ok(())
 }
 
 /// Something that happened on a device, as a hunting result names it.
@@ -151,13 +214,13 @@ pub async fn create(tx: &mut Scoped, queue: &Queue, by: &By, tenant: TenantId, c
         ("recommended_action", recommended_action),
     ];
     for (name, text) in given {
-        if text.trim().is_empty() || text.len() > LONGEST {
+        if text.trim().is_empty() || is_long(text) {
             return Err(Refusal::Wrong(name, "Every field is needed, none longer than 2,000 characters."));
         }
     }
     let request = json!({
         "machineId": machine.trim(), "eventTime": event_time.trim(), "reportId": report_id.trim(), "title": title.trim(), "severity": severity,
-        "category": category, "description": format!("{} ({}, watchfloor {change})", description.trim(), by.login()),
+        "category": category, "description": described(change, by, description),
         "recommendedAction": recommended_action.trim(),
     });
     let args = ["alert"];

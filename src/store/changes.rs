@@ -3,6 +3,10 @@
 //! A change is a row with its audit event in the transaction of whoever asks; a job sends it once. Only [`claim`] leads to a sending, and it
 //! succeeds once.
 
+mod lists;
+
+pub use lists::{among, list, of_product, recent, touching};
+
 use super::Scoped;
 use super::audit::{self, By};
 use crate::model::{ChangeId, ChangeState, TenantId};
@@ -22,6 +26,8 @@ pub struct Change {
     pub subject: String,
     /// The body exactly as it is sent.
     pub request: Option<Value>,
+    /// What was asked for, where `request` holds only what differed then.
+    pub wish: Option<Value>,
     pub comment: Option<String>,
     /// The login of whoever asked.
     pub actor: String,
@@ -39,16 +45,11 @@ pub struct Change {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-/// A statement on changes for a list, without [`answer`](Change::answer), which may be large.
-macro_rules! listed {
-    ($which:literal) => {
-        concat!(
-            "select tenant_id, change_id, operation, args, subject, request, comment, actor, state, reason, external_id, null::jsonb as answer,
-                    looks, created_at, sent_at, finished_at
-             from changes where tenant_id = $1",
-            $which
-        )
-    };
+impl Change {
+    /// What was asked for under this id, to be compared with [`New::asked`] or with a wish.
+    pub fn asked(&self) -> Value {
+        self.wish.clone().unwrap_or_else(|| json!([self.operation, self.args, self.request]))
+    }
 }
 
 /// What is to be changed.
@@ -59,6 +60,13 @@ pub struct New<'a> {
     pub subject: &'a str,
     pub request: Option<Value>,
     pub comment: Option<&'a str>,
+}
+
+impl New<'_> {
+    /// What is asked for: the same for the same change.
+    pub fn asked(&self) -> Value {
+        json!([self.operation, self.args, self.request])
+    }
 }
 
 /// Writes a change down, with its audit row ("change.intended"). The caller queues its sending in the same transaction. False: the id is
@@ -87,6 +95,13 @@ pub async fn intend(tx: &mut Scoped, by: &By, tenant: TenantId, change: ChangeId
     let after = json!({ "change": change, "operation": new.operation, "args": new.args, "request": new.request, "comment": new.comment });
     audit::record(tx, by.event("change.intended").tenant(tenant).object(new.subject).after(after)).await?;
     Ok(true)
+}
+
+/// Keeps what was asked for beside a request that holds only a part of it. Belongs into the transaction of [`intend`].
+pub async fn remember(tx: &mut Scoped, tenant: TenantId, change: ChangeId, wish: &Value) -> sqlx::Result<()> {
+    let update = sqlx::query("update changes set wish = $3 where tenant_id = $1 and change_id = $2");
+    update.bind(tenant).bind(change).bind(wish).execute(&mut **tx).await?;
+    Ok(())
 }
 
 /// Takes a change for sending. `None`: it has been taken before, and must not be sent again.
@@ -177,59 +192,6 @@ pub async fn get(tx: &mut Scoped, change: ChangeId) -> sqlx::Result<Option<Chang
     sqlx::query_as("select * from changes where change_id = $1").bind(change).fetch_optional(&mut **tx).await
 }
 
-/// The latest changes of a tenant, newest first; of one object of Microsoft's if `of` names it.
-pub async fn recent(tx: &mut Scoped, tenant: TenantId, of: Option<&str>, limit: i64) -> sqlx::Result<Vec<Change>> {
-    sqlx::query_as(listed!(" and ($2::text is null or args[1] = $2) order by created_at desc, change_id desc limit $3"))
-        .bind(tenant)
-        .bind(of)
-        .bind(limit)
-        .fetch_all(&mut **tx)
-        .await
-}
-
-/// A page of a tenant's changes, newest first: those before the one at `before`.
-pub async fn list(tx: &mut Scoped, tenant: TenantId, before: Option<ChangeId>, limit: i64) -> sqlx::Result<Vec<Change>> {
-    sqlx::query_as(
-        listed!(" and ($2::uuid is null or (created_at, change_id) < (select created_at, change_id from changes where tenant_id = $1 and change_id = $2))
-           order by created_at desc, change_id desc limit $3"),
-    )
-    .bind(tenant)
-    .bind(before)
-    .bind(limit)
-    .fetch_all(&mut **tx)
-    .await
-}
-
-/// The latest changes that touch one object of Microsoft's, also one of several, newest first.
-pub async fn touching(tx: &mut Scoped, tenant: TenantId, object: &str, limit: i64) -> sqlx::Result<Vec<Change>> {
-    sqlx::query_as(listed!(" and args @> array[$2::text] order by created_at desc, change_id desc limit $3"))
-        .bind(tenant)
-        .bind(object)
-        .bind(limit)
-        .fetch_all(&mut **tx)
-        .await
-}
-
-/// How many changes of an operation a user has asked for since then, in every tenant of the transaction's scope.
-pub async fn asked_since(tx: &mut Scoped, by: &By, operation: &str, since: DateTime<Utc>) -> sqlx::Result<i64> {
-    sqlx::query_scalar("select count(*) from changes where user_id = $1 and operation = $2 and created_at > $3")
-        .bind(by.user())
-        .bind(operation)
-        .bind(since)
-        .fetch_one(&mut **tx)
-        .await
-}
-
-/// The latest changes of a tenant whose operation begins so, newest first.
-pub async fn of_product(tx: &mut Scoped, tenant: TenantId, prefix: &str, limit: i64) -> sqlx::Result<Vec<Change>> {
-    sqlx::query_as(listed!(" and starts_with(operation, $2) order by created_at desc, change_id desc limit $3"))
-        .bind(tenant)
-        .bind(prefix)
-        .bind(limit)
-        .fetch_all(&mut **tx)
-        .await
-}
-
 /// The operation by which this portal began a machine action of Microsoft's id `action`, if it did.
 pub async fn that_began(tx: &mut Scoped, tenant: TenantId, action: &str) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar(
@@ -238,6 +200,28 @@ pub async fn that_began(tx: &mut Scoped, tenant: TenantId, action: &str) -> sqlx
     )
     .bind(tenant)
     .bind(action)
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+/// The change of this id: the tenant's own or, if it has none, another's of the transaction's scope.
+pub async fn named(tx: &mut Scoped, tenant: TenantId, change: ChangeId) -> sqlx::Result<Option<Change>> {
+    sqlx::query_as("select * from changes where change_id = $2 order by tenant_id <> $1 limit 1")
+        .bind(tenant)
+        .bind(change)
+        .fetch_optional(&mut **tx)
+        .await
+}
+
+/// When a user asked for the latest but `skip` change of an operation since then, in every tenant of the transaction's scope.
+pub async fn asked_at(tx: &mut Scoped, by: &By, operation: &str, since: DateTime<Utc>, skip: i64) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar(
+        "select created_at from changes where user_id = $1 and operation = $2 and created_at > $3 order by created_at desc offset $4 limit 1",
+    )
+    .bind(by.user())
+    .bind(operation)
+    .bind(since)
+    .bind(skip)
     .fetch_optional(&mut **tx)
     .await
 }

@@ -1,11 +1,13 @@
-//! Which of Microsoft's APIs a product of a tenant is read through: what staff decided, else Graph where it is granted and serves the
-//! tenant, else the product's own API.
+//! Which of Microsoft's APIs a product of a tenant is read through, and changed: what staff decided, else Graph where it is granted and
+//! serves the tenant, else the product's own API.
 
 use super::verify::{self, Finding};
 use crate::microsoft::operations::{self, Operation};
 use crate::microsoft::{CallError, Client, Granted};
 use crate::model::{Adapter, Product, SyncHealth};
 use crate::store::sync_state::Claim;
+use crate::store::tenants::Tenant;
+use crate::store::{Scoped, adapters, permissions};
 
 /// The call that reads a product's list through an adapter; its permission decides whether the adapter can be used.
 pub(super) const fn operation(product: Product, adapter: Adapter) -> &'static Operation {
@@ -16,6 +18,25 @@ pub(super) const fn operation(product: Product, adapter: Adapter) -> &'static Op
         (Product::DefenderEndpoint, Adapter::Graph) => &operations::graph::ALERTS_LIST,
         (Product::DefenderXdr | Product::Graph, _) => &operations::graph::INCIDENTS_LIST,
     }
+}
+
+/// The call that changes a record of a product through an adapter.
+const fn change(product: Product, adapter: Adapter) -> &'static Operation {
+    match (product, adapter) {
+        (Product::DefenderEndpoint, Adapter::Graph) => &operations::graph::ALERTS_UPDATE,
+        (Product::DefenderEndpoint, Adapter::Defender) => &operations::endpoint::ALERTS_UPDATE,
+        (_, Adapter::Graph) => &operations::graph::INCIDENTS_UPDATE,
+        (_, Adapter::Defender) => &operations::xdr::INCIDENTS_UPDATE,
+    }
+}
+
+/// The API through which an incident (of Defender XDR) or an alert (of Defender for Endpoint) of a tenant is changed: by the rule by which
+/// it is read, and the permissions that changing needs.
+pub async fn to_change(client: &Client, tx: &mut Scoped, tenant: &Tenant, product: Product) -> sqlx::Result<Adapter> {
+    let granted = super::grants(permissions::granted(tx, tenant.tenant_id).await?);
+    let refused = adapters::refused(tx, tenant.tenant_id, product).await?;
+    let usable = |adapter| standing(client, &tenant.apps, granted.iter().cloned(), change(product, adapter));
+    Ok(choose(product, tenant.incident_api, refused, usable))
 }
 
 /// How far an adapter can be used. The better the greater.
@@ -70,14 +91,16 @@ pub(super) const fn is_refusal(error: &CallError) -> bool {
 }
 
 fn usable(client: &Client, claim: &Claim, product: Product, adapter: Adapter) -> Option<Use> {
-    let operation = operation(product, adapter);
-    let asked = claim.apps.iter().filter_map(|name| client.app(name));
+    standing(client, &claim.apps, grants(claim), operation(product, adapter))
+}
+
+/// How far an operation can be used with a tenant's apps and what they have been granted; `None`: no app asks for its permission.
+fn standing(client: &Client, apps: &[String], mut granted: impl Iterator<Item = Granted>, operation: &Operation) -> Option<Use> {
+    let asked = apps.iter().filter_map(|name| client.app(name));
     let asked = asked.filter_map(|app| app.permissions.get(&operation.product)).flatten().any(|name| operation.rank(name).is_some());
-    let serves = |grant: &Granted| {
-        grant.product == operation.product && operation.rank(&grant.permission).is_some() && claim.apps.contains(&grant.app)
-    };
-    let granted = grants(claim).any(|grant| serves(&grant));
-    asked.then_some(if granted { Use::Granted } else { Use::Asked })
+    let serves =
+        |grant: Granted| grant.product == operation.product && operation.rank(&grant.permission).is_some() && apps.contains(&grant.app);
+    asked.then(|| if granted.any(serves) { Use::Granted } else { Use::Asked })
 }
 
 /// What the tenant's apps have been granted.

@@ -3,7 +3,7 @@
 //! `engine` runs jobs; `adapter` chooses between Microsoft's APIs; `verify` finds out what a tenant's consent allows; `read` is one reading
 //! of one product, with `pages` asking, `rows` translating and `write` storing; `plan` decides, without input or output, what follows from it; `health` tells the tenant.
 
-mod adapter;
+pub mod adapter;
 pub mod alarms;
 pub mod devices;
 pub mod engine;

@@ -10,9 +10,12 @@ use super::originals::portal_link;
 use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::When;
-use crate::app::{AppState, acting};
-use crate::model::{AlertId, ChangeId, clock};
+use super::triage::{Form, Sent};
+use crate::app::AppState;
+use crate::app::acting::Refusal;
+use crate::model::{AlertId, clock, verdict};
 use crate::store;
+use crate::store::alerts::Alert;
 use crate::store::incidents::Incident;
 use askama::Template;
 use axum::Router;
@@ -33,31 +36,33 @@ struct AlertPage {
     cloud: Option<CloudPart>,
     /// What was changed from here lately.
     lines: Vec<Line>,
-    change: ChangeId,
+    /// For who may change it from here.
+    form: Option<Form>,
     now: DateTime<Utc>,
 }
 
 impl AlertPage {
-    /// Whether the reader may change it from here.
-    fn can_change(&self) -> bool {
-        self.user.is_analyst() && self.part.alert.product == "defender_endpoint"
-    }
-
-    fn path(&self) -> String {
-        format!("/alerts/{}", self.part.alert.alert_id)
-    }
-
-    fn verdict(&self) -> String {
-        let words = [&self.part.alert.classification, &self.part.alert.determination];
-        words.into_iter().flatten().map(|word| super::show::words(word)).collect::<Vec<_>>().join(", ")
-    }
-
     fn when(&self, at: &DateTime<Utc>) -> When {
         When::new(*at, self.now)
     }
 }
 
-async fn detail(user: User, db: ScopedDb, Id(id): Id<AlertId>) -> Result<Page<AlertPage>, PageError> {
+async fn detail(user: User, db: ScopedDb, Id(id): Id<AlertId>) -> Result<Page<impl Template>, PageError> {
+    page(&db, user, id, None).await
+}
+
+fn form(user: &User, of: &Alert, back: Option<(Sent, Refusal)>) -> Option<Form> {
+    let can_change = user.is_analyst() && of.product == "defender_endpoint";
+    can_change.then(|| Form::new(format!("/alerts/{}", of.alert_id), &of.tenant_name, (verdict::ENDPOINT, false), of.into(), back))
+}
+
+/// The alert's page; `back`: a form that was refused, and why.
+pub(super) async fn page(
+    db: &ScopedDb,
+    user: User,
+    id: AlertId,
+    back: Option<(Sent, Refusal)>,
+) -> Result<Page<impl Template + use<>>, PageError> {
     let now = clock::now();
     let mut tx = db.begin().await?;
     let alert = store::alerts::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
@@ -71,7 +76,8 @@ async fn detail(user: User, db: ScopedDb, Id(id): Id<AlertId>) -> Result<Page<Al
     let changed = store::changes::recent(&mut tx, alert.tenant_id, Some(&alert.external_id), 50).await?;
     tx.commit().await?;
     let changed = changed.into_iter().filter(|change| change.operation.contains(".alerts.")).take(5);
-    let (lines, change) = (changed.map(|change| Line::new(change, now)).collect(), acting::fresh());
+    let lines = changed.map(|change| Line::new(change, now)).collect();
+    let form = form(&user, &alert, back);
     let link = portal_link(alert.url.as_deref(), alert.directory_id);
-    Ok(Page(AlertPage { user, part: AlertPart::new(alert, &originals, now), incident, link, cloud, lines, change, now }))
+    Ok(Page(AlertPage { user, part: AlertPart::new(alert, &originals, now), incident, link, cloud, lines, form, now }))
 }

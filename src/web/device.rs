@@ -8,7 +8,7 @@ use super::filters;
 use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::When;
-use crate::app::acting::{self, Act};
+use crate::app::acting::{self, Act, Refusal};
 use crate::app::{AppState, questions};
 use crate::model::action::Deed;
 use crate::model::{ChangeId, DeviceId, clock};
@@ -22,7 +22,8 @@ use crate::sync::engine::Queue;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::response::Redirect;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -90,11 +91,15 @@ struct DevicePage {
     lines: Vec<Line>,
     questions: Vec<Answered>,
     original: Option<String>,
-    change: ChangeId,
     now: DateTime<Utc>,
 }
 
 impl DevicePage {
+    /// Each form has one of its own.
+    fn fresh() -> ChangeId {
+        acting::fresh()
+    }
+
     fn when(&self, at: &DateTime<Utc>) -> When {
         When::new(*at, self.now)
     }
@@ -121,7 +126,7 @@ async fn show(user: User, db: ScopedDb, Id(id): Id<DeviceId>) -> Result<Page<Dev
     tx.commit().await?;
     let original = original.and_then(|text| serde_json::to_string_pretty(&serde_json::from_str::<Value>(&text).ok()?).ok());
     let lines = changed.into_iter().map(|change| Line::new(change, now)).collect();
-    Ok(Page(DevicePage { user, device, alerts, lines, questions, original, change: acting::fresh(), now }))
+    Ok(Page(DevicePage { user, device, alerts, lines, questions, original, now }))
 }
 
 #[derive(Deserialize)]
@@ -171,13 +176,16 @@ async fn label(
     Id(id): Id<DeviceId>,
     Posted(_, form): Posted<LabelForm>,
 ) -> Result<Redirect, PageError> {
-    let given = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty() && text.len() <= 200);
-    let (operation, request) = match (given(form.add), given(form.remove), given(form.value)) {
-        (Some(tag), ..) => ("endpoint.machines.tags", json!({ "Value": tag, "Action": "Add" })),
-        (None, Some(tag), _) => ("endpoint.machines.tags", json!({ "Value": tag, "Action": "Remove" })),
-        (None, None, Some(value)) => ("endpoint.machines.update", json!({ "deviceValue": value })),
-        _ => return Err(PageError::BadRequest("Say which tag or value.".into())),
+    let given = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let (operation, text, request) = match (given(form.add), given(form.remove), given(form.value)) {
+        (Some(tag), None, None) => ("endpoint.machines.tags", tag.clone(), json!({ "Value": tag, "Action": "Add" })),
+        (None, Some(tag), None) => ("endpoint.machines.tags", tag.clone(), json!({ "Value": tag, "Action": "Remove" })),
+        (None, None, Some(value)) => ("endpoint.machines.update", value.clone(), json!({ "deviceValue": value })),
+        _ => return Err(PageError::BadRequest("Say one thing: a tag to add, a tag to remove, or a value. Nothing was sent.".into())),
     };
+    if text.chars().count() > 200 {
+        return Err(PageError::BadRequest("A tag has at most 200 characters. Nothing was sent.".into()));
+    }
     let mut tx = db.begin().await?;
     let device = devices::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
     let args = [device.external_id.as_str()];
@@ -194,6 +202,9 @@ struct ConfirmPage {
     device: Device,
     deed: Deed,
     change: ChangeId,
+    /// What was sent, if it comes back.
+    act: Act,
+    problem: Option<&'static str>,
 }
 
 impl ConfirmPage {
@@ -216,7 +227,7 @@ async fn confirm(
     let mut tx = db.begin().await?;
     let device = devices::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
     tx.commit().await?;
-    Ok(Page(ConfirmPage { user, device, deed, change: acting::fresh() }))
+    Ok(Page(ConfirmPage { user, device, deed, change: acting::fresh(), act: Act::default(), problem: None }))
 }
 
 #[derive(Deserialize)]
@@ -241,11 +252,15 @@ async fn act(
     db: ScopedDb,
     Id(id): Id<DeviceId>,
     Posted(_, form): Posted<ActForm>,
-) -> Result<Redirect, PageError> {
+) -> Result<Response, PageError> {
     let mut tx = db.begin().await?;
     let device = devices::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
     let what = Act { comment: form.comment, sha1: form.sha1, command: form.command, target: form.target, arguments: form.arguments };
     let outcome = acting::act(&mut tx, &queue, &user.by(), &device, form.change, (form.deed, &what)).await;
+    if let Err(Refusal::Wrong(_, why)) = outcome {
+        let page = ConfirmPage { user, device, deed: form.deed, change: form.change, act: what, problem: Some(why) };
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response());
+    }
     settle(tx, outcome).await?;
-    Ok(Redirect::to(&format!("/devices/{id}#changes")))
+    Ok(Redirect::to(&format!("/devices/{id}#changes")).into_response())
 }

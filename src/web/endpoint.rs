@@ -7,8 +7,9 @@ use super::filters;
 use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::When;
+use crate::app::acting::Refusal;
 use crate::app::triage::Event;
-use crate::app::{AppState, acting, questions, triage};
+use crate::app::{AppState, questions, triage};
 use crate::model::{ChangeId, TenantId, clock};
 use crate::store;
 use crate::store::lookups::{self, Lookup, New};
@@ -17,7 +18,8 @@ use crate::sync::engine::Queue;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::response::Redirect;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -174,8 +176,8 @@ async fn read(
 struct EventPage {
     user: User,
     tenant: Tenant,
-    given: Given,
-    change: ChangeId,
+    form: EventForm,
+    problem: Option<&'static str>,
 }
 
 impl EventPage {
@@ -204,10 +206,13 @@ async fn event(
     let mut tx = db.begin().await?;
     let tenant = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
     tx.commit().await?;
-    Ok(Page(EventPage { user, tenant, given, change: acting::fresh() }))
+    let Given { machine, event_time, report_id } = given;
+    let form = EventForm { machine, event_time, report_id, severity: "Medium".to_owned(), ..EventForm::default() };
+    Ok(Page(EventPage { user, tenant, form, problem: None }))
 }
 
-#[derive(Deserialize)]
+/// Its default has a new id.
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EventForm {
     change: ChangeId,
@@ -227,7 +232,7 @@ async fn create(
     db: ScopedDb,
     Id(tenant): Id<TenantId>,
     Posted(_, form): Posted<EventForm>,
-) -> Result<Redirect, PageError> {
+) -> Result<Response, PageError> {
     let event = Event {
         machine: &form.machine,
         event_time: &form.event_time,
@@ -239,7 +244,12 @@ async fn create(
         recommended_action: &form.recommended_action,
     };
     let mut tx = db.begin().await?;
-    triage::create(&mut tx, &queue, &user.by(), tenant, form.change, &event).await.map_err(refused)?;
+    let outcome = triage::create(&mut tx, &queue, &user.by(), tenant, form.change, &event).await;
+    if let Err(Refusal::Wrong(_, why)) = outcome {
+        let tenant = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(EventPage { user, tenant, form, problem: Some(why) })).into_response());
+    }
+    outcome.map_err(refused)?;
     tx.commit().await?;
-    Ok(Redirect::to(&format!("/tenants/{tenant}/changes")))
+    Ok(Redirect::to(&format!("/tenants/{tenant}/changes")).into_response())
 }

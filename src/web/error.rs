@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use chrono::TimeDelta;
 use std::borrow::Cow;
 
 /// Anything that is not the page asked for. `?` on any error is [`PageError::Internal`]: our fault.
@@ -16,10 +17,10 @@ pub enum PageError {
     MethodNotAllowed,
     /// What to correct, for the visitor.
     BadRequest(Cow<'static, str>),
-    /// What has changed meanwhile, for the visitor.
+    /// Why it is not possible as things stand, and what to do, for the visitor.
     Conflict(Cow<'static, str>),
-    /// More than one person may in a while, for the visitor.
-    TooMany(Cow<'static, str>),
+    /// More than one person may in a while, for the visitor, and how long until it is possible again.
+    TooMany(Cow<'static, str>, TimeDelta),
     /// Too much at once: try again.
     Busy,
     Internal(anyhow::Error),
@@ -42,6 +43,7 @@ struct ErrorPage<'a> {
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let reference = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
+        let mut wait = TimeDelta::seconds(5);
         let (status, title, message) = match self {
             Self::SignIn(next) => return to_sign_in(next.as_deref()).into_response(),
             Self::NotFound => (StatusCode::NOT_FOUND, "Not found", Cow::from("There is no such page, or it is not yours to see.")),
@@ -54,8 +56,11 @@ impl IntoResponse for PageError {
                 (StatusCode::METHOD_NOT_ALLOWED, "Not possible", Cow::from("This address does not take that kind of request."))
             }
             Self::BadRequest(message) => (StatusCode::BAD_REQUEST, "That did not work", message),
-            Self::TooMany(message) => (StatusCode::TOO_MANY_REQUESTS, "Too many", message),
-            Self::Conflict(message) => (StatusCode::CONFLICT, "It has changed meanwhile", message),
+            Self::TooMany(message, until) => {
+                wait = until;
+                (StatusCode::TOO_MANY_REQUESTS, "Too many", message)
+            }
+            Self::Conflict(message) => (StatusCode::CONFLICT, "Not possible now", message),
             Self::Busy => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "Busy",
@@ -79,10 +84,15 @@ impl IntoResponse for PageError {
         let html = page.render().unwrap_or_else(|_| title.to_owned());
         let mut response = (status, Html(html)).into_response();
         if status == StatusCode::TOO_MANY_REQUESTS {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            response.headers_mut().insert(header::RETRY_AFTER, retry_after(wait));
         }
         response
     }
+}
+
+/// Whole seconds, at least one.
+pub fn retry_after(wait: TimeDelta) -> HeaderValue {
+    HeaderValue::from((wait.num_seconds() + 1).max(1))
 }
 
 fn to_sign_in(next: Option<&str>) -> Redirect {

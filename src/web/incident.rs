@@ -9,8 +9,10 @@ use super::originals::{OriginalText, portal_link};
 use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::{self, When};
-use crate::app::{AppState, acting};
-use crate::model::{AlertId, ChangeId, IncidentId, Scope, Severity, Status, clock};
+use super::triage::{Form, Sent};
+use crate::app::AppState;
+use crate::app::acting::Refusal;
+use crate::model::{AlertId, IncidentId, Scope, Severity, Status, clock, verdict};
 use crate::store;
 use crate::store::alerts::{Alert, AlertOriginal};
 use crate::store::incidents::{Incident, IncidentEvent, Sighting};
@@ -41,25 +43,12 @@ struct IncidentPage {
     link: Option<String>,
     /// What was changed from here lately.
     lines: Vec<Line>,
-    change: ChangeId,
+    /// For who may change it from here.
+    form: Option<Form>,
     now: DateTime<Utc>,
 }
 
 impl IncidentPage {
-    /// Whether the reader may change it from here.
-    fn can_change(&self) -> bool {
-        self.user.is_analyst() && self.incident.product == "defender_xdr" && self.incident.status != Status::Redirected
-    }
-
-    fn path(&self) -> String {
-        format!("/incidents/{}", self.incident.incident_id)
-    }
-
-    fn verdict(&self) -> String {
-        let words = [&self.incident.classification, &self.incident.determination];
-        words.into_iter().flatten().map(|word| show::words(word)).collect::<Vec<_>>().join(", ")
-    }
-
     fn when(&self, at: &DateTime<Utc>) -> When {
         When::new(*at, self.now)
     }
@@ -116,7 +105,22 @@ struct Moment {
     alert: Option<AlertId>,
 }
 
-async fn detail(user: User, db: ScopedDb, Id(id): Id<IncidentId>) -> Result<Page<IncidentPage>, PageError> {
+async fn detail(user: User, db: ScopedDb, Id(id): Id<IncidentId>) -> Result<Page<impl Template>, PageError> {
+    page(&db, user, id, None).await
+}
+
+fn form(user: &User, of: &Incident, back: Option<(Sent, Refusal)>) -> Option<Form> {
+    let can_change = user.is_analyst() && of.product == "defender_xdr" && of.status != Status::Redirected;
+    can_change.then(|| Form::new(format!("/incidents/{}", of.incident_id), &of.tenant_name, (verdict::XDR, true), of.into(), back))
+}
+
+/// The incident's page; `back`: a form that was refused, and why.
+pub(super) async fn page(
+    db: &ScopedDb,
+    user: User,
+    id: IncidentId,
+    back: Option<(Sent, Refusal)>,
+) -> Result<Page<impl Template + use<>>, PageError> {
     let now = clock::now();
     let mut tx = db.begin().await?;
     let incident = store::incidents::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
@@ -150,7 +154,7 @@ async fn detail(user: User, db: ScopedDb, Id(id): Id<IncidentId>) -> Result<Page
         alerts: parts(alerts, alert_originals, now),
         originals: originals.iter().map(|original| OriginalText::new(original, now)).collect(),
         lines: changed.map(|change| Line::new(change, now)).collect(),
-        change: acting::fresh(),
+        form: form(&user, &incident, back),
         link: portal_link(incident.url.as_deref(), incident.directory_id),
         user,
         incident,

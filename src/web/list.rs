@@ -68,6 +68,16 @@ impl Address {
         self.url(self.kept().iter().map(|(key, value)| (key.as_str(), value.as_str())))
     }
 
+    /// This very page of the list.
+    pub fn here(&self) -> String {
+        self.url(self.pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())))
+    }
+
+    /// What stands behind the question mark of [`Self::here`].
+    pub fn query(&self) -> String {
+        self.here().split_once('?').map_or_else(String::new, |(_, query)| query.to_owned())
+    }
+
     /// What a new filter keeps: order and size.
     pub fn kept(&self) -> Vec<(String, String)> {
         self.pairs.iter().filter(|(key, _)| key == "sort" || key == "size").cloned().collect()

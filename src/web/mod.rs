@@ -10,6 +10,7 @@ pub mod admin;
 pub mod alert;
 pub mod alerts;
 pub mod api;
+pub mod batch;
 pub mod changes;
 pub mod chips;
 pub mod cloud_apps;
@@ -40,6 +41,7 @@ pub mod static_files;
 pub mod tenant;
 pub mod tenants;
 pub mod trend;
+pub mod triage;
 
 use crate::app::AppState;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
@@ -98,6 +100,8 @@ pub fn router(state: AppState) -> Router {
         .merge(hunting::routes())
         .merge(cloud_apps::routes())
         .merge(acting::routes())
+        .merge(triage::routes())
+        .merge(batch::routes())
         .merge(devices::routes())
         .merge(device::routes())
         .merge(endpoint::routes())

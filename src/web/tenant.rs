@@ -1,5 +1,6 @@
 //! One tenant: what is open, how it is read, what it lets us do, and what happened.
 
+use super::acting::refused;
 use super::chips::{self, Chip};
 use super::consent::{self, Group};
 use super::error::PageError;
@@ -9,7 +10,7 @@ use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::When;
 use crate::app::budgets::{self, Budget};
-use crate::app::{AppState, onboarding};
+use crate::app::{AppState, onboarding, readings};
 use crate::config::Config;
 use crate::model::{Adapter, Cloud, SyncHealth, TenantId, TenantState, clock};
 use crate::store;
@@ -172,14 +173,7 @@ async fn sync_now(
     Posted(_, Nothing {}): Posted<Nothing>,
 ) -> Result<Redirect, PageError> {
     let mut tx = db.begin().await?;
-    let found = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
-    if !found.state.is_read() {
-        return Err(PageError::Conflict("This tenant is not read at the moment.".into()));
-    }
-    for row in store::coverage::list(&mut tx, Some(tenant)).await?.into_iter().filter(|row| row.enabled) {
-        queue.read(&mut tx, tenant, row.product).await?;
-    }
-    audit::record(&mut tx, user.by().event("tenant.sync").tenant(tenant).object(found.name)).await?;
+    readings::at_once(&mut tx, &queue, &user.by(), tenant).await.map_err(refused)?;
     tx.commit().await?;
     Ok(Redirect::to(&format!("/tenants/{tenant}")))
 }

@@ -48,6 +48,7 @@ const ROUTES: &[(&str, &str, Who)] = &[
     ("/incidents/{id}", POST, Who::Analyst),
     ("/alerts/{id}", POST, Who::Analyst),
     ("/alerts/batch", POST, Who::Analyst),
+    ("/alerts/batch/{change}", GET, Who::Analyst),
     ("/tenants/{tenant}/endpoint", GET, Signed),
     ("/tenants/{tenant}/endpoint/ask", POST, Who::Analyst),
     ("/tenants/{tenant}/endpoint/read", POST, Who::Analyst),

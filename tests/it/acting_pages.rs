@@ -6,7 +6,7 @@ use watchfloor::model::{DeviceId, Role, TenantId, clock};
 use watchfloor::store::devices::{self, Row};
 
 /// A device of a tenant, as the reading job stores it.
-async fn device(app: &TestApp, tenant: TenantId, name: &str) -> DeviceId {
+pub async fn device(app: &TestApp, tenant: TenantId, name: &str) -> DeviceId {
     let row = Row {
         external_id: format!("id-of-{name}"),
         name: name.to_owned(),
@@ -33,7 +33,7 @@ async fn device(app: &TestApp, tenant: TenantId, name: &str) -> DeviceId {
     id
 }
 
-async fn changes(app: &TestApp, tenant: TenantId) -> Vec<(String, String)> {
+pub async fn changes(app: &TestApp, tenant: TenantId) -> Vec<(String, String)> {
     let mut tx = app.db.web.tenant(tenant).await.unwrap();
     sqlx::query_as("select operation, state from changes order by created_at").fetch_all(&mut *tx).await.unwrap()
 }
@@ -99,7 +99,7 @@ async fn a_form_sent_twice_is_one_change_and_the_sixth_isolation_is_refused_and_
     assert_eq!(lead.post_form(&path, &form(&id, "release")).await.status, StatusCode::SEE_OTHER);
     // What is missing is said.
     let id = uuid::Uuid::now_v7().to_string();
-    assert_eq!(lead.post_form(&path, &form(&id, "quarantine_file")).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(lead.post_form(&path, &form(&id, "quarantine_file")).await.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The JSON API as a program meets it: tokens, scope, problems, lists, and the description that says all of it.
 
 use crate::api_calls::{PROMISED, body_of, filled};
-use crate::app::{TestApp, Visitor};
+use crate::app::{Reply, TestApp, Visitor};
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use serde_json::{Value, json};
@@ -25,7 +25,20 @@ impl Program {
     }
 
     pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        let reply = self.send(method, path, (None, body)).await;
+        (reply.status, serde_json::from_str(&reply.html).unwrap_or_default())
+    }
+
+    /// A call with an `Idempotency-Key`: the whole answer.
+    pub async fn keyed(&self, method: Method, path: &str, key: &str, body: Value) -> Reply {
+        self.send(method, path, (Some(key), Some(body))).await
+    }
+
+    async fn send(&self, method: Method, path: &str, (key, body): (Option<&str>, Option<Value>)) -> Reply {
         let mut request = self.visitor.request(method, &format!("/api/v1{path}"));
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -40,7 +53,7 @@ impl Program {
         if reply.status.is_client_error() || reply.status.is_server_error() {
             assert_eq!(reply.headers[header::CONTENT_TYPE], "application/problem+json", "{path}: {}", reply.html);
         }
-        (reply.status, serde_json::from_str(&reply.html).unwrap_or_default())
+        reply
     }
 
     pub async fn get(&self, path: &str) -> (StatusCode, Value) {

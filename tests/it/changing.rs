@@ -3,6 +3,7 @@
 use crate::acting::{ENDPOINT, ann, change, device, pushed, wanted};
 use crate::rig::{Customer, Rig};
 use serde_json::{Value, json};
+use watchfloor::app::triage::{self, Event};
 use watchfloor::app::{acting, collected as app_collected};
 use watchfloor::demo::{Api, Fault, Loss, Times};
 use watchfloor::model::ChangeState;
@@ -85,6 +86,40 @@ async fn alerts_are_changed_one_by_one_and_many_at_once_and_made_from_an_event()
         "recommendedAction": "Look", "eventTime": "2026-11-25T10:00:00Z", "reportId": "20776", "category": "Exploit"});
     assert_eq!(update(&rig, customer, ("endpoint.alerts.create", "alert"), event).await.state, ChangeState::Done);
     assert_eq!(rig.count(customer, "alerts where title = 'Found by hunting'").await, 1);
+}
+
+#[tokio::test]
+async fn an_alert_that_was_not_made_and_is_asked_for_again_is_found_by_its_new_id_when_the_answer_is_lost() {
+    let rig = Rig::start().await;
+    let customer = rig.acting_customer("Juniper").await;
+    let machine = device(&rig, customer).await.external_id;
+    rig.verify(customer, 3).await;
+    let event = Event {
+        machine: &machine,
+        event_time: "2026-11-25T10:00:00Z",
+        report_id: "20776",
+        title: "Found by hunting",
+        severity: "Low",
+        category: "Exploit",
+        description: "A strange file",
+        recommended_action: "Look",
+    };
+    let (first, second) = (acting::fresh(), acting::fresh());
+    let begin = async || rig.db.web.tenant(customer.tenant).await.unwrap();
+    rig.fault(customer, ENDPOINT, Fault::Cut, Times::Calls(1));
+    let mut tx = begin().await;
+    triage::create(&mut tx, &rig.reader.queue, &ann(), customer.tenant, first, &event).await.unwrap();
+    tx.commit().await.unwrap();
+    let lost = pushed(&rig, customer, first).await;
+    assert_eq!(lost.state, ChangeState::Lost, "{:?}", lost.reason);
+    rig.fault(customer, ENDPOINT, Fault::Acted(Loss::Cut), Times::Calls(1));
+    let mut tx = begin().await;
+    acting::again(&mut tx, &rig.reader.queue, &ann(), &lost, second).await.unwrap();
+    tx.commit().await.unwrap();
+    let found = pushed(&rig, customer, second).await;
+    assert_eq!(found.state, ChangeState::Done, "{:?}", found.reason);
+    let description = found.request.unwrap()["description"].as_str().unwrap().to_owned();
+    assert_eq!(description, format!("A strange file (ann, watchfloor {second})"));
 }
 
 #[tokio::test]

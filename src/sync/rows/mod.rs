@@ -123,6 +123,11 @@ pub fn is_same_word(one: &str, other: &str) -> bool {
     graph_words::is_same(one, other)
 }
 
+/// Graph's word for a value of `status`, `classification` or `determination` in whichever API's words; what is not known stays as it is.
+pub fn to_graph(member: &str, word: &str) -> String {
+    graph_words::to_graph(member, word)
+}
+
 /// Microsoft's id of a record that could not be read, where it has one.
 pub fn identity(kind: Kind, body: &str) -> Option<String> {
     let value: serde_json::Value = serde_json::from_str(body).ok()?;

@@ -41,7 +41,7 @@ pub(super) struct Triage {
 impl From<Triage> for Wish {
     fn from(of: Triage) -> Self {
         let Triage { status, assigned_to, classification, determination, tags, comment } = of;
-        Self { status, assigned_to, classification, determination, tags, comment }
+        Self { status, assigned_to, classification, determination, tags, comment, shown: None }
     }
 }
 
@@ -52,13 +52,15 @@ pub(super) fn id(user: &Bearer, headers: &HeaderMap) -> Result<ChangeId, Problem
     key.map(|key| acting::change_of(&user.by(), key)).ok_or_else(|| Problem::BadRequest("Idempotency-Key is not readable.".to_owned()))
 }
 
-fn refused(refusal: Refusal) -> Problem {
+pub(super) fn refused(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::NoTenant => Problem::NotFound,
         Refusal::NotRead => Problem::Conflict("This tenant is not read at the moment.".to_owned()),
-        Refusal::TooMany => {
-            Problem::TooMany("Five isolations within ten minutes are the most one person may ask for. Nothing was sent.".to_owned())
+        Refusal::TooMany(wait) => {
+            Problem::TooMany("Five isolations within ten minutes are the most one person may ask for. Nothing was sent.".to_owned(), wait)
         }
+        Refusal::Reused => Problem::field("Idempotency-Key", "It stands for another request already. Nothing was sent. Take a new one."),
+        Refusal::Changed(_) => Problem::Conflict("It has changed meanwhile. Nothing was sent.".to_owned()),
         Refusal::Wrong(field, why) => Problem::field(field, why),
         Refusal::Failed(error) => Problem::Internal(error),
     }
@@ -70,9 +72,9 @@ pub(super) async fn accepted(
     outcome: Result<(), Refusal>,
     change: ChangeId,
 ) -> Result<(StatusCode, Json<Change>), Problem> {
-    if matches!(outcome, Err(Refusal::TooMany)) {
+    if let Err(refusal @ Refusal::TooMany(_)) = outcome {
         tx.commit().await?;
-        return Err(refused(Refusal::TooMany));
+        return Err(refused(refusal));
     }
     outcome.map_err(refused)?;
     let found = changes::get(&mut tx, change).await?.ok_or(Problem::NotFound)?;
@@ -96,7 +98,7 @@ async fn incident(
     let change = id(&user, &headers)?;
     let mut tx = user.begin().await?;
     let of = store::incidents::get(&mut tx, incident).await?.ok_or(Problem::NotFound)?;
-    let outcome = triage::incident(&mut tx, &state.queue, (&user.by(), &user), &of, change, &asked.into()).await;
+    let outcome = triage::incident(&mut tx, &state, (&user.by(), &user), &of, change, &asked.into()).await;
     accepted(tx, outcome, change).await
 }
 
@@ -116,7 +118,7 @@ async fn alert(
     let change = id(&user, &headers)?;
     let mut tx = user.begin().await?;
     let of = store::alerts::get(&mut tx, alert).await?.ok_or(Problem::NotFound)?;
-    let outcome = triage::alert(&mut tx, &state.queue, (&user.by(), &user), &of, change, &asked.into()).await;
+    let outcome = triage::alert(&mut tx, &state, (&user.by(), &user), &of, change, &asked.into()).await;
     accepted(tx, outcome, change).await
 }
 

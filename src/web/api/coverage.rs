@@ -1,9 +1,10 @@
 //! `/coverage`, and what is known of a tenant's permissions.
 
+use super::acting::refused;
 use super::bearer::{Bearer, Id};
 use super::problem::{Problem, ProblemBody};
-use crate::app::AppState;
-use crate::model::{Product, Role, TenantId, clock};
+use crate::app::{AppState, readings};
+use crate::model::{Role, TenantId, clock};
 use crate::store;
 use crate::sync::engine::Queue;
 use axum::Json;
@@ -158,17 +159,7 @@ struct ReadNow {
 async fn read_now(user: Bearer, State(queue): State<Queue>, Id(tenant): Id<TenantId>) -> Result<(StatusCode, Json<ReadNow>), Problem> {
     user.needs(Role::Analyst)?;
     let mut tx = user.begin().await?;
-    let row = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
-    if !row.state.is_read() {
-        return Err(Problem::Conflict(format!("A tenant in state {} is not read.", row.state.label())));
-    }
-    let rows = store::coverage::list(&mut tx, Some(tenant)).await?;
-    let products: Vec<Product> = rows.into_iter().filter(|row| row.enabled).map(|row| row.product).collect();
-    for product in &products {
-        queue.read(&mut tx, tenant, *product).await?;
-    }
-    let event = user.by().event("sync.request").tenant(tenant).object(row.name);
-    store::audit::record(&mut tx, event).await?;
+    let products = readings::at_once(&mut tx, &queue, &user.by(), tenant).await.map_err(refused)?;
     tx.commit().await?;
     Ok((StatusCode::ACCEPTED, Json(ReadNow { products: products.iter().map(ToString::to_string).collect() })))
 }

@@ -1,8 +1,10 @@
 //! The API's errors: RFC 9457 `application/problem+json`, the cause to the log only.
 
+use crate::web::error::retry_after;
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
 use serde::Serialize;
 
 /// What went wrong with an API call. `?` on anything else means "our fault".
@@ -16,8 +18,8 @@ pub enum Problem {
     MethodNotAllowed,
     /// The request contradicts what stands in the registry.
     Conflict(String),
-    /// More than one person may in a while.
-    TooMany(String),
+    /// More than one person may in a while, and how long until it is possible again.
+    TooMany(String, TimeDelta),
     /// Fields are wrong.
     Invalid(Vec<FieldError>),
     /// The body or the query is not of the call's form.
@@ -69,7 +71,7 @@ impl<E: Into<anyhow::Error>> From<E> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let instance = uuid::Uuid::new_v4().simple().to_string();
-        let mut errors = Vec::new();
+        let (mut errors, mut wait) = (Vec::new(), None);
         let (status, kind, title, detail) = match self {
             Self::Unauthorized => (
                 StatusCode::UNAUTHORIZED,
@@ -82,7 +84,10 @@ impl IntoResponse for Problem {
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Not possible", "This address does not take that method.".to_owned())
             }
-            Self::TooMany(detail) => (StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many", detail),
+            Self::TooMany(detail, until) => {
+                wait = Some((header::RETRY_AFTER, retry_after(until)));
+                (StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many", detail)
+            }
             Self::Conflict(detail) => (StatusCode::CONFLICT, "conflict", "Conflict", detail),
             Self::BadRequest(detail) => (StatusCode::BAD_REQUEST, "bad-request", "The request cannot be read", detail),
             Self::Invalid(fields) => {
@@ -105,6 +110,6 @@ impl IntoResponse for Problem {
             instance: format!("urn:uuid:{instance}"),
             errors,
         };
-        (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(body)).into_response()
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], wait.map(|wait| [wait]), Json(body)).into_response()
     }
 }

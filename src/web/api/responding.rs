@@ -65,7 +65,9 @@ async fn label(
 }
 
 fn short<'a>(field: &'static str, text: &'a str) -> Result<&'a str, Problem> {
-    Some(text.trim()).filter(|text| !text.is_empty() && text.len() <= 200).ok_or_else(|| Problem::field(field, "1 to 200 characters."))
+    Some(text.trim())
+        .filter(|text| !text.is_empty() && text.chars().count() <= 200)
+        .ok_or_else(|| Problem::field(field, "1 to 200 characters."))
 }
 
 /// What several alerts are to be.
@@ -77,7 +79,8 @@ struct Batch {
     change: Triage,
 }
 
-/// Changes several alerts of one tenant in one call to Microsoft. Analysts and better. Takes `Idempotency-Key`.
+/// Changes several alerts of one tenant in one call to Microsoft. Analysts and better. Takes `Idempotency-Key`. Microsoft Graph has no such
+/// call: where a tenant is changed through it, each alert becomes changes of its own, and the answer is the first of them.
 #[utoipa::path(post, path = "/tenants/{id}/alerts/batch", tag = "queue", params(("id" = uuid::Uuid, Path, description = "The tenant")), request_body = Batch, responses(
     (status = ACCEPTED, body = Change),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -96,16 +99,16 @@ async fn batch(
     if !(1..=100).contains(&new.alerts.len()) {
         return Err(Problem::field("alerts", "1 to 100 alerts."));
     }
-    let mut ids = Vec::new();
+    let mut of = Vec::new();
     for alert in new.alerts {
         let found =
             store::alerts::get(&mut tx, AlertId(alert)).await?.filter(|found| found.tenant_id == tenant).ok_or(Problem::NotFound)?;
         if found.product != "defender_endpoint" {
             return Err(Problem::field("alerts", "Alerts of this product cannot be changed together."));
         }
-        ids.push(found.external_id);
+        of.push(found);
     }
-    let outcome = triage::alerts(&mut tx, &state.queue, (&user.by(), &user), (tenant, &ids), change, &new.change.into()).await;
+    let outcome = triage::alerts(&mut tx, &state, (&user.by(), &user), (tenant, &of), change, &new.change.into()).await;
     accepted(tx, outcome, change).await
 }
 
@@ -200,6 +203,6 @@ async fn link(user: Bearer, State(state): State<AppState>, Id(of): Id<ChangeId>,
     tx.commit().await?;
     match collected::link(&state.db, &state.microsoft, &user.by(), &of, which.index).await? {
         Ok(url) => Ok(Json(Link { url: url.into() })),
-        Err(error) => Err(Problem::Conflict(format!("Microsoft gave no link. {}", error.reason()))),
+        Err(error) => Err(Problem::Conflict(collected::why(&error))),
     }
 }

@@ -67,6 +67,11 @@ impl EditorPage {
         if self.fields.over.is_empty() { over == "all" } else { self.fields.over == over }
     }
 
+    /// The hunt that is edited has a span that is none of ours.
+    fn is_other_span(&self) -> bool {
+        !SPANS.iter().any(|(word, _)| *word == self.fields.timespan)
+    }
+
     /// The query takes as many lines as it has, and some.
     fn lines(&self) -> usize {
         (self.fields.query.lines().count() + 2).clamp(8, 24)

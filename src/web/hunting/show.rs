@@ -18,6 +18,7 @@ use axum::response::Redirect;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
+use url::form_urlencoded;
 
 /// Rows on a page.
 const ROWS: usize = 1000;
@@ -102,6 +103,17 @@ impl HuntPage {
     fn cell(found: &(usize, Value), column: &Column) -> String {
         let text = plain(&found.1[column.name.as_str()]);
         if text.chars().count() > SHOWN { text.chars().take(SHOWN).chain(['…']).collect() } else { text }
+    }
+
+    /// Where an alert is made from what a row tells of, if it names device, time and report.
+    fn event(&self, (part, row): &(usize, Value)) -> Option<String> {
+        let [machine, event_time, report_id] = ["DeviceId", "Timestamp", "ReportId"].map(|name| plain(&row[name]));
+        if machine.is_empty() || event_time.is_empty() || report_id.is_empty() {
+            return None;
+        }
+        let query = [("machine", machine), ("event_time", event_time), ("report_id", report_id)];
+        let query: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        Some(format!("/tenants/{}/endpoint/alert?{query}", self.parts[*part].tenant_id))
     }
 
     /// The whole is reloaded while something may still happen, unless somebody leafs through what was found.
