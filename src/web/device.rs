@@ -145,9 +145,7 @@ async fn ask(
     let query = if operation == "endpoint.actions.list" { vec![("$filter", filter.as_str()), ("$top", "50")] } else { Vec::new() };
     let args = [device.external_id.as_str()];
     let new = lookups::New { operation, args: &args, query: &query, request: None };
-    questions::ask(&state.db, &state.queue, &user.scope, &user.by(), device.tenant_id, &new)
-        .await
-        .map_err(|refusal| PageError::Conflict(format!("Nothing was asked: {refusal}.").into()))?;
+    questions::ask(&state.db, &state.queue, &user.scope, &user.by(), device.tenant_id, &new).await.map_err(refused)?;
     Ok(Redirect::to(&format!("/devices/{id}#ask-{what}")))
 }
 

@@ -139,11 +139,8 @@ async fn ask(
 ) -> Result<Redirect, PageError> {
     let (_, operation, ..) = LISTS.into_iter().find(|(name, ..)| *name == what).ok_or(PageError::NotFound)?;
     let new = New { operation, query: &[("$top", "200")], ..New::default() };
-    match questions::ask(&state.db, &state.queue, &user.scope, &user.by(), tenant, &new).await {
-        Ok(_) => Ok(Redirect::to(&format!("/tenants/{tenant}/endpoint#{what}"))),
-        Err(questions::Refusal::NoTenant) => Err(PageError::NotFound),
-        Err(refusal) => Err(PageError::Conflict(format!("Nothing was asked: {refusal}.").into())),
-    }
+    questions::ask(&state.db, &state.queue, &user.scope, &user.by(), tenant, &new).await.map_err(refused)?;
+    Ok(Redirect::to(&format!("/tenants/{tenant}/endpoint#{what}")))
 }
 
 #[derive(Deserialize)]

@@ -20,6 +20,8 @@ mod cloud_apps;
 mod cloud_apps_pages;
 mod cloud_apps_reads;
 mod cloud_apps_shapes;
+mod cloud_apps_told;
+mod cloud_apps_twice;
 mod commands;
 mod configuration;
 mod consent;

@@ -52,7 +52,7 @@ pub(super) fn id(user: &Bearer, headers: &HeaderMap) -> Result<ChangeId, Problem
     key.map(|key| acting::change_of(&user.by(), key)).ok_or_else(|| Problem::BadRequest("Idempotency-Key is not readable.".to_owned()))
 }
 
-fn refused(refusal: Refusal) -> Problem {
+pub(super) fn refused(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::NoTenant => Problem::NotFound,
         Refusal::NotRead => Problem::Conflict("This tenant is not read at the moment.".to_owned()),
