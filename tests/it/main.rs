@@ -25,6 +25,7 @@ mod cloud_apps_twice;
 mod commands;
 mod configuration;
 mod consent;
+mod consent_words;
 mod counters;
 mod credentials;
 mod customer;
