@@ -11,6 +11,7 @@ mod api_calls;
 mod app;
 mod app_alarm;
 mod apps;
+mod audit_filter;
 mod browser;
 mod cancelled;
 mod catalogue;
