@@ -45,6 +45,7 @@ mod graph_changes;
 mod graph_fixtures;
 mod hunting;
 mod hunting_jobs;
+mod hunting_lists;
 mod hunting_pages;
 mod hunting_wire;
 mod interrupted;

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Rows on a page.
-const ROWS: usize = 1000;
+const ROWS: usize = 200;
 /// Characters of one value that are shown; the file holds all.
 const SHOWN: usize = 2000;
 
@@ -65,7 +65,7 @@ impl HuntPage {
         usize::try_from(self.hunt.row_count).unwrap_or(0)
     }
 
-    /// "rows 1 to 1,000 of 1,204".
+    /// "Rows 1 to 200 of 1,204".
     fn place(&self) -> String {
         let number = |n: usize| thousands(i64::try_from(n).unwrap_or(i64::MAX));
         let first = self.page * ROWS;
@@ -104,9 +104,9 @@ impl HuntPage {
         if text.chars().count() > SHOWN { text.chars().take(SHOWN).chain(['…']).collect() } else { text }
     }
 
-    /// The whole is reloaded while something may still happen, unless somebody leafs through what was found.
+    /// The whole is reloaded while something may still happen, until there is something to read.
     fn is_live(&self) -> bool {
-        self.hunt.is_running() && self.page == 0
+        self.hunt.is_running() && self.rows.is_empty()
     }
 }
 
