@@ -30,6 +30,7 @@ mod consent_words;
 mod counters;
 mod credentials;
 mod customer;
+mod cut_lists;
 mod doctor;
 mod doctor_pages;
 mod drift;
