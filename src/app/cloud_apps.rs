@@ -1,42 +1,23 @@
-//! Defender for Cloud Apps, as pages and API use it: changes are written down and waited for a little, answers are read.
+//! Defender for Cloud Apps, as pages and API use it: what is changed is waited for a little, answers are read.
 
 pub use crate::microsoft::cloud_apps::{Account, Activity, Category, File, List, Stream, Subnet, categories, list, streams};
 
-use super::AppState;
-use super::questions::Refusal;
-use crate::model::cloud_apps::{LARGEST_LOG, Upload};
+use super::acting::{self, Refusal};
+use crate::model::cloud_apps::{LARGEST_LOG, MOST_IDS, Upload};
 use crate::model::{AlertId, ChangeId, ChangeState, Product, Scope, TenantId, clock};
 use crate::store::alerts::Alert;
 use crate::store::audit::By;
 use crate::store::changes::{self, Change, New};
-use crate::store::{Db, alerts, tenants, uploads};
+use crate::store::{Db, Scoped, alerts, tenants, uploads};
+use crate::sync::engine::Queue;
 use std::time::Duration;
 
 /// How long the outcome of a change is waited for before the page is shown without it.
 const PATIENCE: Duration = Duration::from_secs(4);
 const STEP: Duration = Duration::from_millis(80);
 
-/// Writes a change down within somebody's scope and queues its sending.
-pub async fn intend(state: &AppState, scope: &Scope, by: &By, tenant: TenantId, new: &New<'_>) -> Result<ChangeId, Refusal> {
-    let change = ChangeId::new();
-    intend_as(state, scope, by, (tenant, change), new).await?;
-    Ok(change)
-}
-
-async fn intend_as(state: &AppState, scope: &Scope, by: &By, (tenant, change): (TenantId, ChangeId), new: &New<'_>) -> Result<(), Refusal> {
-    let mut tx = state.db.begin(scope).await?;
-    let found = tenants::get(&mut tx, tenant).await?.ok_or(Refusal::NoTenant)?;
-    if !found.state.is_read() || found.needs_approval {
-        return Err(Refusal::NotRead);
-    }
-    changes::intend(&mut tx, by, tenant, change, new, clock::now()).await?;
-    state.queue.push(&mut tx, tenant, change).await?;
-    tx.commit().await?;
-    Ok(())
-}
-
 /// How a change stands once it has been sent, or after four seconds.
-pub async fn outcome(db: &Db, tenant: TenantId, change: ChangeId) -> Result<Option<Change>, Refusal> {
+pub async fn outcome(db: &Db, tenant: TenantId, change: ChangeId) -> sqlx::Result<Option<Change>> {
     let patience = tokio::time::Instant::now() + PATIENCE;
     loop {
         let mut tx = db.tenant(tenant).await?;
@@ -50,11 +31,14 @@ pub async fn outcome(db: &Db, tenant: TenantId, change: ChangeId) -> Result<Opti
     }
 }
 
-/// These alerts, if every one is a Cloud Apps alert of this tenant within the scope. At most a hundred.
+/// These alerts, if every one is a Cloud Apps alert of this tenant within the scope. More than a hundred are refused.
 pub async fn alerts_of(db: &Db, scope: &Scope, tenant: TenantId, ids: &[AlertId]) -> Result<Option<Vec<Alert>>, Refusal> {
+    if ids.len() > MOST_IDS {
+        return Err(Refusal::Wrong("alerts", "At most 100 alerts can be chosen at once."));
+    }
     let mut tx = db.begin(scope).await?;
     let mut found = Vec::new();
-    for id in ids.iter().take(100) {
+    for id in ids {
         match alerts::get(&mut tx, *id).await? {
             Some(alert) if alert.tenant_id == tenant && alert.product == Product::CloudApps.as_str() => found.push(alert),
             _ => return Ok(None),
@@ -79,46 +63,38 @@ pub struct Inbox {
     scope: Scope,
     tenant: TenantId,
     change: ChangeId,
+    /// The change was asked for before: what comes is let go.
+    known: bool,
     part: i32,
     size: usize,
     rest: Vec<u8>,
 }
 
-/// Why a log is not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum UploadError {
-    #[error("The file is larger than 64 MiB. Split it.")]
-    TooLarge,
-    #[error("The file is empty.")]
-    Empty,
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-}
-
-impl From<sqlx::Error> for UploadError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Refused(error.into())
-    }
-}
+/// Another file came under the same id.
+const ANOTHER: Refusal =
+    Refusal::Wrong("body", "Another file was begun under this id. Reload the page, or send this one with a key of its own.");
 
 impl Inbox {
-    /// For one log of one tenant within somebody's scope.
-    pub async fn open(state: &AppState, scope: &Scope, tenant: TenantId) -> Result<Self, Refusal> {
-        let mut tx = state.db.begin(scope).await?;
+    /// For one log of one tenant within somebody's scope, and the change that is to carry it.
+    pub async fn open(db: &Db, scope: &Scope, tenant: TenantId, change: ChangeId) -> Result<Self, Refusal> {
+        let mut tx = db.begin(scope).await?;
         let found = tenants::get(&mut tx, tenant).await?.ok_or(Refusal::NoTenant)?;
+        let known = changes::get(&mut tx, change).await?.is_some_and(|known| known.tenant_id == tenant);
         tx.commit().await?;
         if !found.state.is_read() || found.needs_approval {
             return Err(Refusal::NotRead);
         }
-        let (db, scope) = (state.db.clone(), scope.clone());
-        Ok(Self { db, scope, tenant, change: ChangeId::new(), part: 0, size: 0, rest: Vec::new() })
+        Ok(Self { db: db.clone(), scope: scope.clone(), tenant, change, known, part: 0, size: 0, rest: Vec::new() })
     }
 
     /// The next bytes.
-    pub async fn take(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
+    pub async fn take(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         self.size += bytes.len();
         if self.size > LARGEST_LOG {
-            return Err(UploadError::TooLarge);
+            return Err(Refusal::Wrong("body", "The file is larger than 64 MiB. Split it."));
+        }
+        if self.known {
+            return Ok(());
         }
         self.rest.extend_from_slice(bytes);
         while self.rest.len() >= uploads::PART {
@@ -129,22 +105,27 @@ impl Inbox {
         Ok(())
     }
 
-    async fn put(&mut self) -> Result<(), UploadError> {
+    async fn put(&mut self) -> Result<(), Refusal> {
         let mut tx = self.db.begin(&self.scope).await?;
-        uploads::put(&mut tx, self.tenant, self.change, self.part, &self.rest, clock::now()).await?;
+        if !uploads::put(&mut tx, self.tenant, self.change, self.part, &self.rest, clock::now()).await? {
+            return Err(ANOTHER);
+        }
         tx.commit().await?;
         self.part += 1;
         self.rest.clear();
         Ok(())
     }
 
-    /// The end of the log: the change that carries it to Microsoft.
-    pub async fn end(mut self, state: &AppState, by: &By, upload: &Upload) -> Result<ChangeId, UploadError> {
+    /// The end of the log: the change that carries it to Microsoft is written down.
+    pub async fn end(mut self, tx: &mut Scoped, queue: &Queue, by: &By, upload: &Upload) -> Result<(), Refusal> {
         if self.size == 0 {
-            return Err(UploadError::Empty);
+            return Err(Refusal::Wrong("body", "The file is empty."));
         }
         if !self.rest.is_empty() {
             self.put().await?;
+        }
+        if !self.known && usize::try_from(uploads::size(tx, self.tenant, self.change).await?) != Ok(self.size) {
+            return Err(ANOTHER);
         }
         let new = New {
             operation: "cloud_apps.discovery.done_upload",
@@ -153,7 +134,6 @@ impl Inbox {
             request: Some(upload.request()),
             comment: None,
         };
-        intend_as(state, &self.scope, by, (self.tenant, self.change), &new).await?;
-        Ok(self.change)
+        acting::want(tx, queue, by, self.tenant, self.change, &new).await
     }
 }

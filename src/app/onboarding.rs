@@ -4,6 +4,7 @@
 //! names counts once a signed token names the same.
 
 mod answer;
+mod check;
 mod directory;
 mod lookup;
 mod prove;
@@ -11,8 +12,8 @@ mod told;
 mod trip;
 
 pub use answer::{Reply, answer};
+pub use check::{check, known_apps};
 pub use directory::{Judged, enter, judge};
-pub use lookup::{elsewhere, find_directory, home_of};
 pub use told::Told;
 pub use trip::{Word, begin, links, say};
 

@@ -1,6 +1,7 @@
 //! Questions to Microsoft on a person's wish: written down, answered by a job, and waited for a little, so that a page mostly shows the
 //! answer at once and never depends on Microsoft.
 
+use super::acting::Refusal;
 use crate::microsoft::operations::{self, Way};
 use crate::model::{LookupId, LookupState, Scope, TenantId, clock};
 use crate::store::audit::By;
@@ -14,28 +15,6 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const STEP: Duration = Duration::from_millis(80);
 /// Answers that are keys to something: they are never stored.
 const SECRET: [&str; 3] = ["endpoint.actions.package", "endpoint.actions.live_result", "cloud_apps.discovery.upload_url"];
-
-/// Why nothing was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// Not in the scope, or there is none.
-    #[error("there is no such tenant")]
-    NoTenant,
-    /// The tenant is not read at the moment.
-    #[error("the tenant is not read at the moment")]
-    NotRead,
-    /// No operation of this name may be asked so.
-    #[error("there is no such question")]
-    NoOperation,
-    #[error(transparent)]
-    Failed(#[from] anyhow::Error),
-}
-
-impl From<sqlx::Error> for Refusal {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Failed(error.into())
-    }
-}
 
 /// Whether a question by this name can be asked: an operation that only reads, and whose answer may be stored.
 pub fn is_question(operation: &str) -> bool {
@@ -51,7 +30,7 @@ pub async fn ask(db: &Db, queue: &Queue, scope: &Scope, by: &By, tenant: TenantI
         return Err(Refusal::NotRead);
     }
     if !is_question(new.operation) {
-        return Err(Refusal::NoOperation);
+        return Err(Refusal::Wrong("operation", "This is no operation that only reads."));
     }
     lookups::ask(&mut tx, by, tenant, lookup, new, clock::now()).await?;
     queue.look_up(&mut tx, tenant, lookup).await?;

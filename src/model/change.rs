@@ -87,6 +87,16 @@ pub fn deed(operation: &str) -> &str {
         "endpoint.act.live_response" => "Live response",
         "endpoint.act.investigate" => "Start investigation",
         "endpoint.actions.cancel" => "Cancel action",
+        "cloud_apps.alerts.read" => "Mark alert as read",
+        "cloud_apps.alerts.unread" => "Mark alert as unread",
+        "cloud_apps.alerts.close_benign" => "Close as benign",
+        "cloud_apps.alerts.close_false_positive" => "Close as a false positive",
+        "cloud_apps.alerts.close_true_positive" => "Close as a true positive",
+        "cloud_apps.activities.feedback" => "Feedback on an activity",
+        "cloud_apps.subnets.create" => "Add IP range",
+        "cloud_apps.subnets.update" => "Replace IP range",
+        "cloud_apps.subnets.delete" => "Delete IP range",
+        "cloud_apps.discovery.done_upload" => "Upload log",
         other => other,
     }
 }

@@ -46,9 +46,21 @@ pub fn plain(product: Product, permission: &str) -> &'static str {
     }
 }
 
-/// Whether a permission allows more than reading.
+/// Whether a permission allows more than reading. Microsoft spells its names with capitals and without.
 pub fn changes(permission: &str) -> bool {
-    !permission.split('.').any(|word| word == "Read")
+    !permission.split('.').any(|word| word.eq_ignore_ascii_case("read"))
+}
+
+/// Whether a permission lets somebody act on devices.
+pub fn controls(permission: &str) -> bool {
+    let permission = permission.to_ascii_lowercase();
+    permission.starts_with("machine.") && changes(&permission) && permission != "machine.readwrite.all"
+}
+
+/// Whether a permission shows files or their names.
+pub fn shows_files(permission: &str) -> bool {
+    let permission = permission.to_ascii_lowercase();
+    matches!(permission.as_str(), "machine.liveresponse" | "machine.collectforensics") || permission.starts_with("investigation.")
 }
 
 #[cfg(test)]
@@ -59,6 +71,8 @@ mod tests {
     fn a_permission_that_is_not_known_still_says_whether_it_changes_anything() {
         assert!(plain(Product::Graph, "Thing.Read.All").starts_with("read"));
         assert!(plain(Product::Graph, "Thing.ReadWrite.All").starts_with("change"));
+        assert!(controls("Machine.Restart") && !controls("Machine.ReadWrite.All") && !controls("Machine.Read.All"));
         assert!(changes("Machine.Isolate") && changes("Investigation.Manage") && !changes("AdvancedHunting.Read.All"));
+        assert!(!changes("Investigation.read") && shows_files("Investigation.read") && !shows_files("Alert.Read.All"));
     }
 }

@@ -3,7 +3,7 @@
 use super::Scoped;
 use super::incidents::Original;
 use super::lists::{COUNT_CAP, Filter, Order, Position, bind_filter, list_sql};
-use crate::model::{AlertId, DirectoryId, IncidentId, Severity, Status, TenantId};
+use crate::model::{AlertId, DirectoryId, IncidentId, Product, Severity, Status, TenantId};
 use chrono::{DateTime, Utc};
 
 /// One alert with its tenant's name.
@@ -86,6 +86,16 @@ pub async fn list(tx: &mut Scoped, filter: &Filter, order: Order, after: Option<
 /// How many alerts the filter finds, at most [`COUNT_CAP`] + 1.
 pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
     bind_filter!(sqlx::query_scalar(COUNT), filter).bind(COUNT_CAP + 1).fetch_one(&mut **tx).await
+}
+
+/// Which of these ids of a product's are alerts of a tenant that are open here. `ids`: a page of Microsoft's, at most some hundreds.
+pub async fn open_ids(tx: &mut Scoped, tenant: TenantId, product: Product, ids: &[String]) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar("select external_id from alerts where tenant_id = $1 and product = $2 and external_id = any($3) and is_open")
+        .bind(tenant)
+        .bind(product)
+        .bind(ids)
+        .fetch_all(&mut **tx)
+        .await
 }
 
 /// One alert of the transaction's scope.

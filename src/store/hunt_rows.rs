@@ -34,7 +34,7 @@ pub async fn piece(tx: &mut Scoped, tenant: TenantId, hunt: HuntId, piece: usize
     Ok(text.map(|text| read(&text)).unwrap_or_default())
 }
 
-/// The rows of all parts one after the other, in the parts' order: `limit` (up to 1,000) after the first `skip`, each with the place of its
+/// The rows of all parts one after the other, in the parts' order: `limit` (up to 200) after the first `skip`, each with the place of its
 /// part in `parts`.
 pub async fn page(tx: &mut Scoped, hunt: HuntId, parts: &[Part], skip: usize, limit: usize) -> sqlx::Result<Vec<(usize, Value)>> {
     let wanted = pieces(&parts.iter().map(|part| usize::try_from(part.row_count).unwrap_or(0)).collect::<Vec<_>>(), skip, limit);

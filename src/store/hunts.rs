@@ -191,14 +191,17 @@ pub async fn parts(tx: &mut Scoped, hunt: HuntId) -> sqlx::Result<Vec<Part>> {
 }
 
 /// Ends what has not begun, with an audit row ("hunt.cancelled"). Parts outside the scope end when their turn comes. Returns how many
-/// ended at once; `None`: it was stopped before.
+/// ended at once; `None`: it was stopped before, or nothing of it in the scope waits or runs any more.
 pub async fn cancel(tx: &mut Scoped, by: &By, hunt: HuntId, now: DateTime<Utc>) -> sqlx::Result<Option<u64>> {
     let reason = format!("Cancelled by {}.", by.login());
-    let stopped = sqlx::query("update hunts set stopped = 'cancelled', stop_reason = $2 where hunt_id = $1 and stopped is null")
-        .bind(hunt)
-        .bind(&reason)
-        .execute(&mut **tx)
-        .await?;
+    let stopped = sqlx::query(
+        "update hunts as h set stopped = 'cancelled', stop_reason = $2 where h.hunt_id = $1 and h.stopped is null
+           and exists (select 1 from hunt_tenants as t where t.hunt_id = h.hunt_id and t.outcome in ('waiting', 'running'))",
+    )
+    .bind(hunt)
+    .bind(&reason)
+    .execute(&mut **tx)
+    .await?;
     if stopped.rows_affected() == 0 {
         return Ok(None);
     }

@@ -7,17 +7,30 @@ use chrono::{DateTime, Utc};
 /// The largest piece, in bytes.
 pub const PART: usize = 1024 * 1024;
 
-/// Puts one piece down, 1 to [`PART`] bytes. `part` counts from 0.
-pub async fn put(tx: &mut Scoped, tenant: TenantId, change: ChangeId, part: i32, bytes: &[u8], now: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query("insert into upload_parts (tenant_id, change_id, part, bytes, created_at) values ($1, $2, $3, $4, $5)")
+/// Puts one piece down, 1 to [`PART`] bytes. `part` counts from 0. A piece that lies there already stays, as when a file is sent once more;
+/// false: it is another one.
+pub async fn put(tx: &mut Scoped, tenant: TenantId, change: ChangeId, part: i32, bytes: &[u8], now: DateTime<Utc>) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "insert into upload_parts (tenant_id, change_id, part, bytes, created_at) values ($1, $2, $3, $4, $5)
+         on conflict (tenant_id, change_id, part) do nothing",
+    )
+    .bind(tenant)
+    .bind(change)
+    .bind(part)
+    .bind(bytes)
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 1 {
+        return Ok(true);
+    }
+    sqlx::query_scalar("select exists (select 1 from upload_parts where tenant_id = $1 and change_id = $2 and part = $3 and bytes = $4)")
         .bind(tenant)
         .bind(change)
         .bind(part)
         .bind(bytes)
-        .bind(now)
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
+        .fetch_one(&mut **tx)
+        .await
 }
 
 /// How many bytes there are in all; 0 when there are none, or no longer.

@@ -7,7 +7,7 @@ use super::extract::{Analyst, Id, Lead, Posted, Query, User};
 use super::filters;
 use super::page::Page;
 use super::scope::ScopedDb;
-use super::show::When;
+use super::show::{When, cut};
 use crate::app::acting::{self, Act, Refusal};
 use crate::app::{AppState, questions};
 use crate::model::action::Deed;
@@ -45,6 +45,9 @@ const QUESTIONS: [(&str, &str, &str); 4] = [
     ("actions", "endpoint.actions.list", "Actions at Microsoft"),
 ];
 
+/// Records of an answer that are shown.
+const LINES: usize = 50;
+
 /// A question with its latest answer.
 struct Answered {
     name: &'static str,
@@ -54,6 +57,8 @@ struct Answered {
     reason: Option<String>,
     /// One line a record.
     lines: Vec<String>,
+    /// That there may be more than is listed.
+    cut: Option<String>,
 }
 
 impl Answered {
@@ -62,7 +67,8 @@ impl Answered {
         let waits = lookup.as_ref().is_some_and(|lookup| lookup.answered_at.is_none());
         let reason = lookup.as_ref().and_then(|lookup| lookup.reason.clone());
         let answer: Option<Value> = lookup.and_then(|lookup| serde_json::from_str(&lookup.answer?).ok());
-        Self { name, label, asked, waits, reason, lines: answer.map(|answer| lines(name, &answer)).unwrap_or_default() }
+        let cut = answer.as_ref().and_then(|answer| cut(answer["value"].as_array()?.len(), LINES));
+        Self { name, label, asked, waits, reason, lines: answer.map(|answer| lines(name, &answer)).unwrap_or_default(), cut }
     }
 }
 
@@ -77,7 +83,7 @@ fn lines(name: &str, answer: &Value) -> Vec<String> {
     let line = |record: &Value| members.iter().filter_map(|member| record[*member].as_str()).collect::<Vec<_>>().join(" · ");
     match answer["value"].as_array() {
         Some(records) if records.is_empty() => vec!["None.".to_owned()],
-        Some(records) => records.iter().take(50).map(line).collect(),
+        Some(records) => records.iter().take(LINES).map(line).collect(),
         None => vec!["Microsoft's answer could not be read.".to_owned()],
     }
 }
@@ -147,12 +153,11 @@ async fn ask(
     tx.commit().await?;
     let (_, operation, _) = QUESTIONS.into_iter().find(|(name, ..)| *name == what).ok_or(PageError::NotFound)?;
     let filter = format!("machineId eq '{}'", device.external_id.replace('\'', "''"));
-    let query = if operation == "endpoint.actions.list" { vec![("$filter", filter.as_str()), ("$top", "50")] } else { Vec::new() };
+    let top = LINES.to_string();
+    let query = if operation == "endpoint.actions.list" { vec![("$filter", filter.as_str()), ("$top", top.as_str())] } else { Vec::new() };
     let args = [device.external_id.as_str()];
     let new = lookups::New { operation, args: &args, query: &query, request: None };
-    questions::ask(&state.db, &state.queue, &user.scope, &user.by(), device.tenant_id, &new)
-        .await
-        .map_err(|refusal| PageError::Conflict(format!("Nothing was asked: {refusal}.").into()))?;
+    questions::ask(&state.db, &state.queue, &user.scope, &user.by(), device.tenant_id, &new).await.map_err(refused)?;
     Ok(Redirect::to(&format!("/devices/{id}#ask-{what}")))
 }
 

@@ -6,7 +6,7 @@ use super::extract::{Analyst, Id, Posted, Query, User};
 use super::filters;
 use super::page::Page;
 use super::scope::ScopedDb;
-use super::show::When;
+use super::show::{When, cut};
 use crate::app::acting::Refusal;
 use crate::app::triage::Event;
 use crate::app::{AppState, questions, triage};
@@ -67,6 +67,9 @@ const LISTS: [Question; 2] = [
     ),
 ];
 
+/// Records that are asked for and shown.
+const ROWS: usize = 200;
+
 /// A list with its latest answer.
 struct Listed {
     name: &'static str,
@@ -77,6 +80,8 @@ struct Listed {
     reason: Option<String>,
     /// `None`: no answer that can be read.
     rows: Option<Vec<Vec<String>>>,
+    /// That there may be more than is listed.
+    cut: Option<String>,
 }
 
 impl Listed {
@@ -95,8 +100,10 @@ impl Listed {
             other => other.to_string(),
         };
         let row = |record: &Value| members.iter().map(|(_, member)| text(&record[*member])).collect();
-        let rows = answer.and_then(|answer| Some(answer["value"].as_array()?.iter().take(200).map(row).collect()));
-        Self { name, title, heads: members.iter().map(|(head, _)| *head).collect(), asked, waits, reason, rows }
+        let records = answer.as_ref().and_then(|answer| answer["value"].as_array());
+        let rows = records.map(|records| records.iter().take(ROWS).map(row).collect());
+        let cut = records.and_then(|records| cut(records.len(), ROWS));
+        Self { name, title, heads: members.iter().map(|(head, _)| *head).collect(), asked, waits, reason, rows, cut }
     }
 }
 
@@ -140,12 +147,10 @@ async fn ask(
     Posted(_, What { what }): Posted<What>,
 ) -> Result<Redirect, PageError> {
     let (_, operation, ..) = LISTS.into_iter().find(|(name, ..)| *name == what).ok_or(PageError::NotFound)?;
-    let new = New { operation, query: &[("$top", "200")], ..New::default() };
-    match questions::ask(&state.db, &state.queue, &user.scope, &user.by(), tenant, &new).await {
-        Ok(_) => Ok(Redirect::to(&format!("/tenants/{tenant}/endpoint#{what}"))),
-        Err(questions::Refusal::NoTenant) => Err(PageError::NotFound),
-        Err(refusal) => Err(PageError::Conflict(format!("Nothing was asked: {refusal}.").into())),
-    }
+    let top = ROWS.to_string();
+    let new = New { operation, query: &[("$top", &top)], ..New::default() };
+    questions::ask(&state.db, &state.queue, &user.scope, &user.by(), tenant, &new).await.map_err(refused)?;
+    Ok(Redirect::to(&format!("/tenants/{tenant}/endpoint#{what}")))
 }
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use super::page::Page;
 use crate::app::AppState;
 use crate::app::onboarding::{self, AppStep, Ask, Desk, Flow, Reply, Told, View, Visit};
 use crate::config::Config;
-use crate::model::{SyncHealth, TenantState, clock};
+use crate::model::{SyncHealth, TenantState, clock, permission};
 use crate::store::audit::{Actor, By};
 use askama::Template;
 use axum::Router;
@@ -48,8 +48,12 @@ impl InvitePage {
         !self.permissions().any(|ask| ask.changes)
     }
 
-    fn isolates(&self) -> bool {
-        self.permissions().any(|ask| ask.permission == "Machine.Isolate")
+    fn controls(&self) -> bool {
+        self.permissions().any(|ask| permission::controls(&ask.permission))
+    }
+
+    fn shows_files(&self) -> bool {
+        self.permissions().any(|ask| permission::shows_files(&ask.permission))
     }
 
     /// The app whose button comes next, what is needed before what is optional; the first one again when only the proof of the directory is

@@ -110,6 +110,21 @@ pub fn visible(text: &str) -> String {
     text.chars().flat_map(|c| if odd(c) { format!("⟨U+{:04X}⟩", u32::from(c)).chars().collect() } else { vec![c] }).collect()
 }
 
+/// A text that no spreadsheet takes for a formula.
+pub fn harmless(text: String) -> String {
+    let begins = |c: char| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '\0' | '＝' | '＋' | '－' | '＠');
+    if text.starts_with(begins) { format!("'{text}") } else { text }
+}
+
+/// What is said of a list of which at most `most` records are shown, and no more were asked for; `None`: nothing is missing.
+pub fn cut(records: usize, most: usize) -> Option<String> {
+    match records {
+        n if n > most => Some(format!("The first {most} of {n}.")),
+        n if n == most => Some(format!("The first {most}; there may be more.")),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +134,21 @@ mod tests {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let shown = |seconds: i64| When::new(now - TimeDelta::seconds(seconds), now).relative();
         assert_eq!([shown(40), shown(-90), shown(7200), shown(200_000)], ["40 s ago", "in 1 min", "2 h ago", "2 d ago"]);
+    }
+
+    #[test]
+    fn a_text_that_a_spreadsheet_would_run_is_made_harmless() {
+        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\0=1", "＝1"] {
+            assert!(harmless(formula.to_owned()).starts_with('\''), "{formula:?}");
+        }
+        assert_eq!(harmless("a=1".to_owned()), "a=1");
+    }
+
+    #[test]
+    fn a_list_that_is_cut_says_so() {
+        assert_eq!([cut(49, 50), cut(0, 50)], [None, None]);
+        assert_eq!(cut(50, 50).unwrap(), "The first 50; there may be more.");
+        assert_eq!(cut(61, 50).unwrap(), "The first 50 of 61.");
     }
 
     #[test]

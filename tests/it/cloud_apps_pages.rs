@@ -1,6 +1,6 @@
 //! The pages and the API of Defender for Cloud Apps, with a worker that carries everything to the stand-in.
 
-use crate::app::{TestApp, Visitor};
+use crate::app::{Reply, TestApp, Visitor};
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use serde_json::{Value, json};
@@ -77,9 +77,17 @@ impl Portal {
         format!("/tenants/{}/cloud-apps{rest}", self.tenant)
     }
 
+    /// Sends a form; one that changes something has an id of its own.
+    async fn post(&self, visitor: &Visitor, rest: &str, fields: &[(&str, &str)]) -> Reply {
+        let changes = rest == "/alerts" || rest == "/activities/feedback" || rest.starts_with("/ranges/");
+        let change = changes.then(|| Uuid::now_v7().to_string());
+        let fields: Vec<_> = fields.iter().copied().chain(change.as_deref().map(|change| ("change", change))).collect();
+        visitor.post_form(&self.path(rest), &fields).await
+    }
+
     /// Sends a form and opens the page it leads to.
     async fn send(&self, visitor: &Visitor, rest: &str, fields: &[(&str, &str)]) -> String {
-        let reply = visitor.post_form(&self.path(rest), fields).await;
+        let reply = self.post(visitor, rest, fields).await;
         assert_eq!(reply.status, StatusCode::SEE_OTHER, "{rest}: {}", reply.html);
         let to = reply.headers[header::LOCATION].to_str().unwrap().to_owned();
         let mut page = visitor.get(&to).await.assert_success();
@@ -104,19 +112,19 @@ async fn alerts_are_closed_from_the_list_and_from_their_own_page() {
     assert_eq!(boxes, 3, "{}", page.html);
     assert!(page.html.contains("Close the chosen alerts of Alder &#38; Sons"), "{}", page.html);
     let id = page.attribute("input[name=alert]", "value").unwrap();
-    let none = analyst.post_form(&portal.path("/alerts"), &[("act", "close"), ("verdict", "benign:5")]).await;
+    let none = portal.post(&analyst, "/alerts", &[("act", "close"), ("verdict", "benign:5")]).await;
     assert_eq!(none.status, StatusCode::BAD_REQUEST, "nothing is closed without a choice");
-    let without = analyst.post_form(&portal.path("/alerts"), &[("act", "close"), ("alert", &id), ("verdict", "")]).await;
+    let without = portal.post(&analyst, "/alerts", &[("act", "close"), ("alert", &id), ("verdict", "")]).await;
     assert_eq!(without.status, StatusCode::BAD_REQUEST);
     assert_eq!(portal.app.stand_in.world().open_cloud_alerts(portal.directory).len(), 3);
     let after =
         portal.send(&analyst, "/alerts", &[("act", "close"), ("alert", &id), ("verdict", "benign:5"), ("comment", "Called <her>")]).await;
-    assert!(after.contains("Closed as benign") && after.contains("Called &#60;her&#62;"), "{after}");
+    assert!(after.contains("Close as benign") && after.contains("Called &#60;her&#62;"), "{after}");
     assert_eq!(portal.app.stand_in.world().open_cloud_alerts(portal.directory).len(), 2);
     let other = analyst.get(&portal.path("")).await.attribute("input[name=alert]", "value").unwrap();
     assert_ne!(id, other, "the closed one is off the list");
     let compared = portal.send(&analyst, "/compare", &[]).await;
-    assert!(compared.contains("2 open at Microsoft; every one of them is in the list above."), "{compared}");
+    assert!(compared.contains("2 open at Microsoft; every one of them is open here too."), "{compared}");
     for what in ["activities", "entities", "alert"] {
         analyst.post_form(&format!("/alerts/{other}/cloud-apps"), &[("what", what)]).await.assert_redirect(&format!("/alerts/{other}"));
     }
@@ -133,7 +141,7 @@ async fn alerts_are_closed_from_the_list_and_from_their_own_page() {
     portal.send(&analyst, "/alerts", &[("act", "read"), ("alert", &other), ("back", "alert")]).await;
     let viewer = portal.app.sign_in(Role::Viewer).await;
     let page = viewer.get(&format!("/alerts/{other}")).await.assert_success();
-    assert!(page.html.contains("Marked as read") && !page.html.contains("name=\"act\""), "a viewer sees and does nothing");
+    assert!(page.html.contains("Mark alert as read") && !page.html.contains("name=\"act\""), "a viewer sees and does nothing");
 }
 
 #[tokio::test]
@@ -146,7 +154,7 @@ async fn every_section_asks_and_shows_what_microsoft_answered() {
     let activity = page.attribute("input[name=activity]", "value").unwrap();
     assert!(portal.send(&analyst, "/activities/one", &[("activity", &activity)]).await.contains(&activity));
     let told = portal.send(&analyst, "/activities/feedback", &[("activity", &activity), ("value", "0"), ("text", "Expected")]).await;
-    assert!(told.contains("Feedback: Activity"), "{told}");
+    assert!(told.contains("Feedback on an activity: Activity"), "{told}");
     assert_eq!(portal.app.stand_in.world().feedback(portal.directory), 1);
     let accounts = portal.send(&analyst, "/entities", &[("which", "admins")]).await;
     assert_eq!(accounts.matches("name=\"key\"").count(), 1, "{accounts}");
@@ -184,7 +192,7 @@ async fn a_range_is_edited_whole_and_its_deletion_names_the_tenant() {
     let fields = [("name", "Depot"), ("category", "2"), ("subnets", "192.0.2.0/24"), ("organization", "Fibre"), ("tags", "a, b")];
     let added = portal.send(&lead, "/ranges/new", &fields).await;
     assert!(added.contains("Depot") && added.contains("Administrative"), "{added}");
-    let wrong = lead.post_form(&portal.path("/ranges/new"), &[("name", ""), ("category", "2"), ("subnets", "x")]).await;
+    let wrong = portal.post(&lead, "/ranges/new", &[("name", ""), ("category", "2"), ("subnets", "x")]).await;
     assert!(wrong.status == StatusCode::UNPROCESSABLE_ENTITY && wrong.html.contains("x is no range such as"), "{}", wrong.html);
     let list = lead.get(&portal.path("/ranges")).await;
     let edit = scraper_link(&list.html, "Depot");
@@ -233,7 +241,7 @@ async fn programs_change_what_people_may_and_get_the_change_back() {
     let none = json!({"alerts": [], "verdict": "benign", "reason_id": 5}).to_string();
     assert_eq!(call(&analyst, Method::POST, "/alerts/close", none.into()).await.0, 422);
     let (status, body) = call(&analyst, Method::POST, "/alerts/close", close.into()).await;
-    assert!(status == 202 && body["change"].is_string(), "{body}");
+    assert!(status == 202 && body["id"].is_string(), "{body}");
     for rest in ["read", "unread"] {
         assert_eq!(call(&analyst, Method::POST, &format!("/alerts/{id}/{rest}"), Body::empty()).await.0, 202);
         assert_eq!(call(&analyst, Method::POST, &format!("/alerts/{}/{rest}", Uuid::now_v7()), Body::empty()).await.0, 404);
@@ -267,7 +275,9 @@ async fn a_log_is_uploaded_with_one_form() {
     let part = |name: &str, value: &str| format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
     let file = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"proxy.log\"\r\n\r\nGET /\r\n--b--\r\n";
     let send = async |token: &str| {
-        let fields = [part("form_token", token), part("source", "SQUID"), part("stream", "October"), part("snapshot", "yes")].concat();
+        let id = Uuid::now_v7().to_string();
+        let named = [("form_token", token), ("change", &id), ("source", "SQUID"), ("stream", "October"), ("snapshot", "yes")];
+        let fields = named.map(|(name, value)| part(name, value)).concat();
         let request = lead.request(Method::POST, &path).header("sec-fetch-site", "same-origin");
         lead.send(request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=b").body(Body::from(fields + file)).unwrap()).await
     };
@@ -280,5 +290,5 @@ async fn a_log_is_uploaded_with_one_form() {
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     assert_eq!(portal.app.stand_in.world().uploaded(portal.directory)[0].content, b"GET /");
-    assert!(lead.get(&portal.path("/discovery")).await.html.contains("Log uploaded: proxy.log for October"));
+    assert!(lead.get(&portal.path("/discovery")).await.html.contains("Upload log: proxy.log for October"));
 }

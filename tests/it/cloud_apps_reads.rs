@@ -165,7 +165,7 @@ async fn log(rig: &Rig, customer: Customer, content: &[u8], stream: &str, snapsh
     let upload = words::Upload::new("proxy.log", "SQUID", stream, snapshot).unwrap();
     let mut tx = rig.db.web.tenant(customer.tenant).await.unwrap();
     for (part, bytes) in content.chunks(uploads::PART).enumerate() {
-        uploads::put(&mut tx, customer.tenant, change, i32::try_from(part).unwrap(), bytes, rig.now()).await.unwrap();
+        assert!(uploads::put(&mut tx, customer.tenant, change, i32::try_from(part).unwrap(), bytes, rig.now()).await.unwrap());
     }
     let new = changes::New {
         operation: ops::DISCOVERY_DONE.name,

@@ -5,7 +5,8 @@ use crate::api::described;
 use crate::app::TestApp;
 use std::collections::BTreeSet;
 use std::path::Path;
-use watchfloor::microsoft::operations;
+use watchfloor::microsoft::operations::{self, Way};
+use watchfloor::model::change::deed;
 
 const TABLE: &str = include_str!("../../src/microsoft/OPERATIONS.md");
 
@@ -82,4 +83,11 @@ async fn each_operation_names_a_page_and_a_call_of_our_api_that_exist() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn whatever_is_changed_at_microsoft_has_words_for_people() {
+    let changing = operations::all().filter(|operation| operation.way == Way::Write);
+    let nameless: Vec<&str> = changing.map(|operation| operation.name).filter(|name| deed(name) == *name).collect();
+    assert_eq!(nameless, [""; 0]);
 }

@@ -148,6 +148,27 @@ async fn nobody_asks_other_peoples_tenants_or_those_that_need_not() {
 }
 
 #[tokio::test]
+async fn a_link_for_none_of_the_apps_is_not_one_for_all_of_them() {
+    let app = TestApp::start_with(|apps| {
+        apps.push(watchfloor::config::App { name: "hunt".to_owned(), client_id: uuid::Uuid::new_v4(), ..apps[0].clone() });
+    })
+    .await;
+    let tenant = crate::customer::waiting_for(&app, "Alder", None, &["defender", "hunt"]).await;
+    let link = invite(&app, tenant).await;
+    let lead = app.sign_in(Role::Lead).await;
+    let page = lead.get(&format!("/admin/tenants/{tenant}")).await.assert_success();
+    let some = page.attribute("details form[action$='/invites'] input[name=some]", "value").unwrap();
+    let path = format!("/admin/tenants/{tenant}/invites");
+    let none = lead.post_form(&path, &[("some", &some)]).await;
+    assert!(none.status == StatusCode::BAD_REQUEST && none.html.contains("Choose at least one app."), "{}", none.html);
+    Customer::new(&app).open(&link).await.assert_success();
+    let one = lead.post_form(&path, &[("some", &some), ("apps", "hunt")]).await.assert_success();
+    assert!(one.html.contains("asks for hunt alone"), "{}", one.html);
+    assert_eq!(Customer::new(&app).open(&link).await.status, StatusCode::GONE);
+    assert!(!lead.post_form(&path, &[]).await.assert_success().html.contains("asks for"), "the other form asks for all");
+}
+
+#[tokio::test]
 async fn a_program_makes_a_link_for_some_apps() {
     let app = TestApp::start_with(|apps| {
         let hunt = watchfloor::config::App { name: "hunt".to_owned(), client_id: uuid::Uuid::new_v4(), ..apps[0].clone() };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use watchfloor::microsoft::{CallError, Target};
 use watchfloor::model::cloud_apps::Upload;
-use watchfloor::model::{ChangeState, DirectoryId, HuntId, Role, clock};
+use watchfloor::model::{ChangeId, ChangeState, DirectoryId, HuntId, Role, clock};
 use watchfloor::store::lookups;
 
 #[tokio::test]
@@ -187,8 +187,9 @@ async fn the_documented_answers_to_closing_end_the_change_and_say_which_alert_mi
         ("benign:5", "close_benign", ChangeState::Done, None),
         ("false_positive:0", "close_false_positive", ChangeState::Failed, Some("5f843e9cfe3f6d80fe58a962")),
     ] {
-        let fields = [("act", "close"), ("alert", id.as_str()), ("verdict", verdict), ("comment", "Irrelevant")];
-        let sent = desk.lead.post_form(&path, &fields).await;
+        let change = ChangeId::new().to_string();
+        let named = [("change", change.as_str()), ("act", "close"), ("alert", &id), ("verdict", verdict), ("comment", "Irrelevant")];
+        let sent = desk.lead.post_form(&path, &named).await;
         assert!(sent.status.is_redirection(), "{}", sent.html);
         let [change] = desk.waiting().await[..] else { panic!("one change") };
         let ended = desk.pushed(change).await;

@@ -1,8 +1,10 @@
 //! A directory in another of Microsoft's clouds than its tenant: noticed when it is registered, at the consent, and when tokens are asked for.
 
+use crate::api::Program;
 use crate::app::{Reply, TestApp, Visitor};
 use crate::customer::{Customer, count, get, invite, waiting};
 use axum::http::StatusCode;
+use serde_json::json;
 use uuid::Uuid;
 use watchfloor::config::{App, ConsentForm};
 use watchfloor::demo::Directory;
@@ -61,6 +63,29 @@ async fn the_form_proposes_the_cloud_in_which_the_directory_is() {
     let reply = add(&staff, &[("name", "Agency"), ("domain", "agency.example"), ("cloud", "gcc_high"), ("apps", "gov")]).await;
     assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.html);
     assert_eq!(count(&app, "select count(*) from tenants where expected_directory_id is not null and cloud = 'gcc_high'").await, 1);
+}
+
+#[tokio::test]
+async fn a_program_is_told_the_same_of_a_directory_as_the_form() {
+    let app = start(ConsentForm::V2).await;
+    let (gov, contoso) = (directory(&app, "Agency", Cloud::GccHigh), directory(&app, "Contoso", Cloud::Commercial));
+    let lead = Program::of(&app, Role::Lead, None).await;
+    let problem = async |body| {
+        let (status, problem) = lead.post("/tenants", body).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+        (problem["errors"][0]["field"].as_str().unwrap().to_owned(), problem["errors"][0]["message"].to_string())
+    };
+    for named in [json!({"name": "Agency", "directory_id": gov}), json!({"name": "Agency", "domain": "agency.example"})] {
+        let (field, why) = problem(named).await;
+        assert!(field == "cloud" && why.contains("in the US government's cloud GCC High"), "{field}: {why}");
+    }
+    assert_eq!(count(&app, "select count(*) from tenants").await, 0);
+    assert_eq!(lead.post("/tenants", json!({"name": "Contoso", "directory_id": contoso})).await.0, StatusCode::CREATED);
+    let mut tx = app.db.web.all_tenants().await.unwrap();
+    sqlx::query("update tenants set directory_id = $1").bind(contoso).execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    let (field, why) = problem(json!({"name": "Contoso again", "directory_id": contoso})).await;
+    assert!(field == "directory" && why.contains("Another tenant of the registry has this directory."), "{field}: {why}");
 }
 
 #[tokio::test]

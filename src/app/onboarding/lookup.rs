@@ -10,7 +10,12 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Which directory a domain belongs to, as Microsoft says, and where it lives; otherwise a sentence for staff.
-pub async fn find_directory(desk: &Desk, cloud: Cloud, domain: &str, now: DateTime<Utc>) -> Result<(DirectoryId, Home), &'static str> {
+pub(super) async fn find_directory(
+    desk: &Desk,
+    cloud: Cloud,
+    domain: &str,
+    now: DateTime<Utc>,
+) -> Result<(DirectoryId, Home), &'static str> {
     let found = desk.microsoft.find_directory(cloud, domain, now).await.map_err(|error| match error {
         FindError::InvalidName | FindError::NotFound => "Microsoft knows no directory with this domain in this cloud.",
         FindError::Call(_) => "Microsoft could not be asked for this domain just now. Try again, or give the directory id.",
@@ -19,13 +24,13 @@ pub async fn find_directory(desk: &Desk, cloud: Cloud, domain: &str, now: DateTi
 }
 
 /// Where a directory lives, if Microsoft knows it and says so within three seconds.
-pub async fn home_of(desk: &Desk, cloud: Cloud, directory: DirectoryId, now: DateTime<Utc>) -> Home {
+pub(super) async fn home_of(desk: &Desk, cloud: Cloud, directory: DirectoryId, now: DateTime<Utc>) -> Home {
     let asked = tokio::time::timeout(PATIENCE, desk.microsoft.home(cloud, directory, now)).await;
     asked.ok().and_then(Result::ok).unwrap_or(Home::Unsaid)
 }
 
 /// The sentence for staff where a directory does not live in the cloud chosen for it, and the cloud to choose instead.
-pub fn elsewhere(chosen: Cloud, home: Home) -> Option<(&'static str, Option<Cloud>)> {
+pub(super) fn elsewhere(chosen: Cloud, home: Home) -> Option<(&'static str, Option<Cloud>)> {
     if home.agrees(chosen) {
         return None;
     }

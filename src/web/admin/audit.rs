@@ -59,16 +59,21 @@ impl AuditPage {
     }
 }
 
-/// What is offered to filter by: the beginnings of actions.
-const ACTIONS: [(&str, &str); 8] = [
+/// What is offered to filter by: the beginnings of actions. Every event of the audit log begins with one of them.
+const ACTIONS: [(&str, &str); 13] = [
     ("tenant.", "Tenants"),
     ("invite.", "Links"),
     ("consent.", "Consents"),
+    ("change.", "Changes at Microsoft"),
+    ("action.", "Device actions"),
+    ("hunt.", "Hunting"),
+    ("sync.", "Reading"),
+    ("app.", "Our credentials"),
+    ("security.", "Forged answers"),
     ("user.", "Users"),
     ("login", "Sign-in"),
-    ("token.", "API tokens"),
-    ("incident.", "Incidents"),
-    ("hunt.", "Hunting"),
+    ("session.", "Sign-out"),
+    ("api_token.", "API tokens"),
 ];
 
 #[derive(Deserialize)]

@@ -1,10 +1,9 @@
 //! The form with which a tenant is added and edited.
 
-use crate::app::onboarding::{self, Ask, Desk};
+use crate::app::onboarding::{self, Ask};
 use crate::config::Config;
-use crate::model::registration::{Raw, Registration, Wrong};
-use crate::model::{Adapter, Cloud, Home, Region, clock};
-use crate::store;
+use crate::model::registration::{Raw, Wrong};
+use crate::model::{Adapter, Cloud, Region};
 use crate::store::tenants::Tenant;
 use serde::Deserialize;
 
@@ -146,11 +145,6 @@ fn version(tenant: &Tenant) -> String {
     tenant.updated_at.timestamp_micros().to_string()
 }
 
-/// The configured apps with their clouds, as checks of a registration want them.
-pub(super) fn known(config: &Config) -> Vec<(&str, Cloud)> {
-    config.app.iter().map(|app| (app.name.as_str(), app.cloud)).collect()
-}
-
 impl Fields {
     pub fn raw(self) -> Raw {
         let Self {
@@ -170,41 +164,4 @@ impl Fields {
         } = self;
         Raw { name, directory, domain, cloud, region, cloud_apps_host, apps: Some(apps), tags, group, contacts, notes }
     }
-}
-
-/// Checks what was sent, looks a domain up where no directory is given, asks Microsoft in which cloud the directory lives and whether another
-/// tenant holds it. Where the cloud is another one, `raw` is changed to that cloud and its apps, as a proposal.
-pub(super) async fn check(desk: &Desk, raw: &mut Raw, tenant: Option<&Tenant>) -> anyhow::Result<Result<Registration, Vec<Wrong>>> {
-    let mut good = match raw.check(&known(&desk.config)) {
-        Ok(good) => good,
-        Err(wrong) => return Ok(Err(wrong)),
-    };
-    let bound = tenant.is_some_and(|tenant| tenant.directory_id.is_some());
-    let home = match (good.directory, &good.domain) {
-        _ if bound => Home::Unsaid,
-        (Some(directory), _) => onboarding::home_of(desk, good.cloud, directory, clock::now()).await,
-        (None, Some(domain)) => match onboarding::find_directory(desk, good.cloud, domain, clock::now()).await {
-            Ok((directory, home)) => {
-                good.directory = Some(directory);
-                home
-            }
-            Err(why) => return Ok(Err(vec![Wrong { field: "domain", why }])),
-        },
-        (None, None) => Home::Unsaid,
-    };
-    if let Some((why, proposal)) = onboarding::elsewhere(good.cloud, home) {
-        if let Some(cloud) = proposal {
-            cloud.as_str().clone_into(&mut raw.cloud);
-            raw.apps = Some(desk.config.app.iter().filter(|app| app.cloud == cloud).map(|app| app.name.clone()).collect());
-        }
-        return Ok(Err(vec![Wrong { field: "cloud", why }]));
-    }
-    if let (Some(directory), false) = (good.directory, bound) {
-        let mut tx = desk.db.all_tenants().await?;
-        if store::tenants::holder(&mut tx, directory, tenant.map(|tenant| tenant.tenant_id)).await?.is_some() {
-            let field = if raw.directory.trim().is_empty() { "domain" } else { "directory" };
-            return Ok(Err(vec![Wrong { field, why: "Another tenant of the registry has this directory." }]));
-        }
-    }
-    Ok(Ok(good))
 }

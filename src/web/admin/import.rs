@@ -1,8 +1,7 @@
 //! Adding many tenants from a CSV file: a preview with a verdict for each row, then the good rows.
 
-use super::form::known;
 use crate::app::AppState;
-use crate::app::onboarding::Desk;
+use crate::app::onboarding::{self, Desk};
 use crate::model::import::{self, Row, Verdict};
 use crate::model::{TenantId, clock};
 use crate::store;
@@ -79,7 +78,7 @@ async fn take(
     let mut tx = desk.db.all_tenants().await?;
     let (names, directories) = store::tenant_lists::registered(&mut tx).await?;
     drop(tx);
-    let mut rows = match import::read(&text, &known(&desk.config), &names, &directories) {
+    let mut rows = match import::read(&text, &onboarding::known_apps(&desk.config), &names, &directories) {
         Ok(rows) => rows,
         Err(problem) => return Ok(wrong(user, text, problem)),
     };

@@ -103,9 +103,12 @@ impl Code {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
-    /// Some of the tenant's apps; none stands for all of them.
+    /// Some of the tenant's apps.
     #[serde(default)]
     apps: Vec<String>,
+    /// The form asks for the ticked apps: none of them is not all of them.
+    #[serde(default)]
+    some: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -128,7 +131,7 @@ async fn create(
     if tenant.apps.is_empty() {
         return Err(PageError::Conflict("Choose first what the customer is asked for.".into()));
     }
-    let apps = onboarding::chosen(&tenant, Some(wanted.apps).filter(|apps| !apps.is_empty()));
+    let apps = onboarding::chosen(&tenant, Some(wanted.apps).filter(|apps| wanted.some.is_some() || !apps.is_empty()));
     let apps = apps.map_err(|why| PageError::BadRequest(why.into()))?;
     let (invite, link, mail) = make(&desk, &mut tx, &user.by(), &tenant, apps.as_deref(), now).await?;
     tx.commit().await?;

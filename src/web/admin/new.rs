@@ -1,8 +1,8 @@
 //! Adding a tenant.
 
-use super::form::{self, Fields, Form};
+use super::form::{Fields, Form};
 use crate::app::AppState;
-use crate::app::onboarding::Desk;
+use crate::app::onboarding::{self, Desk};
 use crate::model::registration::{Raw, Wrong};
 use crate::model::{TenantId, clock};
 use crate::store;
@@ -34,7 +34,7 @@ async fn show(State(desk): State<Desk>, Lead(user): Lead) -> Page<NewPage> {
 
 async fn create(State(desk): State<Desk>, Lead(user): Lead, Posted(_, fields): Posted<Fields>) -> Result<Response, PageError> {
     let mut raw = fields.raw();
-    let good = match form::check(&desk, &mut raw, None).await? {
+    let good = match onboarding::check(&desk, &mut raw, None, clock::now()).await? {
         Ok(good) => good,
         Err(wrong) => return Ok(again(&desk, user, raw, wrong)),
     };

@@ -11,6 +11,7 @@ use crate::web::extract::{Lead, Posted, User};
 use crate::web::filters;
 use crate::web::page::Page;
 use crate::web::scope::ScopedDb;
+use crate::web::show::harmless;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
@@ -125,13 +126,9 @@ fn csv(made: &[Made]) -> anyhow::Result<Vec<u8>> {
     let mut out = csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(Vec::new());
     out.write_record(["name", "contacts", "link", "subject", "text"])?;
     for one in made {
-        out.write_record([&one.name, &one.contacts, &one.link, &one.subject, &one.text].map(|cell| harmless(cell)))?;
+        out.write_record([&one.name, &one.contacts, &one.link, &one.subject, &one.text].map(|cell| harmless(cell.clone())))?;
     }
     Ok(out.into_inner()?)
-}
-
-fn harmless(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\0']) { format!("'{cell}") } else { cell.to_owned() }
 }
 
 #[cfg(test)]

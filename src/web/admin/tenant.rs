@@ -1,7 +1,7 @@
 //! One tenant of the registry: its onboarding, its form, and everything that can be done with it.
 
 use super::consents::{self, AppLine};
-use super::form::{self, Fields, Form};
+use super::form::{Fields, Form};
 use super::steps::{Known, Step};
 use crate::app::AppState;
 use crate::app::onboarding::{self, Desk};
@@ -135,7 +135,7 @@ async fn update(
     let pin = fields.incident_api.as_deref().map(Adapter::parse_pin).transpose();
     let pin = pin.map_err(|_| PageError::BadRequest("The API is graph, defender or automatic.".into()))?;
     let mut raw = fields.raw();
-    let wrong = match form::check(&desk, &mut raw, Some(&known.tenant)).await? {
+    let wrong = match onboarding::check(&desk, &mut raw, Some(&known.tenant), clock::now()).await? {
         Err(wrong) => wrong,
         Ok(good) => {
             let mut tx = db.begin().await?;

@@ -19,8 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// The most rows of one answer.
-const MOST: usize = 1000;
-const LIMIT: usize = 200;
+const MOST: usize = 200;
 
 /// The calls of this group.
 pub fn routes() -> OpenApiRouter<AppState> {
@@ -229,7 +228,7 @@ async fn list(user: Bearer, Query(query): Query<HuntsQuery>) -> Result<Json<Hunt
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct RowsQuery {
-    /// Rows: 0 to 1000
+    /// Rows: 0 to 200 (default)
     limit: Option<usize>,
     /// `next_cursor` of the page before.
     cursor: Option<usize>,
@@ -242,9 +241,9 @@ struct RowsQuery {
 ))]
 async fn get(user: Bearer, Id(hunt): Id<HuntId>, Query(query): Query<RowsQuery>) -> Result<Json<HuntDetail>, Problem> {
     user.needs(Role::Analyst)?;
-    let (limit, skip) = (query.limit.unwrap_or(LIMIT), query.cursor.unwrap_or(0));
+    let (limit, skip) = (query.limit.unwrap_or(MOST), query.cursor.unwrap_or(0));
     if limit > MOST {
-        return Err(Problem::field("limit", "must be a number from 0 to 1000"));
+        return Err(Problem::field("limit", "must be a number from 0 to 200"));
     }
     let mut tx = user.begin().await?;
     let hunt = store::hunts::get(&mut tx, user.id, hunt).await?.ok_or(Problem::NotFound)?;

@@ -1,9 +1,10 @@
 //! `/tenants/{id}/lookups` and `/lookups/{id}`: questions to Microsoft that only read, and their answers.
 
+use super::acting::refused;
 use super::bearer::{Bearer, Body, Id};
 use super::problem::{Problem, ProblemBody};
 use crate::app::AppState;
-use crate::app::questions::{self, Refusal};
+use crate::app::questions;
 use crate::model::{LookupId, LookupState, Role, TenantId};
 use crate::store::lookups::{self, New};
 use axum::Json;
@@ -92,15 +93,6 @@ async fn ask(
     let asked = questions::ask(&state.db, &state.queue, &user.scope, &user.by(), tenant, &new).await.map_err(refused)?;
     let status = if asked.state == LookupState::Asked { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((status, Json(asked.into())))
-}
-
-fn refused(refusal: Refusal) -> Problem {
-    match refusal {
-        Refusal::NoTenant => Problem::NotFound,
-        Refusal::NotRead => Problem::Conflict("This tenant is not read at the moment.".to_owned()),
-        Refusal::NoOperation => Problem::field("operation", "This is no operation that only reads."),
-        Refusal::Failed(error) => Problem::Internal(error),
-    }
 }
 
 /// A question and its answer. Answers are kept for a week.

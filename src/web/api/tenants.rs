@@ -4,7 +4,7 @@ use super::bearer::{Bearer, Body, Id};
 use super::problem::{Problem, ProblemBody};
 use crate::app::AppState;
 use crate::app::onboarding::{self, Desk, Judged};
-use crate::model::registration::Raw;
+use crate::model::registration::{Raw, Wrong};
 use crate::model::{Adapter, Role, Seat, TenantId, clock};
 use crate::store::tenants::{Tenant as Row, WriteError};
 use crate::store::{self, tenant_lists};
@@ -149,15 +149,10 @@ async fn list(user: Bearer) -> Result<Json<TenantList>, Problem> {
     (status = CREATED, body = Tenant),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn create(
-    user: Bearer,
-    State(state): State<AppState>,
-    State(desk): State<Desk>,
-    Body(new): Body<NewTenant>,
-) -> Result<(StatusCode, Json<Tenant>), Problem> {
+async fn create(user: Bearer, State(desk): State<Desk>, Body(new): Body<NewTenant>) -> Result<(StatusCode, Json<Tenant>), Problem> {
     user.needs(Role::Lead)?;
     let now = clock::now();
-    let raw = Raw {
+    let mut raw = Raw {
         name: new.name,
         directory: new.directory_id.unwrap_or_default(),
         domain: new.domain.unwrap_or_default(),
@@ -170,15 +165,7 @@ async fn create(
         contacts: new.contacts.unwrap_or_default(),
         notes: new.notes.unwrap_or_default(),
     };
-    let mut registration = check(&raw, &state)?;
-    if let (None, Some(domain)) = (registration.directory, &registration.domain) {
-        let found = onboarding::find_directory(&desk, registration.cloud, domain, now).await;
-        let (directory, home) = found.map_err(|why| Problem::field("domain", why.to_owned()))?;
-        if let Some((why, _)) = onboarding::elsewhere(registration.cloud, home) {
-            return Err(Problem::field("cloud", why.to_owned()));
-        }
-        registration.directory = Some(directory);
-    }
+    let registration = onboarding::check(&desk, &mut raw, None, now).await?.map_err(|wrong| refused(&wrong))?;
     let tenant = TenantId::new();
     let mut tx = user.begin().await?;
     store::tenants::create(&mut tx, &user.by(), tenant, &registration, now).await.map_err(write_problem)?;
@@ -227,7 +214,7 @@ async fn update(
         contacts: change.contacts.unwrap_or_else(|| old.contacts.clone()),
         notes: change.notes.unwrap_or_else(|| old.notes.clone()),
     };
-    let registration = check(&raw, &state)?;
+    let registration = raw.check(&onboarding::known_apps(&state.config)).map_err(|wrong| refused(&wrong))?;
     let pin = change.incident_api.as_deref().map(Adapter::parse_pin).transpose();
     let pin = pin.map_err(|_| Problem::field("incident_api", "It is graph, defender or automatic.".to_owned()))?;
     store::tenants::update(&mut tx, &user.by(), &old, &registration, old.updated_at, now).await.map_err(write_problem)?;
@@ -282,11 +269,10 @@ async fn approve(user: Bearer, State(desk): State<Desk>, Id(tenant): Id<TenantId
     Ok(Json(row.into()))
 }
 
-fn check(raw: &Raw, state: &AppState) -> Result<crate::model::registration::Registration, Problem> {
-    let known: Vec<_> = state.config.app.iter().map(|app| (app.name.as_str(), app.cloud)).collect();
+fn refused(wrong: &[Wrong]) -> Problem {
     // The form's field has another name than the API's member.
     let name = |field| if field == "region" { "endpoint_region" } else { field };
-    raw.check(&known).map_err(|wrong| Problem::fields(wrong.iter().map(|wrong| (name(wrong.field), wrong.why.to_owned()))))
+    Problem::fields(wrong.iter().map(|wrong| (name(wrong.field), wrong.why.to_owned())))
 }
 
 fn write_problem(error: WriteError) -> Problem {

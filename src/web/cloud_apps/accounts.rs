@@ -54,12 +54,11 @@ impl Row {
     }
 }
 
-/// The accounts of a list's answer, and whether there are more.
-pub(super) fn rows(lookup: &Lookup) -> (Vec<Row>, bool) {
-    let list = lookup.answer.as_deref().and_then(cloud_apps::list::<Account>);
-    let Some(list) = list else { return (Vec::new(), false) };
+/// The accounts of a list's answer, and whether there are more. `None`: there is no answer that can be read.
+pub(super) fn rows(lookup: &Lookup) -> Option<(Vec<Row>, bool)> {
+    let list = cloud_apps::list::<Account>(lookup.answer.as_deref()?)?;
     let unread = list.unread.into_iter().map(|original| (Account::default(), original));
-    (list.records.into_iter().chain(unread).map(Row::new).collect(), list.more)
+    Some((list.records.into_iter().chain(unread).map(Row::new).collect(), list.more))
 }
 
 /// What hangs below an account in its tree, as far as it is named: its shape is not documented.
@@ -92,18 +91,18 @@ async fn show(user: User, db: ScopedDb, Id(tenant): Id<TenantId>, Query(shown): 
     let head = Head::of(&mut tx, tenant, "entities", now).await?;
     let found = answer(&mut tx, tenant, shown.answer, &[LIST, GET, TREE]).await?;
     tx.commit().await?;
-    let (mut rows_found, mut more, mut single) = (Vec::new(), false, None);
-    if let Some(found) = &found {
-        match (found.operation.as_str(), found.answer.as_deref()) {
-            (GET, Some(text)) => {
-                rows_found = vec![Row::new((serde_json::from_str(text).unwrap_or_default(), text.to_owned()))];
-            }
-            (TREE, Some(text)) => single = Some(("The tree of one account", branches(text), pretty(text))),
-            _ => (rows_found, more) = rows(found),
+    let mut single = None;
+    let listed = found.as_ref().and_then(|found| match (found.operation.as_str(), found.answer.as_deref()) {
+        (GET, Some(text)) => Some((vec![Row::new((serde_json::from_str(text).unwrap_or_default(), text.to_owned()))], false)),
+        (TREE, Some(text)) => {
+            single = Some(("The tree of one account", branches(text), pretty(text)));
+            None
         }
-    }
-    let (told, lookup) = (found.as_ref().map(|found| Told::of(found, now)), found.map(|found| found.lookup_id));
-    Ok(Page(AccountsPage { user, head, told, lookup, rows: rows_found, more, single }))
+        _ => rows(found),
+    });
+    let told = found.as_ref().map(|found| Told::of(found, now, listed.is_some()));
+    let (lookup, (rows, more)) = (found.map(|found| found.lookup_id), listed.unwrap_or_default());
+    Ok(Page(AccountsPage { user, head, told, lookup, rows, more, single }))
 }
 
 #[derive(Deserialize)]

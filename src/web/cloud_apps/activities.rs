@@ -4,7 +4,7 @@ use super::{Head, Shown, Told, answer, ask, change, next_of, path, pretty};
 use crate::app::AppState;
 use crate::app::cloud_apps::{self, Activity};
 use crate::model::cloud_apps::{ActivityFeedback, ActivityQuery, Feedback, is_id};
-use crate::model::{LookupId, TenantId, clock};
+use crate::model::{ChangeId, LookupId, TenantId, clock};
 use crate::store::changes;
 use crate::store::lookups::{Lookup, New};
 use crate::web::error::PageError;
@@ -36,17 +36,17 @@ pub(super) struct Row {
     pub json: String,
 }
 
-/// The activities of an answer, the list's or a single one, and whether there are more.
-pub(super) fn rows(lookup: &Lookup) -> (Vec<Row>, Option<u64>, bool) {
-    let Some(text) = lookup.answer.as_deref() else { return (Vec::new(), None, false) };
+/// The activities of an answer, the list's or a single one, and whether there are more. `None`: there is no answer that can be read.
+pub(super) fn rows(lookup: &Lookup) -> Option<(Vec<Row>, Option<u64>, bool)> {
+    let text = lookup.answer.as_deref()?;
     if lookup.operation == GET {
         let activity = serde_json::from_str(text).unwrap_or_default();
-        return (vec![Row { activity, json: pretty(text) }], None, false);
+        return Some((vec![Row { activity, json: pretty(text) }], None, false));
     }
-    let Some(list) = cloud_apps::list::<Activity>(text) else { return (Vec::new(), None, false) };
+    let list = cloud_apps::list::<Activity>(text)?;
     let unread = list.unread.into_iter().map(|original| (Activity::default(), original));
     let rows = list.records.into_iter().chain(unread).map(|(activity, original)| Row { activity, json: pretty(&original) }).collect();
-    (rows, list.total, list.more)
+    Some((rows, list.total, list.more))
 }
 
 #[derive(Template)]
@@ -69,10 +69,11 @@ async fn show(user: User, db: ScopedDb, Id(tenant): Id<TenantId>, Query(shown): 
     let head = Head::of(&mut tx, tenant, "activities", now).await?;
     let found = answer(&mut tx, tenant, shown.answer, &[LIST, GET]).await?;
     tx.commit().await?;
-    let (rows, total, more) = found.as_ref().map(rows).unwrap_or_default();
+    let listed = found.as_ref().and_then(rows);
     let filters = found.as_ref().and_then(|found| found.request.as_ref()).map(|request| request["filters"].to_string());
     let asked = filters.filter(|filters| filters != "{}").unwrap_or_default();
-    let (told, lookup) = (found.as_ref().map(|found| Told::of(found, now)), found.map(|found| found.lookup_id));
+    let told = found.as_ref().map(|found| Told::of(found, now, listed.is_some()));
+    let (lookup, (rows, total, more)) = (found.map(|found| found.lookup_id), listed.unwrap_or_default());
     Ok(Page(ActivitiesPage { user, head, told, asked, lookup, rows, total, more }))
 }
 
@@ -148,6 +149,7 @@ async fn one(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewFeedback {
+    change: ChangeId,
     activity: String,
     value: String,
     text: String,
@@ -168,9 +170,9 @@ async fn feedback(
     let feedback = ActivityFeedback::new(new.value.trim(), Feedback { text: new.text, contact });
     let request = feedback.map_err(|why| PageError::BadRequest(why.into()))?.body();
     let subject = format!("Activity {}", new.activity);
-    let args = [new.activity.as_str()];
+    let (args, id) = ([new.activity.as_str()], (tenant, new.change));
     let new =
         changes::New { operation: "cloud_apps.activities.feedback", args: &args, subject: &subject, request: Some(request), comment: None };
-    change(&state, &user, tenant, &new).await?;
+    change(&state, &user, id, &new).await?;
     Ok(Redirect::to(&path(tenant, "activities")))
 }

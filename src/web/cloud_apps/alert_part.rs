@@ -3,9 +3,9 @@
 
 use super::accounts::{self, Row as AccountRow};
 use super::activities::{self, Row as ActivityRow};
-use super::{Head, Told, ask};
+use super::{Told, ask};
 use crate::app::AppState;
-use crate::model::cloud_apps::{Verdict, alert_activities, alert_entities, entity_keys};
+use crate::model::cloud_apps::{alert_activities, alert_entities, entity_keys};
 use crate::model::{AlertId, Product, TenantId};
 use crate::store::alerts::Alert;
 use crate::store::changes::{self, Change};
@@ -33,33 +33,16 @@ pub(super) fn routes() -> Router<AppState> {
 /// The part of the alert's page.
 pub struct CloudPart {
     pub activities: Vec<ActivityView>,
-    pub activities_told: Option<Answer>,
+    pub activities_told: Option<Told>,
     pub accounts: Vec<AccountView>,
-    pub accounts_told: Option<Answer>,
+    pub accounts_told: Option<Told>,
     /// The alert as it was asked for alone, and how that was told.
-    pub now_told: Option<Answer>,
-    pub now_text: String,
+    pub now_told: Option<Told>,
+    pub now_text: Option<String>,
     pub changes: Vec<Change>,
     /// Whether the alert names accounts that can be asked for.
     pub has_accounts: bool,
     pub is_open: bool,
-}
-
-/// How an answer was told, for templates of other pages.
-pub struct Answer(Told);
-
-impl Answer {
-    pub const fn state(&self) -> crate::model::LookupState {
-        self.0.state
-    }
-
-    pub const fn when(&self) -> crate::web::show::When {
-        self.0.when
-    }
-
-    pub fn reason(&self) -> &str {
-        self.0.reason.as_deref().unwrap_or_default()
-    }
 }
 
 /// One activity as the alert's page shows it.
@@ -94,31 +77,19 @@ impl CloudPart {
             None => None,
         };
         let alone = lookups::latest(tx, tenant, ALERT, Some(id)).await?;
-        let (rows, ..) = found.as_ref().map(activities::rows).unwrap_or_default();
-        let accounts = entities.as_ref().map(accounts::rows).unwrap_or_default().0;
+        let listed = found.as_ref().and_then(activities::rows);
+        let accounts = entities.as_ref().and_then(accounts::rows);
         Ok(Some(Self {
-            activities: rows.into_iter().map(|row| activity(row, now)).collect(),
-            activities_told: found.map(|found| Answer(Told::of(&found, now))),
-            accounts: accounts.into_iter().map(account).collect(),
-            accounts_told: entities.map(|found| Answer(Told::of(&found, now))),
-            now_text: alone.as_ref().and_then(|alone| alone.answer.as_deref()).map(super::pretty).unwrap_or_default(),
-            now_told: alone.map(|found| Answer(Told::of(&found, now))),
+            activities_told: found.map(|found| Told::of(&found, now, listed.is_some())),
+            activities: listed.unwrap_or_default().0.into_iter().map(|row| activity(row, now)).collect(),
+            accounts_told: entities.map(|found| Told::of(&found, now, accounts.is_some())),
+            accounts: accounts.unwrap_or_default().0.into_iter().map(account).collect(),
+            now_text: alone.as_ref().and_then(|alone| alone.answer.as_deref()).map(super::pretty),
+            now_told: alone.map(|found| Told::of(&found, now, true)),
             changes: changes::touching(tx, tenant, id, 10).await?,
             has_accounts: !keys.is_empty(),
             is_open: alert.status != crate::model::Status::Resolved,
         }))
-    }
-
-    pub const fn verdicts() -> &'static [Verdict] {
-        Verdict::ALL
-    }
-
-    pub fn what(change: &Change) -> &'static str {
-        Head::what(change)
-    }
-
-    pub const fn class(change: &Change) -> &'static str {
-        Head::class(change.state)
     }
 }
 

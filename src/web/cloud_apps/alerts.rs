@@ -1,14 +1,15 @@
 //! The open alerts, and what is done with them.
 
 use super::{Head, Shown, Told, answer, ask, change, path};
-use crate::app::AppState;
-use crate::app::cloud_apps;
+use crate::app::{AppState, acting, cloud_apps};
 use crate::model::cloud_apps::{Closing, Feedback, Verdict, open_alerts};
-use crate::model::{AlertId, Product, TenantId, clock};
+use crate::model::{AlertId, ChangeId, Product, TenantId, clock};
+use crate::store::Scoped;
 use crate::store::alerts::Alert;
 use crate::store::changes::New;
 use crate::store::lists::{Filter, OPEN, Order};
-use crate::store::lookups;
+use crate::store::lookups::{self, Lookup};
+use crate::web::acting::refused;
 use crate::web::error::PageError;
 use crate::web::extract::{Analyst, Id, Posted, Query, User};
 use crate::web::filters;
@@ -38,10 +39,34 @@ struct AlertsPage {
     user: User,
     head: Head,
     alerts: Vec<Alert>,
+    /// There may be more than are listed.
+    cut: bool,
     told: Option<Told>,
-    /// Id and title of what Microsoft has open and we have not.
+    compared: Option<Compared>,
+}
+
+/// What Microsoft has open, beside what we have.
+struct Compared {
+    /// As Microsoft counts, and never fewer than it listed.
+    total: u64,
+    /// The newest of them, which were compared.
+    newest: usize,
+    /// Microsoft has more than these.
+    more: bool,
+    /// Id and title of those that are not open here.
     missing: Vec<(String, String)>,
-    theirs: usize,
+}
+
+impl Compared {
+    async fn of(tx: &mut Scoped, tenant: TenantId, found: &Lookup) -> sqlx::Result<Option<Self>> {
+        let Some(list) = found.answer.as_deref().and_then(cloud_apps::list::<serde_json::Value>) else { return Ok(None) };
+        let theirs: Vec<(String, String)> = list.records.iter().map(|(alert, _)| named(alert)).collect();
+        let ids: Vec<String> = theirs.iter().map(|(id, _)| id.clone()).collect();
+        let open = crate::store::alerts::open_ids(tx, tenant, Product::CloudApps, &ids).await?;
+        let (newest, total) = (theirs.len(), list.total.unwrap_or_default().max(theirs.len() as u64));
+        let missing = theirs.into_iter().filter(|(id, _)| !open.contains(id)).collect();
+        Ok(Some(Self { total, newest, more: list.more || total > newest as u64, missing }))
+    }
 }
 
 async fn show(user: User, db: ScopedDb, Id(tenant): Id<TenantId>, Query(shown): Query<Shown>) -> Result<Page<AlertsPage>, PageError> {
@@ -51,13 +76,14 @@ async fn show(user: User, db: ScopedDb, Id(tenant): Id<TenantId>, Query(shown): 
     let filter = Filter { tenants: Some(vec![tenant]), statuses: OPEN.to_vec(), products: vec![Product::CloudApps], ..Filter::default() };
     let alerts = crate::store::alerts::list(&mut tx, &filter, Order::Severity, None, ROWS).await?;
     let found = answer(&mut tx, tenant, shown.answer, &["cloud_apps.alerts.list_get"]).await?;
+    let compared = match &found {
+        Some(found) => Compared::of(&mut tx, tenant, found).await?,
+        None => None,
+    };
     tx.commit().await?;
-    let list = found.as_ref().and_then(|found| cloud_apps::list::<serde_json::Value>(found.answer.as_deref()?));
-    let theirs: Vec<(String, String)> = list.into_iter().flat_map(|list| list.records).map(|(alert, _)| named(&alert)).collect();
-    let count = theirs.len();
-    let missing = theirs.into_iter().filter(|(id, _)| !alerts.iter().any(|alert| alert.external_id == *id)).collect();
-    let told = found.map(|found| Told::of(&found, now));
-    Ok(Page(AlertsPage { user, head, alerts, told, missing, theirs: count }))
+    let told = found.map(|found| Told::of(&found, now, compared.is_some()));
+    let cut = i64::try_from(alerts.len()).is_ok_and(|rows| rows >= ROWS);
+    Ok(Page(AlertsPage { user, head, alerts, cut, told, compared }))
 }
 
 fn named(alert: &serde_json::Value) -> (String, String) {
@@ -85,6 +111,7 @@ async fn compare(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Work {
+    change: ChangeId,
     #[serde(default)]
     alert: Vec<AlertId>,
     /// read, unread or close.
@@ -112,11 +139,11 @@ async fn work(
     if work.alert.is_empty() {
         return Err(PageError::BadRequest("Choose at least one alert.".into()));
     }
-    let alerts = cloud_apps::alerts_of(&state.db, &user.scope, tenant, &work.alert).await.map_err(super::refused)?;
+    let alerts = cloud_apps::alerts_of(&state.db, &user.scope, tenant, &work.alert).await.map_err(refused)?;
     let alerts = alerts.ok_or(PageError::NotFound)?;
     match work.act.as_str() {
         "close" => close(&state, &user, tenant, &alerts, &work).await?,
-        "read" | "unread" => mark(&state, &user, tenant, &alerts, &work.act).await?,
+        "read" | "unread" => mark(&state, &user, tenant, &alerts, &work).await?,
         _ => return Err(PageError::BadRequest("There is no such action.".into())),
     }
     let back = match &alerts[..] {
@@ -140,21 +167,26 @@ async fn close(state: &AppState, user: &User, tenant: TenantId, alerts: &[Alert]
     let subject = cloud_apps::subject(alerts);
     let comment = Some(work.comment.as_str()).filter(|comment| !comment.is_empty());
     let new = New { operation: verdict.operation(), args: &args, subject: &subject, request: Some(closing.body()), comment };
-    change(state, user, tenant, &new).await.map(drop)
+    change(state, user, (tenant, work.change), &new).await.map(drop)
 }
 
-async fn mark(state: &AppState, user: &User, tenant: TenantId, alerts: &[Alert], act: &str) -> Result<(), PageError> {
+async fn mark(state: &AppState, user: &User, tenant: TenantId, alerts: &[Alert], work: &Work) -> Result<(), PageError> {
     if alerts.len() > MARKED {
         return Err(PageError::BadRequest("At most ten alerts can be marked at once: each is a call of its own.".into()));
     }
-    let operation = if act == "read" { "cloud_apps.alerts.read" } else { "cloud_apps.alerts.unread" };
-    let mut last = None;
+    let operation = if work.act == "read" { "cloud_apps.alerts.read" } else { "cloud_apps.alerts.unread" };
+    let (by, mut last) = (user.by(), None);
+    let mut tx = state.db.begin(&user.scope).await?;
     for alert in alerts {
+        // Each is a call, and so a change of its own.
+        let change = acting::change_of(&by, &format!("{} {} {}", work.change, work.act, alert.alert_id));
         let new = New { operation, args: &[&alert.external_id], subject: &alert.title, request: None, comment: None };
-        last = Some(cloud_apps::intend(state, &user.scope, &user.by(), tenant, &new).await.map_err(super::refused)?);
+        acting::want(&mut tx, &state.queue, &by, tenant, change, &new).await.map_err(refused)?;
+        last = Some(change);
     }
+    tx.commit().await?;
     if let Some(last) = last {
-        cloud_apps::outcome(&state.db, tenant, last).await.map_err(super::refused)?;
+        cloud_apps::outcome(&state.db, tenant, last).await?;
     }
     Ok(())
 }

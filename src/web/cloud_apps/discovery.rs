@@ -67,25 +67,28 @@ async fn show(user: User, db: ScopedDb, Id(tenant): Id<TenantId>, Query(shown): 
     let mut tx = db.begin().await?;
     let head = Head::of(&mut tx, tenant, "discovery", now).await?;
     let found = lookups::latest(&mut tx, tenant, REPORTS, None).await?;
-    let reports: Vec<Stream> = found.as_ref().map(reports_of).unwrap_or_default();
+    let listed = found.as_ref().and_then(reports_of);
+    let told = found.as_ref().map(|found| Told::of(found, now, listed.is_some()));
+    let reports: Vec<Stream> = listed.unwrap_or_default();
     let (mut report, mut list) = (None, Vec::new());
     if let Some(id) = shown.report.filter(|id| is_id(id))
         && let Some(found) = lookups::latest_about(&mut tx, tenant, CATEGORIES, &json!({"streamId": id})).await?
     {
-        list = found.answer.as_deref().and_then(cloud_apps::categories).unwrap_or_default();
+        let listed = found.answer.as_deref().and_then(cloud_apps::categories);
+        let told = Told::of(&found, now, listed.is_some());
+        list = listed.unwrap_or_default();
         list.sort_by_key(|category| std::cmp::Reverse(category.total));
-        report = reports.iter().find(|report| report.id.as_deref() == Some(&id)).cloned().map(|report| (report, Told::of(&found, now)));
+        report = reports.iter().find(|report| report.id.as_deref() == Some(&id)).cloned().map(|report| (report, told));
     }
     let script = lookups::latest(&mut tx, tenant, SCRIPT, None).await?;
-    let script = script.map(|script| (appliance(&script), Told::of(&script, now), script.lookup_id));
+    let script = script.map(|script| (appliance(&script), Told::of(&script, now, true), script.lookup_id));
     tx.commit().await?;
-    let told = found.map(|found| Told::of(&found, now));
     Ok(Page(DiscoveryPage { user, head, told, reports, report, categories: list, script }))
 }
 
-fn reports_of(lookup: &Lookup) -> Vec<Stream> {
-    let reports = lookup.answer.as_deref().and_then(cloud_apps::streams).unwrap_or_default();
-    reports.into_iter().map(|(report, _)| report).collect()
+fn reports_of(lookup: &Lookup) -> Option<Vec<Stream>> {
+    let reports = cloud_apps::streams(lookup.answer.as_deref()?)?;
+    Some(reports.into_iter().map(|(report, _)| report).collect())
 }
 
 fn appliance(script: &Lookup) -> String {

@@ -5,7 +5,7 @@ use crate::app::AppState;
 use crate::app::cloud_apps::{self, File};
 use crate::model::cloud_apps::{everything, is_id};
 use crate::model::{LookupId, TenantId, clock};
-use crate::store::lookups::New;
+use crate::store::lookups::{Lookup, New};
 use crate::web::error::PageError;
 use crate::web::extract::{Analyst, Id, Posted, Query, User};
 use crate::web::filters;
@@ -40,23 +40,27 @@ struct FilesPage {
     more: bool,
 }
 
+/// The files of an answer, the list's or a single one, each with its original, and whether there are more. `None`: there is no answer that
+/// can be read.
+fn rows(lookup: &Lookup) -> Option<(Vec<(File, String)>, bool)> {
+    let text = lookup.answer.as_deref()?;
+    if lookup.operation == GET {
+        return Some((vec![(serde_json::from_str(text).unwrap_or_default(), pretty(text))], false));
+    }
+    let list = cloud_apps::list::<File>(text)?;
+    let unread = list.unread.into_iter().map(|original| (File::default(), original));
+    Some((list.records.into_iter().chain(unread).map(|(file, original)| (file, pretty(&original))).collect(), list.more))
+}
+
 async fn show(user: User, db: ScopedDb, Id(tenant): Id<TenantId>, Query(shown): Query<Shown>) -> Result<Page<FilesPage>, PageError> {
     let now = clock::now();
     let mut tx = db.begin().await?;
     let head = Head::of(&mut tx, tenant, "files", now).await?;
     let found = answer(&mut tx, tenant, shown.answer, &[LIST, GET]).await?;
     tx.commit().await?;
-    let (mut rows, mut more) = (Vec::new(), false);
-    if let Some((found, text)) = found.as_ref().and_then(|found| Some((found, found.answer.as_deref()?))) {
-        if found.operation == GET {
-            rows.push((serde_json::from_str(text).unwrap_or_default(), pretty(text)));
-        } else if let Some(list) = cloud_apps::list::<File>(text) {
-            more = list.more;
-            let unread = list.unread.into_iter().map(|original| (File::default(), original));
-            rows.extend(list.records.into_iter().chain(unread).map(|(file, original)| (file, pretty(&original))));
-        }
-    }
-    let (told, lookup) = (found.as_ref().map(|found| Told::of(found, now)), found.map(|found| found.lookup_id));
+    let listed = found.as_ref().and_then(rows);
+    let told = found.as_ref().map(|found| Told::of(found, now, listed.is_some()));
+    let (lookup, (rows, more)) = (found.map(|found| found.lookup_id), listed.unwrap_or_default());
     Ok(Page(FilesPage { user, head, told, lookup, rows, more }))
 }
 

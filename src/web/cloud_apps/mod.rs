@@ -10,15 +10,16 @@ mod files;
 mod ranges;
 mod upload;
 
+use super::acting::refused;
+use super::chips::{self, Chip};
 use super::error::PageError;
 use super::extract::User;
 use super::show::When;
-use crate::app::AppState;
-use crate::app::cloud_apps;
-use crate::app::questions::{self, Refusal};
-use crate::model::{ChangeState, LookupId, LookupState, TenantId};
+use crate::app::{AppState, acting, cloud_apps, questions};
+use crate::model::{ChangeId, LookupId, LookupState, Product, TenantId};
 use crate::store::Scoped;
 use crate::store::changes::{self, Change};
+use crate::store::coverage::{self, Coverage};
 use crate::store::lookups::{self, Lookup, New};
 use crate::store::tenants::{self, Tenant};
 use axum::Router;
@@ -37,10 +38,12 @@ pub fn routes() -> Router<AppState> {
         .merge(alert_part::routes())
 }
 
-/// What every section has: whose it is, which one, and what was changed lately.
+/// What every section has: whose it is, which one, how its alerts are read, and what was changed lately.
 struct Head {
     tenant: Tenant,
     section: &'static str,
+    /// How Cloud Apps is read; `None`: not yet, or not at all.
+    reading: Option<Coverage>,
     changes: Vec<Change>,
     now: DateTime<Utc>,
 }
@@ -55,7 +58,8 @@ impl Head {
             "discovery" => "cloud_apps.discovery.",
             _ => "cloud_apps.nothing.",
         };
-        Ok(Self { tenant: found, section, changes: changes::of_product(tx, tenant, prefix, 10).await?, now })
+        let reading = coverage::list(tx, Some(tenant)).await?.into_iter().find(|row| row.product == Product::CloudApps);
+        Ok(Self { tenant: found, section, reading, changes: changes::of_product(tx, tenant, prefix, 10).await?, now })
     }
 
     /// A path below the tenant's Cloud Apps.
@@ -72,30 +76,13 @@ impl Head {
         When::new(*at, self.now)
     }
 
-    const fn class(state: ChangeState) -> &'static str {
-        match state {
-            ChangeState::Done => "ok",
-            ChangeState::Failed | ChangeState::Lost => "bad",
-            ChangeState::Unknown => "warn",
-            _ => "plain",
-        }
+    /// Whether what has been read is all that there is, or was at the time that is shown.
+    fn is_complete(&self) -> bool {
+        self.reading.as_ref().is_some_and(|row| row.enabled && row.state.is_reading() && row.complete_until.is_some())
     }
 
-    /// In plain words.
-    fn what(change: &Change) -> &'static str {
-        match change.operation.as_str() {
-            "cloud_apps.alerts.read" => "Marked as read",
-            "cloud_apps.alerts.unread" => "Marked as unread",
-            "cloud_apps.alerts.close_benign" => "Closed as benign",
-            "cloud_apps.alerts.close_false_positive" => "Closed as a false positive",
-            "cloud_apps.alerts.close_true_positive" => "Closed as a true positive",
-            "cloud_apps.activities.feedback" => "Feedback",
-            "cloud_apps.subnets.create" => "Range added",
-            "cloud_apps.subnets.update" => "Range replaced",
-            "cloud_apps.subnets.delete" => "Range deleted",
-            "cloud_apps.discovery.done_upload" => "Log uploaded",
-            _ => "Change",
-        }
+    const fn chip(row: &Coverage) -> Chip {
+        chips::health(row.state)
     }
 }
 
@@ -104,16 +91,27 @@ fn path(tenant: TenantId, rest: &str) -> String {
 }
 
 /// How a question stands, for the line above its answer.
-struct Told {
-    state: LookupState,
-    when: When,
-    reason: Option<String>,
+pub struct Told {
+    pub state: LookupState,
+    pub when: When,
+    pub reason: Option<String>,
+    /// The answer is what such an answer should be.
+    read: bool,
 }
 
 impl Told {
-    fn of(lookup: &Lookup, now: DateTime<Utc>) -> Self {
+    fn of(lookup: &Lookup, now: DateTime<Utc>, read: bool) -> Self {
         let when = When::new(lookup.answered_at.unwrap_or(lookup.asked_at), now);
-        Self { state: lookup.state, when, reason: lookup.reason.clone() }
+        Self { state: lookup.state, when, reason: lookup.reason.clone(), read }
+    }
+
+    /// What stands where nothing is listed: that there is none, only if Microsoft said so.
+    pub const fn nothing<'a>(&self, none: &'a str) -> &'a str {
+        match self.state {
+            LookupState::Answered if self.read => none,
+            LookupState::Answered => "Microsoft’s answer could not be read, so nothing is known.",
+            LookupState::Asked | LookupState::Failed => "Not known yet.",
+        }
     }
 }
 
@@ -156,18 +154,16 @@ async fn next_of(
 }
 
 /// Writes a change down and waits a little for what becomes of it.
-async fn change(state: &AppState, user: &User, tenant: TenantId, new: &changes::New<'_>) -> Result<Option<Change>, PageError> {
-    let change = cloud_apps::intend(state, &user.scope, &user.by(), tenant, new).await.map_err(refused)?;
-    cloud_apps::outcome(&state.db, tenant, change).await.map_err(refused)
-}
-
-fn refused(refusal: Refusal) -> PageError {
-    match refusal {
-        Refusal::NoTenant => PageError::NotFound,
-        Refusal::NotRead => PageError::Conflict("This tenant is not read at the moment.".into()),
-        Refusal::NoOperation => PageError::BadRequest("There is no such question.".into()),
-        Refusal::Failed(error) => PageError::Internal(error),
-    }
+async fn change(
+    state: &AppState,
+    user: &User,
+    (tenant, change): (TenantId, ChangeId),
+    new: &changes::New<'_>,
+) -> Result<Option<Change>, PageError> {
+    let mut tx = state.db.begin(&user.scope).await?;
+    acting::want(&mut tx, &state.queue, &user.by(), tenant, change, new).await.map_err(refused)?;
+    tx.commit().await?;
+    Ok(cloud_apps::outcome(&state.db, tenant, change).await?)
 }
 
 /// JSON as people read it.

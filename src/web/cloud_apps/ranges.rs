@@ -1,10 +1,10 @@
 //! Ranges of IP addresses: the list, adding, editing the whole of one, deleting.
 
 use super::{Head, Shown, Told, answer, ask, change, next_of, path};
-use crate::app::AppState;
 use crate::app::cloud_apps::{self, Subnet};
+use crate::app::{AppState, acting};
 use crate::model::cloud_apps::{CATEGORIES, Range, category_name, everything, is_id};
-use crate::model::{ChangeState, LookupId, TenantId, clock};
+use crate::model::{ChangeId, ChangeState, LookupId, TenantId, clock};
 use crate::store::Scoped;
 use crate::store::changes;
 use crate::store::lookups::{Lookup, New};
@@ -48,9 +48,11 @@ impl RangesPage {
     }
 }
 
-fn rows(found: Option<&Lookup>) -> (Vec<Subnet>, bool) {
-    let list = found.and_then(|found| cloud_apps::list::<Subnet>(found.answer.as_deref()?));
-    list.map(|list| (list.records.into_iter().map(|(range, _)| range).collect(), list.more)).unwrap_or_default()
+/// The ranges of an answer, and whether there are more. `None`: there is no answer that can be read, or no range of it can.
+fn rows(found: &Lookup) -> Option<(Vec<Subnet>, bool)> {
+    let list = cloud_apps::list::<Subnet>(found.answer.as_deref()?)?;
+    let known = !list.records.is_empty() || list.unread.is_empty();
+    known.then(|| (list.records.into_iter().map(|(range, _)| range).collect(), list.more))
 }
 
 async fn show(user: User, db: ScopedDb, Id(tenant): Id<TenantId>, Query(shown): Query<Shown>) -> Result<Page<RangesPage>, PageError> {
@@ -59,8 +61,9 @@ async fn show(user: User, db: ScopedDb, Id(tenant): Id<TenantId>, Query(shown): 
     let head = Head::of(&mut tx, tenant, "ranges", now).await?;
     let found = answer(&mut tx, tenant, shown.answer, &[LIST]).await?;
     tx.commit().await?;
-    let (rows, more) = rows(found.as_ref());
-    let (told, lookup) = (found.as_ref().map(|found| Told::of(found, now)), found.map(|found| found.lookup_id));
+    let listed = found.as_ref().and_then(rows);
+    let told = found.as_ref().map(|found| Told::of(found, now, listed.is_some()));
+    let (lookup, (rows, more)) = (found.map(|found| found.lookup_id), listed.unwrap_or_default());
     Ok(Page(RangesPage { user, head, told, lookup, rows, more }))
 }
 
@@ -88,6 +91,7 @@ async fn find(
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Form {
+    change: ChangeId,
     name: String,
     category: i64,
     subnets: String,
@@ -106,6 +110,7 @@ impl Form {
 impl From<Subnet> for Form {
     fn from(range: Subnet) -> Self {
         Self {
+            change: acting::fresh(),
             name: range.name.unwrap_or_default(),
             category: range.category.unwrap_or_default(),
             subnets: range.subnets.join("\n"),
@@ -135,6 +140,13 @@ impl RangePage {
     fn action(&self) -> String {
         self.head.at(&format!("ranges/{}", self.id.as_deref().unwrap_or("new")))
     }
+
+    /// A category without a name of Microsoft's, or none: it must not become the first of the list unasked.
+    fn odd_category(&self) -> Option<String> {
+        let number = self.form.category;
+        let unknown = || if number == 0 { "Microsoft did not say: choose".to_owned() } else { category_name(number) };
+        (!CATEGORIES.iter().any(|(known, _)| *known == number)).then(unknown)
+    }
 }
 
 async fn blank(Lead(user): Lead, db: ScopedDb, Id(tenant): Id<TenantId>) -> Result<Page<RangePage>, PageError> {
@@ -148,7 +160,7 @@ async fn blank(Lead(user): Lead, db: ScopedDb, Id(tenant): Id<TenantId>) -> Resu
 async fn known(tx: &mut Scoped, tenant: TenantId, id: &str) -> Result<(Subnet, Lookup), PageError> {
     let found = crate::store::lookups::latest_with(tx, tenant, LIST, id).await?;
     let found = found.ok_or(PageError::Conflict("Read the ranges first: what is changed must be known whole.".into()))?;
-    let range = rows(Some(&found)).0.into_iter().find(|range| range.id == id).ok_or(PageError::NotFound)?;
+    let range = rows(&found).unwrap_or_default().0.into_iter().find(|range| range.id == id).ok_or(PageError::NotFound)?;
     Ok((range, found))
 }
 
@@ -158,7 +170,7 @@ async fn edit(Lead(user): Lead, db: ScopedDb, Id((tenant, id)): Id<(TenantId, St
     let head = Head::of(&mut tx, tenant, "ranges", now).await?;
     let (range, found) = known(&mut tx, tenant, &id).await?;
     tx.commit().await?;
-    let told = Some(Told::of(&found, now));
+    let told = Some(Told::of(&found, now, true));
     Ok(Page(RangePage { user, head, id: Some(id), form: range.into(), wrong: Vec::new(), told }))
 }
 
@@ -196,7 +208,7 @@ async fn save(state: &AppState, user: User, tenant: TenantId, id: Option<String>
     let args: Vec<&str> = id.as_deref().into_iter().collect();
     let operation = if id.is_some() { "cloud_apps.subnets.update" } else { "cloud_apps.subnets.create" };
     let new = changes::New { operation, args: &args, subject: range.name(), request: Some(range.body()), comment: None };
-    let outcome = change(state, &user, tenant, &new).await?;
+    let outcome = change(state, &user, (tenant, form.change), &new).await?;
     back_to_list(state, &user, tenant, outcome.map(|outcome| outcome.state)).await
 }
 
@@ -233,6 +245,7 @@ async fn confirm(Lead(user): Lead, db: ScopedDb, Id((tenant, id)): Id<(TenantId,
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Named {
+    change: ChangeId,
     /// The range's name, for the record.
     name: String,
 }
@@ -241,13 +254,13 @@ async fn delete(
     State(state): State<AppState>,
     Lead(user): Lead,
     Id((tenant, id)): Id<(TenantId, String)>,
-    Posted(_, Named { name }): Posted<Named>,
+    Posted(_, named): Posted<Named>,
 ) -> Result<Response, PageError> {
     if !is_id(&id) {
         return Err(PageError::NotFound);
     }
-    let subject: String = format!("{} ({id})", name.chars().take(200).collect::<String>());
+    let subject: String = format!("{} ({id})", named.name.chars().take(200).collect::<String>());
     let new = changes::New { operation: "cloud_apps.subnets.delete", args: &[&id], subject: &subject, request: None, comment: None };
-    let outcome = change(&state, &user, tenant, &new).await?;
+    let outcome = change(&state, &user, (tenant, named.change), &new).await?;
     back_to_list(&state, &user, tenant, outcome.map(|outcome| outcome.state)).await
 }

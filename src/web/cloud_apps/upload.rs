@@ -1,10 +1,11 @@
 //! Uploading a log to cloud discovery: one form, put down as it arrives.
 
-use super::{path, refused};
+use super::path;
 use crate::app::AppState;
-use crate::app::cloud_apps::{self, Inbox, UploadError};
-use crate::model::TenantId;
+use crate::app::cloud_apps::{self, Inbox};
 use crate::model::cloud_apps::{LARGEST_LOG, Upload};
+use crate::model::{ChangeId, TenantId};
+use crate::web::acting::refused;
 use crate::web::error::PageError;
 use crate::web::extract::{Id, Lead, User};
 use axum::Router;
@@ -22,6 +23,7 @@ pub(super) fn routes() -> Router<AppState> {
 #[derive(Default)]
 struct Sent {
     token: String,
+    change: Option<ChangeId>,
     source: String,
     stream: String,
     snapshot: bool,
@@ -40,6 +42,7 @@ async fn take(
     while let Some(part) = parts.next_field().await.map_err(|_| PageError::BadRequest(UNREADABLE.into()))? {
         match part.name().unwrap_or_default() {
             "form_token" => sent.token = text(part).await?,
+            "change" => sent.change = text(part).await?.parse().ok(),
             "source" => sent.source = text(part).await?,
             "stream" => sent.stream = text(part).await?,
             "snapshot" => sent.snapshot = text(part).await? == "yes",
@@ -67,18 +70,14 @@ async fn store(state: &AppState, user: &User, tenant: TenantId, sent: &Sent, mut
     }
     let name = part.file_name().unwrap_or_default().to_owned();
     let upload = Upload::new(&name, &sent.source, &sent.stream, sent.snapshot).map_err(|(_, why)| PageError::BadRequest(why.into()))?;
-    let mut inbox = Inbox::open(state, &user.scope, tenant).await.map_err(refused)?;
+    let change = sent.change.ok_or(PageError::BadRequest(UNREADABLE.into()))?;
+    let mut inbox = Inbox::open(&state.db, &user.scope, tenant, change).await.map_err(refused)?;
     while let Some(bytes) = part.chunk().await.map_err(|_| PageError::BadRequest(UNREADABLE.into()))? {
-        inbox.take(&bytes).await.map_err(not_taken)?;
+        inbox.take(&bytes).await.map_err(refused)?;
     }
-    let change = inbox.end(state, &user.by(), &upload).await.map_err(not_taken)?;
-    cloud_apps::outcome(&state.db, tenant, change).await.map_err(refused)?;
+    let mut tx = state.db.begin(&user.scope).await?;
+    inbox.end(&mut tx, &state.queue, &user.by(), &upload).await.map_err(refused)?;
+    tx.commit().await?;
+    cloud_apps::outcome(&state.db, tenant, change).await?;
     Ok(())
-}
-
-fn not_taken(error: UploadError) -> PageError {
-    match error {
-        UploadError::Refused(refusal) => refused(refusal),
-        told => PageError::BadRequest(told.to_string().into()),
-    }
 }

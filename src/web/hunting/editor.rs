@@ -18,7 +18,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
 
 /// Hunts that are listed.
@@ -43,6 +43,10 @@ struct EditorPage {
     groups: Vec<String>,
     saved: Vec<SavedQuery>,
     recent: Vec<Hunt>,
+    /// The newest hunts are listed.
+    first: bool,
+    /// Where the list goes on to older ones.
+    older: Option<String>,
     now: DateTime<Utc>,
 }
 
@@ -110,6 +114,8 @@ pub(super) struct Asked {
     saved: Option<SavedQueryId>,
     #[serde(default)]
     tenant: Vec<TenantId>,
+    /// Hunts asked for before this time are listed.
+    before: Option<DateTime<Utc>>,
 }
 
 pub(super) async fn show(Analyst(user): Analyst, db: ScopedDb, Query(asked): Query<Asked>) -> Result<Response, PageError> {
@@ -130,17 +136,23 @@ pub(super) async fn show(Analyst(user): Analyst, db: ScopedDb, Query(asked): Que
         "some".clone_into(&mut fields.over);
         fields.tenants = asked.tenant;
     }
-    Ok(Page(page(user, &mut tx, fields, None).await?).into_response())
+    Ok(Page(page(user, &mut tx, fields, asked.before).await?).into_response())
 }
 
-async fn page(user: User, tx: &mut Scoped, fields: Fields, problem: Option<String>) -> Result<EditorPage, PageError> {
+async fn page(user: User, tx: &mut Scoped, fields: Fields, before: Option<DateTime<Utc>>) -> Result<EditorPage, PageError> {
     let tenants = store::hunts::huntable(tx).await?;
     let mut groups: Vec<String> = tenants.iter().filter_map(|tenant| tenant.tenant_group.clone()).collect();
     groups.sort_unstable();
     groups.dedup();
     let saved = store::saved_queries::list(tx, user.id).await?;
-    let recent = store::hunts::recent(tx, user.id, None, RECENT).await?;
-    Ok(EditorPage { user, fields, problem, tenants, groups, saved, recent, now: clock::now() })
+    let mut recent = store::hunts::recent(tx, user.id, before, RECENT + 1).await?;
+    let more = i64::try_from(recent.len()).is_ok_and(|rows| rows > RECENT);
+    if more {
+        recent.pop();
+    }
+    let older = recent.last().filter(|_| more).map(|last| last.asked_at.to_rfc3339_opts(SecondsFormat::Micros, true));
+    let (first, now) = (before.is_none(), clock::now());
+    Ok(EditorPage { user, fields, problem: None, tenants, groups, saved, recent, first, older, now })
 }
 
 pub(super) async fn run(
@@ -154,8 +166,8 @@ pub(super) async fn run(
         Ok(hunt) => Ok(Redirect::to(&format!("/hunting/{hunt}")).into_response()),
         Err(Refusal::Field(_, message)) => {
             let mut tx = db.begin().await?;
-            let page = page(user, &mut tx, fields, Some(message.to_owned())).await?;
-            Ok((StatusCode::BAD_REQUEST, Page(page)).into_response())
+            let page = page(user, &mut tx, fields, None).await?;
+            Ok((StatusCode::BAD_REQUEST, Page(EditorPage { problem: Some(message.to_owned()), ..page })).into_response())
         }
         Err(Refusal::NoTenant) => Err(PageError::NotFound),
         Err(Refusal::Failed(error)) => Err(error.into()),

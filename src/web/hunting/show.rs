@@ -21,7 +21,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 /// Rows on a page.
-const ROWS: usize = 1000;
+const ROWS: usize = 200;
 /// Characters of one value that are shown; the file holds all.
 const SHOWN: usize = 2000;
 
@@ -66,7 +66,7 @@ impl HuntPage {
         usize::try_from(self.hunt.row_count).unwrap_or(0)
     }
 
-    /// "rows 1 to 1,000 of 1,204".
+    /// "Rows 1 to 200 of 1,204".
     fn place(&self) -> String {
         let number = |n: usize| thousands(i64::try_from(n).unwrap_or(i64::MAX));
         let first = self.page * ROWS;
@@ -116,9 +116,9 @@ impl HuntPage {
         Some(format!("/tenants/{}/endpoint/alert?{query}", self.parts[*part].tenant_id))
     }
 
-    /// The whole is reloaded while something may still happen, unless somebody leafs through what was found.
+    /// The whole is reloaded while something may still happen, until there is something to read.
     fn is_live(&self) -> bool {
-        self.hunt.is_running() && self.page == 0
+        self.hunt.is_running() && self.rows.is_empty()
     }
 }
 

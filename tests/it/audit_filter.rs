@@ -1,0 +1,45 @@
+//! The audit page offers a filter for whatever is recorded, and none that finds nothing.
+
+use crate::app::TestApp;
+use std::collections::BTreeSet;
+use std::path::Path;
+use watchfloor::model::Role;
+
+/// The names of events in the source: `noun.verb` in the files that record any, and the one word `login`.
+fn events(dir: &Path, names: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            events(&path, names);
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        if text.contains(".event(") || text.contains("Event::new(") {
+            names.extend(text.split('"').filter(|word| is_event(word)).map(str::to_owned));
+        }
+    }
+}
+
+fn is_event(word: &str) -> bool {
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let verb = |part: &str| (plain(part) && part != "html") || (part.starts_with('{') && part.ends_with('}'));
+    word == "login" || word.split_once('.').is_some_and(|(noun, rest)| plain(noun) && verb(rest))
+}
+
+#[tokio::test]
+async fn every_event_is_found_by_a_filter_and_every_filter_finds_an_event() {
+    let mut names = BTreeSet::new();
+    events(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);
+    assert!(names.len() > 40 && names.contains("change.{}") && names.contains("login"), "{names:?}");
+    let app = TestApp::start().await;
+    let admin = app.sign_in(Role::Admin).await;
+    let page = admin.get("/admin/audit").await.assert_success();
+    let document = scraper::Html::parse_document(&page.html);
+    let options = scraper::Selector::parse("select[name=action] option").unwrap();
+    let offered: Vec<&str> =
+        document.select(&options).filter_map(|option| option.value().attr("value")).filter(|v| !v.is_empty()).collect();
+    let missed: Vec<&String> = names.iter().filter(|name| !offered.iter().any(|start| name.starts_with(start))).collect();
+    assert!(missed.is_empty(), "no filter finds {missed:?}");
+    let idle: Vec<&&str> = offered.iter().filter(|start| !names.iter().any(|name| name.starts_with(**start))).collect();
+    assert!(idle.is_empty(), "nothing is recorded as {idle:?}");
+}
