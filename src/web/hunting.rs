@@ -30,6 +30,7 @@ fn standing(hunt: &Hunt) -> Chip {
         Some("refused") => ("bad", "✕", "Query refused"),
         Some(_) => ("plain", "○", "Cancelled"),
         None if hunt.answered == hunt.seen => ("ok", "✓", "Answered"),
+        None if hunt.answered == 0 => ("bad", "✕", "Nobody answered"),
         None => ("warn", "▲", "Partly answered"),
     };
     Chip { class, sign, word }

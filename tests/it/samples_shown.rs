@@ -143,13 +143,13 @@ async fn single_records_and_a_filtered_list_are_answered_as_they_came_through_th
 async fn the_documented_report_and_its_categories_are_shown_as_tables() {
     // The sample has no id; without one no report can be asked about.
     let report = "5fdb7a1c0b7d0c6d6c4d3f01";
-    let desk = Desk::start(move |seen| match seen.path.ends_with("/discovery/streams/") {
-        true => {
-            let mut stream = sample("mdca-discovery-stream");
-            stream["_id"] = json!(report);
-            Some(Reply::json(stream.to_string()))
+    let desk = Desk::start(move |seen| {
+        if !seen.path.ends_with("/discovery/streams/") {
+            return serving(&[("/categories/", "mdca-discovery-categories")])(seen);
         }
-        false => serving(&[("/categories/", "mdca-discovery-categories")])(seen),
+        let mut stream = sample("mdca-discovery-stream");
+        stream["_id"] = json!(report);
+        Some(Reply::json(stream.to_string()))
     })
     .await;
     desk.asked(&lookups::New { operation: "cloud_apps.discovery.reports", ..lookups::New::default() }).await;
