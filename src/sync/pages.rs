@@ -15,6 +15,10 @@ use std::time::Duration;
 const MOST_PAGES: u32 = 1000;
 /// How often the same page may come again before it is a loop.
 const MOST_REPEATS: u32 = 2;
+/// Limits that count by the minute are waited for in the middle of a pass: what is new has no place to go on from in another run.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// So often in a row, should somebody else use up meanwhile what was waited for.
+const WAITS: u32 = 3;
 /// The lease lasts 15 s; a page may take longer.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Records stored in one transaction, about.
@@ -81,6 +85,8 @@ pub(super) struct Pager {
     links: HashSet<String>,
     pages: u32,
     repeats: u32,
+    /// How often the next page may be waited for. None is before the first one has come: whoever cannot begin tries again later.
+    waits: u32,
     last_page: Option<(String, String)>,
     /// Rows received and not yet stored.
     pub batch: Batch,
@@ -139,6 +145,7 @@ impl Pager {
             links: HashSet::new(),
             pages: 0,
             repeats: 0,
+            waits: 0,
             last_page: None,
             batch: Batch::default(),
             newest: None,
@@ -153,7 +160,16 @@ impl Pager {
         if self.pages > MOST_PAGES {
             return Err(Stop::Microsoft(CallError::Unexpected("its pages do not end")));
         }
-        let page = fetch(reading, app, query, (self.skip, self.link.as_deref()), self.pace).await?;
+        let page = loop {
+            match fetch(reading, app, query, (self.skip, self.link.as_deref()), self.pace).await {
+                Err(Stop::Microsoft(CallError::Throttled { retry_after: Some(wait) })) if self.waits > 0 && wait <= LONGEST_WAIT => {
+                    self.waits -= 1;
+                    held(reading, tokio::time::sleep(wait)).await?;
+                }
+                page => break page?,
+            }
+        };
+        self.waits = if self.pace == Pace::Sync { WAITS } else { 0 };
         self.refuse_loop(&page)?;
         self.link.clone_from(&page.next);
         self.skip = self.skip.saturating_add(u32::try_from(page.records.len()).unwrap_or(u32::MAX));
@@ -222,14 +238,19 @@ async fn fetch(reading: &mut Reading<'_>, app: &str, query: Query, (skip, link):
             _ => client.xdr_incidents(&target, app, since, skip, now).await.map(Fetched::from),
         }
     };
-    tokio::pin!(call);
+    held(reading, call).await?.map_err(Stop::Microsoft)
+}
+
+/// Keeps the lease until something has come, unless the process ends before.
+async fn held<T>(reading: &Reading<'_>, coming: impl Future<Output = T>) -> Result<T, Stop> {
+    tokio::pin!(coming);
     let mut heartbeat = tokio::time::interval(HEARTBEAT);
     heartbeat.tick().await;
     loop {
         tokio::select! {
             biased;
             () = reading.reader.stop.cancelled() => return Err(Stop::Asked),
-            answer = &mut call => return answer.map_err(Stop::Microsoft),
+            came = &mut coming => return Ok(came),
             _ = heartbeat.tick() => reading.hold().await?,
         }
     }

@@ -5,7 +5,7 @@ use crate::rig::{Customer, Rig, app};
 use chrono::TimeDelta;
 use std::time::Duration;
 use watchfloor::demo::{Api, Fault, Request, Times};
-use watchfloor::microsoft::{CallError, Client, Pace, Target};
+use watchfloor::microsoft::{CallError, Client, CloudAppsQuery, Pace, Target};
 use watchfloor::model::{Cloud, Product, SyncHealth};
 
 const XDR: Product = Product::DefenderXdr;
@@ -64,6 +64,35 @@ async fn a_first_reading_and_a_hunt_leave_what_is_new_its_share_of_the_limit() {
     assert!(calls.iter().all(|call| call.status == 200), "Microsoft never had to say no");
     assert!(busiest(&calls) <= 40, "{} calls in one minute", busiest(&calls));
     assert!(rig.count(customer, "api_usage where budget = 'xdr incidents list' and throttled > 0").await >= 1, "and it is counted");
+}
+
+#[tokio::test]
+async fn a_pass_that_is_longer_than_a_minutes_share_waits_for_the_next_minute_and_reads_to_its_end() {
+    let rig = Rig::start().await;
+    let customer = rig.read_customer("Long").await;
+    let now = rig.now();
+    for n in 0..250 {
+        rig.cloud.world().add_incident_at(customer.directory, "Of last week", now - TimeDelta::days(6) + TimeDelta::minutes(n));
+    }
+    rig.cloud.world().add_incident(customer.directory, "Newest").unwrap();
+    let mut tx = rig.db.worker.tenant(customer.tenant).await.unwrap();
+    sqlx::query("update sync_state set reconciled_week = null").execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    // Of 24 calls a minute for what is new two are left, and it takes four; the next minute begins in three seconds.
+    rig.pass(70);
+    let (target, now) = (target(customer, Pace::Sync), rig.now());
+    for _ in 0..22 {
+        let query = CloudAppsQuery::CreatedSince(now);
+        rig.reader.microsoft.cloud_apps_alerts(&target, APP, query, 0, now).await.unwrap();
+    }
+    rig.pass(57);
+    let run = rig.read(customer, Product::CloudApps).await.unwrap();
+    assert_eq!((run.outcome.as_deref(), run.pages, run.error), (Some("ok"), 4, None));
+    assert_eq!(rig.count(customer, "alerts where product = 'cloud_apps'").await, 251, "the newest come last");
+    assert_eq!(rig.count(customer, "sync_state where product = 'cloud_apps' and reconciled_week is not null").await, 1);
+    assert!(rig.count(customer, "api_usage where budget = 'cloud apps' and throttled > 0").await >= 1, "it had to wait");
+    let calls = rig.cloud.world().ledger.requests_of(customer.directory, Api::CloudApps);
+    assert!(calls.iter().all(|call| call.status == 200), "Microsoft never had to say no");
 }
 
 #[tokio::test]
