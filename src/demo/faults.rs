@@ -56,6 +56,8 @@ pub enum Loss {
     Silence(Duration),
     /// This status with an error body.
     Status(u16),
+    /// 503 with a `Retry-After` of so many seconds.
+    Busy(u32),
 }
 
 /// What is wrong with one host, for every directory.
@@ -150,6 +152,11 @@ impl Fault {
             Self::Acted(Loss::Status(status)) => {
                 let api = answer.api.unwrap_or(Api::DefenderEndpoint);
                 answer = super::gate::refusal(api, *status, "InternalServerError", "");
+            }
+            Self::Acted(Loss::Busy(seconds)) => {
+                let api = answer.api.unwrap_or(Api::DefenderEndpoint);
+                let busy = super::gate::refusal(api, 503, "ServiceUnavailable", "");
+                answer = busy.header(axum::http::header::RETRY_AFTER, seconds.to_string());
             }
             Self::NextLink(link) => add_next_link(&mut answer, link),
             Self::LoopingPages => {

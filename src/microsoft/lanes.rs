@@ -5,7 +5,7 @@
 //! (first readings, hunting) half, so that neither a long history nor a hunt over every tenant starves what is due.
 
 use super::CallError;
-use super::operations::Budget;
+use super::operations::{Budget, Way};
 use crate::model::{Product, TenantId};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{HashMap, VecDeque};
@@ -52,13 +52,12 @@ pub(super) struct Manner {
     /// `None`: the token endpoint, whose limits nobody knows.
     pub budget: Option<&'static Budget>,
     pub pace: Pace,
-    /// Sent once, whatever happens.
-    pub once: bool,
+    pub way: Way,
 }
 
 impl Manner {
     /// Of the token endpoint.
-    pub(super) const LOGIN: Self = Self { budget: None, pace: Pace::Person, once: false };
+    pub(super) const LOGIN: Self = Self { budget: None, pace: Pace::Person, way: Way::Read };
 
     fn name(&self) -> &'static str {
         self.budget.map_or("token", |budget| budget.name)

@@ -98,7 +98,7 @@ impl Client {
     /// Makes the call and returns the body of a success. A 401 drops the token and is tried once with a fresh one.
     pub(super) async fn ask(&self, ask: &Ask<'_>, watch: &Watch) -> Result<String, CallError> {
         let app = self.app_for(ask.app, &ask.target)?;
-        let manner = Manner { budget: Some(ask.operation.budget), pace: ask.target.pace, once: ask.operation.way != Way::Read };
+        let manner = Manner { budget: Some(ask.operation.budget), pace: ask.target.pace, way: ask.operation.way };
         let service =
             if ask.operation.way == Way::Hunt { Service::Hunting(ask.operation.product) } else { Service::Api(ask.operation.product) };
         let lane = self.lanes().lane(ask.target.tenant, service);
@@ -127,7 +127,7 @@ impl Client {
     /// further try that may be twice as long as the one before, 60 seconds at most. What changes something is sent once.
     pub(super) async fn send(&self, lane: &Lane, outgoing: &Outgoing, manner: &Manner, watch: &Watch) -> Result<Answer, CallError> {
         let mut last = CallError::Network(NetworkFault::Broken);
-        for attempt in 0..if manner.once { 1 } else { lane.tries() } {
+        for attempt in 0..if manner.way == Way::Read { lane.tries() } else { 1 } {
             if attempt > 0 {
                 tokio::time::sleep(pause(self.retry_delay(), attempt)).await;
             }
@@ -138,7 +138,10 @@ impl Client {
             };
             last = match outcome {
                 Ok(answer) if answer.status == 429 || (answer.status == 503 && answer.retry_after.is_some()) => {
-                    return Err(too_many(lane, manner, &answer, watch.now()));
+                    let wait = too_many(lane, manner, &answer, watch.now());
+                    // "Not now" of a 429 was said instead of doing it; a server that fails may have done it before.
+                    let unsure = manner.way == Way::Write && answer.status >= 500;
+                    return Err(if unsure { CallError::Server { status: answer.status } } else { wait });
                 }
                 Ok(answer) if answer.status >= 500 || answer.status == 408 => CallError::Server { status: answer.status },
                 Ok(answer) => {

@@ -5,7 +5,7 @@ fn lane() -> Lane {
     Lane::new(Arc::new(Semaphore::new(1)))
 }
 
-const LIST: Manner = Manner { budget: Some(xdr::INCIDENTS_LIST.budget), pace: Pace::Sync, once: false };
+const LIST: Manner = Manner { budget: Some(xdr::INCIDENTS_LIST.budget), pace: Pace::Sync, way: Way::Read };
 
 #[test]
 fn nothing_is_called_before_the_time_microsoft_named_and_other_limits_stay_open() {
@@ -48,7 +48,7 @@ fn after_five_failed_calls_there_is_one_try_until_one_succeeds() {
 #[test]
 fn what_can_wait_leaves_half_of_a_limit_and_reading_leaves_a_fifth_for_people() {
     let (lane, now) = (lane(), DateTime::UNIX_EPOCH);
-    let at = |pace| Manner { budget: Some(cloud_apps::ALERTS_LIST.budget), pace, once: false };
+    let at = |pace| Manner { budget: Some(cloud_apps::ALERTS_LIST.budget), pace, way: Way::Read };
     let until_refused = |pace| (0..100).take_while(|_| lane.spend(&at(pace), now).is_ok()).count();
     assert_eq!(until_refused(Pace::Background), 15);
     assert_eq!(until_refused(Pace::Sync), 9);
