@@ -144,6 +144,8 @@ pub struct Outcome<'a> {
 /// Notes how a change stands and, when it ended, writes the audit row ("change.done", "change.failed" …). A final state is kept for good,
 /// and what is known to run does not become unknown.
 pub async fn settle(tx: &mut Scoped, change: &Change, outcome: &Outcome<'_>, now: DateTime<Utc>) -> sqlx::Result<()> {
+    let clean = |text: Option<&str>| text.map(storable);
+    let reason = clean(outcome.reason);
     let done = sqlx::query(
         "update changes set state = $3, reason = $4, external_id = coalesce($5, external_id), answer = coalesce($6, answer),
                 finished_at = case when $7 then $8 end
@@ -153,9 +155,9 @@ pub async fn settle(tx: &mut Scoped, change: &Change, outcome: &Outcome<'_>, now
     .bind(change.tenant_id)
     .bind(change.change_id)
     .bind(outcome.state)
-    .bind(outcome.reason)
-    .bind(outcome.external_id)
-    .bind(&outcome.answer)
+    .bind(&reason)
+    .bind(clean(outcome.external_id))
+    .bind(outcome.answer.clone().map(storable_json))
     .bind(outcome.state.is_final())
     .bind(now)
     .execute(&mut **tx)
@@ -164,8 +166,42 @@ pub async fn settle(tx: &mut Scoped, change: &Change, outcome: &Outcome<'_>, now
         let action = format!("change.{}", outcome.state);
         let mut event = audit::Event::new(audit::Actor::System("push"), &action).tenant(change.tenant_id).object(&change.subject);
         event.result = if outcome.state == ChangeState::Done { "ok" } else { "failed" };
-        let after = json!({ "change": change.change_id, "operation": change.operation, "by": change.actor, "reason": outcome.reason });
+        let after = json!({ "change": change.change_id, "operation": change.operation, "by": change.actor, "reason": reason });
         audit::record(tx, event.after(after)).await?;
+    }
+    Ok(())
+}
+
+/// PostgreSQL holds no character 0, and Microsoft may send one: an outcome must not be lost over it.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+fn storable_json(value: Value) -> Value {
+    match value {
+        Value::String(text) => storable(&text).into(),
+        Value::Array(list) => list.into_iter().map(storable_json).collect(),
+        Value::Object(members) => members.into_iter().map(|(name, value)| (storable(&name), storable_json(value))).collect(),
+        other => other,
+    }
+}
+
+/// Ends every change that is open in a tenant which has just been unbound from its directory: there is nobody left to send it to, or to ask
+/// what became of it.
+pub async fn abandon(tx: &mut Scoped, tenant: TenantId, now: DateTime<Utc>) -> sqlx::Result<()> {
+    let open: Vec<Change> = sqlx::query_as(
+        "select * from changes where tenant_id = $1 and state in ('intended', 'sending', 'running', 'unknown') order by created_at",
+    )
+    .bind(tenant)
+    .fetch_all(&mut **tx)
+    .await?;
+    for change in &open {
+        let reason = match change.state {
+            ChangeState::Intended => "Not sent: the tenant was unbound from its directory.",
+            _ => "The tenant was unbound from its directory before Microsoft said what became of it: it may have been carried out.",
+        };
+        let outcome = Outcome { state: ChangeState::Failed, reason: Some(reason), external_id: None, answer: None };
+        settle(tx, change, &outcome, now).await?;
     }
     Ok(())
 }

@@ -55,6 +55,18 @@ pub async fn due(tx: &mut Scoped, now: DateTime<Utc>, limit: i64) -> sqlx::Resul
     .await
 }
 
+/// Notes that a reading has begun, so that none is planned beside it; should it die, another is due then.
+pub async fn begin(tx: &mut Scoped, tenant: TenantId, next_due: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into device_reads (tenant_id, next_due) values ($1, $2) on conflict (tenant_id) do update set next_due = excluded.next_due",
+    )
+    .bind(tenant)
+    .bind(next_due)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Notes a complete reading, begun at `now`: what it did not show is gone.
 pub async fn complete(tx: &mut Scoped, tenant: TenantId, now: DateTime<Utc>, next_due: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query("update devices set gone_at = $2 where tenant_id = $1 and gone_at is null and synced_at < $2")

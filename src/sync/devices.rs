@@ -27,16 +27,21 @@ pub async fn read(reader: &Reader, tenant: TenantId, now: DateTime<Utc>) -> anyh
         return Ok(());
     };
     let granted = super::grants(permissions::granted(&mut tx, tenant).await?);
+    device_reads::begin(&mut tx, tenant, now + SOON).await?;
     tx.commit().await?;
     let Some(target) = super::target(&registered).map(|target| target.at(Pace::Background)) else { return Ok(()) };
     let app = reader.microsoft.app_to_call(&endpoint::MACHINES_LIST, &registered.apps, &granted);
-    let (mut skip, mut result) = (0, app.as_ref().map(|_| ()).map_err(Clone::clone));
+    let (mut skip, mut bad, mut result) = (0, 0, app.as_ref().map(|_| ()).map_err(Clone::clone));
     for page in 0..MOST_PAGES {
         let Ok(app) = &app else { break };
         match reader.microsoft.endpoint_machines(&target, app, skip, now).await {
             Ok(page) => {
                 let rows: Vec<Row> = page.records.iter().filter_map(|record| row_of(record.get())).collect();
+                bad += page.records.len() - rows.len();
                 let mut tx = reader.db.tenant(tenant).await?;
+                if tenants::get(&mut tx, tenant).await?.is_none_or(|now| now.directory_id != registered.directory_id) {
+                    return Ok(()); // bound to another directory meanwhile
+                }
                 devices::store(&mut tx, tenant, &rows, now).await?;
                 tx.commit().await?;
                 skip = skip.saturating_add(u32::try_from(page.records.len()).unwrap_or(u32::MAX));
@@ -53,13 +58,19 @@ pub async fn read(reader: &Reader, tenant: TenantId, now: DateTime<Utc>) -> anyh
             result = Err(CallError::Unexpected("its pages do not end"));
         }
     }
-    finish(reader, tenant, result, now).await
+    finish(reader, tenant, result.map(|()| bad), now).await
 }
 
-async fn finish(reader: &Reader, tenant: TenantId, result: Result<(), CallError>, now: DateTime<Utc>) -> anyhow::Result<()> {
+/// Notes how it went. `result`: how many devices could not be read. Then none is taken to be gone, for it may be one of them.
+async fn finish(reader: &Reader, tenant: TenantId, result: Result<usize, CallError>, now: DateTime<Utc>) -> anyhow::Result<()> {
     let mut tx = reader.db.tenant(tenant).await?;
     match result {
-        Ok(()) => device_reads::complete(&mut tx, tenant, now, now + EVERY).await?,
+        Ok(0) => device_reads::complete(&mut tx, tenant, now, now + EVERY).await?,
+        Ok(bad) => {
+            tracing::warn!(%tenant, bad, "devices could not be read");
+            let reason = format!("{bad} of the devices that Microsoft sent could not be read. The others are stored.");
+            device_reads::failed(&mut tx, tenant, &reason, now, now + EVERY).await?;
+        }
         Err(error) => {
             let wait = match error {
                 CallError::Throttled { retry_after: Some(wait) } => TimeDelta::from_std(wait).unwrap_or(SOON),

@@ -1,8 +1,8 @@
 //! One hunt in one tenant: claimed, asked through the interface that the tenant's consent allows, and its answer or the reason stored.
 //! Hunting only reads, so a part whose worker died is done again.
 
-use super::push;
 use super::read::Reader;
+use super::{Clock, push};
 use crate::microsoft::hunting::{self, Found};
 use crate::microsoft::operations::Operation;
 use crate::microsoft::{CallError, Granted, NetworkFault, Pace, Target};
@@ -49,6 +49,11 @@ pub async fn hunt(reader: &Reader, tenant: TenantId, hunt: HuntId, now: DateTime
         Some(registered) => errand(reader, &registered, &granted, task.api),
         None => Err((HuntOutcome::Failed, "The tenant is gone.")),
     };
+    let refused = task.stop_reason.as_deref().unwrap_or_default();
+    let errand = match errand {
+        Ok(errand) if task.refused_by.iter().any(|name| name == errand.operation.name) => Err((HuntOutcome::Cancelled, refused)),
+        errand => errand,
+    };
     let errand = match errand {
         Ok(errand) => errand,
         Err((outcome, reason)) => {
@@ -59,9 +64,10 @@ pub async fn hunt(reader: &Reader, tenant: TenantId, hunt: HuntId, now: DateTime
         }
     };
     let query = (task.query.as_str(), task.timespan.as_deref());
+    let clock = Clock::start(now);
     match reader.microsoft.hunt(&errand.target, &errand.app, errand.operation, query, now).await {
-        Ok(found) => answered(reader, tenant, hunt, &errand, &found, now).await.map(|()| None),
-        Err(error) => failed(reader, (tenant, hunt), &errand, &task, &error, now).await,
+        Ok(found) => answered(reader, tenant, hunt, &errand, &found, clock.now()).await.map(|()| None),
+        Err(error) => failed(reader, (tenant, hunt), &errand, &task, &error, clock.now()).await,
     }
 }
 
@@ -135,10 +141,10 @@ async fn failed(
     tx.commit().await?;
     match verdict {
         Verdict::Again { wait, .. } => Ok(Some(wait)),
-        Verdict::Over { outcome: HuntOutcome::Refused, reason } => {
-            // What one tenant's Microsoft does not accept, none does.
-            let mut tx = reader.db.all_tenants().await?;
-            hunts::refuse(&mut tx, hunt, &format!("Not asked, because the query is refused. {reason}"), now).await?;
+        Verdict::Over { outcome: HuntOutcome::Refused, reason } if is_of_the_query(&reason) => {
+            // What is wrong with a query is wrong in every tenant that is asked through the same interface.
+            let mut tx = reader.db.tenant(tenant).await?;
+            hunts::refuse(&mut tx, hunt, errand.operation.name, &format!("Not asked, because the query is refused. {reason}")).await?;
             tx.commit().await?;
             Ok(None)
         }
@@ -185,8 +191,17 @@ fn judge(error: &CallError, task: &Task, now: DateTime<Utc>) -> Verdict {
     }
 }
 
-/// What Microsoft's words about a query mean. A table that cannot be resolved may exist elsewhere; any other fault of the query is the same
-/// everywhere. Sources: the messages that the pages on advanced hunting errors and on the Endpoint API's limits show.
+/// Whether Microsoft's words name a fault of syntax or meaning. A 400 has many other reasons, which may be one tenant's alone. Source:
+/// Microsoft's page "Handle advanced hunting errors".
+fn is_of_the_query(told: &str) -> bool {
+    let told = told.to_ascii_lowercase();
+    ["could not be parsed", "syntax error", "semantic error", "failed to resolve column", "failed to resolve scalar"]
+        .iter()
+        .any(|words| told.contains(words))
+}
+
+/// What Microsoft's words about a query mean. A table that cannot be resolved may exist elsewhere. Sources: the messages that the pages on
+/// advanced hunting errors and on the Endpoint API's limits show.
 fn refusal(told: &str) -> HuntOutcome {
     let told = told.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| told.contains(word));
@@ -216,7 +231,7 @@ mod tests {
     }
 
     fn task(tries: i32) -> Task {
-        Task { query: String::new(), api: HuntApi::Auto, timespan: None, tries, first_at: at(0) }
+        Task { query: String::new(), api: HuntApi::Auto, timespan: None, tries, first_at: at(0), refused_by: Vec::new(), stop_reason: None }
     }
 
     fn outcome(verdict: &Verdict) -> Option<HuntOutcome> {
@@ -260,6 +275,19 @@ mod tests {
             ("", HuntOutcome::Refused),
         ] {
             assert_eq!(refusal(told), expected, "{told}");
+        }
+    }
+
+    #[test]
+    fn only_a_fault_of_the_query_itself_is_one_everywhere() {
+        for (told, expected) in [
+            ("Query could not be parsed at '|' on line [1,4]. Fix syntax errors in your query.", true),
+            ("'where' operator: Failed to resolve column or scalar expression named 'Foo'", true),
+            ("'where' operator: Cannot compare values of types string and int. Fix semantic errors in your query.", true),
+            ("The feature is being prepared for this organization.", false),
+            ("", false),
+        ] {
+            assert_eq!(is_of_the_query(told), expected, "{told}");
         }
     }
 }

@@ -25,6 +25,25 @@ mod write;
 
 use crate::microsoft::{Granted, Target};
 use crate::store::tenants::Tenant;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Instant;
+
+/// The time by the clock that a job was started with, going on while Microsoft is asked.
+#[derive(Clone, Copy)]
+struct Clock {
+    started_at: DateTime<Utc>,
+    since: Instant,
+}
+
+impl Clock {
+    fn start(now: DateTime<Utc>) -> Self {
+        Self { started_at: now, since: Instant::now() }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.started_at + TimeDelta::from_std(self.since.elapsed()).unwrap_or_default()
+    }
+}
 
 /// The tenant as Microsoft is asked about it. `None`: it has no directory yet.
 pub fn target(tenant: &Tenant) -> Option<Target> {

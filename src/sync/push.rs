@@ -12,6 +12,7 @@ mod machine;
 mod outcome;
 mod xdr;
 
+use super::Clock;
 use super::read::Reader;
 use crate::microsoft::operations::{self, Operation};
 use crate::microsoft::{CallError, Granted, NetworkFault, Pace, Target};
@@ -25,7 +26,8 @@ use std::time::Duration;
 const PATIENCE: TimeDelta = TimeDelta::hours(1);
 
 /// A call that has not ended so long after its change was claimed is given up: it may have waited for its turn, and must not be made when
-/// somebody may already have found that Microsoft knows nothing of it.
+/// somebody may already have found that Microsoft knows nothing of it. Of an upload this is the last of three calls: only that one acts, and
+/// nobody concludes from an old log that it was not carried out.
 const SEND_WITHIN: TimeDelta = TimeDelta::seconds(100);
 
 /// What Microsoft is to be asked, and as which app.
@@ -68,11 +70,12 @@ pub async fn push(reader: &Reader, tenant: TenantId, change: ChangeId, now: Date
     };
     let claimed = changes::claim(&mut tx, tenant, change, now).await?;
     tx.commit().await?;
+    let clock = Clock::start(now);
     let next = match claimed {
-        Some(claimed) => send(reader, &errand, &claimed, now).await,
+        Some(claimed) => send(reader, &errand, &claimed, clock).await,
         None => look::look(reader, &errand, &found, now).await,
     }?;
-    count(reader, tenant, now).await?;
+    count(reader, tenant, clock.now()).await?;
     super::alarms::note(&reader.db, &reader.microsoft).await?;
     Ok(next)
 }
@@ -109,19 +112,22 @@ async fn give_up(mut tx: Scoped, change: &Change, reason: &'static str, now: Dat
     Ok(next)
 }
 
-async fn send(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<Utc>) -> anyhow::Result<Option<TimeDelta>> {
+/// A call that changes something, given up where it does not end in time.
+async fn in_time(call: impl Future<Output = Result<String, CallError>>) -> Result<String, CallError> {
+    let within = SEND_WITHIN.to_std().unwrap_or(Duration::ZERO);
+    tokio::time::timeout(within, call).await.unwrap_or(Err(CallError::Network(NetworkFault::Timeout)))
+}
+
+async fn send(reader: &Reader, errand: &Errand, change: &Change, clock: Clock) -> anyhow::Result<Option<TimeDelta>> {
     let args: Vec<&str> = change.args.iter().map(String::as_str).collect();
-    let call = async {
-        anyhow::Ok(match cloud_apps::send(reader, errand, change, now).await? {
-            Some(answer) => answer,
-            None => reader.microsoft.change(&errand.target, &errand.app, errand.operation, &args, change.request.as_ref(), now).await,
-        })
+    let answer = match cloud_apps::send(reader, errand, change, clock).await? {
+        Some(answer) => answer,
+        None => {
+            let request = change.request.as_ref();
+            in_time(reader.microsoft.change(&errand.target, &errand.app, errand.operation, &args, request, clock.now())).await
+        }
     };
-    let answer = tokio::select! {
-        biased;
-        () = tokio::time::sleep(SEND_WITHIN.to_std().unwrap_or(Duration::ZERO)) => Err(CallError::Network(NetworkFault::Timeout)),
-        answer = call => answer?,
-    };
+    let now = clock.now();
     let refused = match &answer {
         Err(error) if !error.may_have_acted() => Some(outcome::refused(reader, errand, change, error, now).await),
         _ => None,

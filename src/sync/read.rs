@@ -8,19 +8,20 @@ use super::engine::Queue;
 use super::outcome::{measure, new_run, outcome};
 use super::pages::{self, Pager};
 use super::quiet::Desk;
-use super::{adapter, health, history, plan, quiet, write};
+use super::{Clock, adapter, health, history, plan, quiet, write};
 use crate::config;
 use crate::microsoft::{CallError, Client};
 use crate::model::{Adapter, Product, SyncHealth, TenantId, TenantState};
 use crate::store::runs::{self, Run};
 use crate::store::sync_state::{self, Claim, Progress, Standing};
 use crate::store::{Db, Scoped, adapters};
-use chrono::{DateTime, TimeDelta, Utc};
-use std::time::Instant;
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 /// Tenants whose state follows from their reading.
 pub(super) const READ_STATES: [TenantState; 3] = [TenantState::Active, TenantState::Degraded, TenantState::Blind];
+
+const TAKEN_OVER: &str = "another worker has taken over this reading";
 
 /// What a reading needs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -70,13 +71,13 @@ pub(super) struct Reading<'a> {
     pub claim: Claim,
     pub progress: Progress,
     pub run: Run,
-    clock: Instant,
+    clock: Clock,
 }
 
 impl Reading<'_> {
     /// The time, by the clock the run was started with.
     pub fn now(&self) -> DateTime<Utc> {
-        self.run.started_at + TimeDelta::from_std(self.clock.elapsed()).unwrap_or_default()
+        self.clock.now()
     }
 
     /// The product whose API is asked.
@@ -129,7 +130,9 @@ pub(super) async fn claimed(
     let adapter = adapter::of_claim(&reader.microsoft, &claim, product);
     if claim.adapter != Some(adapter) {
         let mut tx = reader.db.tenant(tenant).await?;
-        adapters::change(&mut tx, tenant, product, claim.fence, claim.adapter, adapter).await?;
+        if !adapters::change(&mut tx, tenant, product, claim.fence, claim.adapter, adapter).await? {
+            anyhow::bail!(TAKEN_OVER);
+        }
         if claim.backfill_done < 1.0 {
             (claim.backfill_skip, claim.backfill_link) = (0, None);
         }
@@ -144,14 +147,14 @@ pub(super) async fn claimed(
         backfill_link: claim.backfill_link.clone(),
     };
     let run = new_run(product, now);
-    let mut reading = Reading { reader, tenant, product, adapter, refused: false, claim, progress, run, clock: Instant::now() };
+    let mut reading = Reading { reader, tenant, product, adapter, refused: false, claim, progress, run, clock: Clock::start(now) };
     let result = work(&mut reading).await;
     let finished = finish(&mut reading, result).await;
     super::alarms::note(&reader.db, &reader.microsoft).await?;
     match finished {
         Ok(()) => Ok(reading.run),
         Err(Stop::Store(error)) => Err(error),
-        Err(Stop::LeaseLost | Stop::Asked | Stop::Microsoft(_)) => anyhow::bail!("another worker has taken over this reading"),
+        Err(Stop::LeaseLost | Stop::Asked | Stop::Microsoft(_)) => anyhow::bail!(TAKEN_OVER),
     }
 }
 

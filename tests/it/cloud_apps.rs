@@ -260,7 +260,7 @@ async fn a_range_whose_answer_is_lost_is_looked_for_in_the_list() {
 }
 
 #[tokio::test]
-async fn feedback_whose_answer_is_lost_stays_not_known_and_is_never_repeated() {
+async fn feedback_whose_answer_is_lost_may_have_been_given_and_is_never_repeated() {
     let rig = rig_with(&EVERYTHING).await;
     let customer = customer(&rig, "Alder").await;
     let body = json!({"filters": {}, "limit": 1});
@@ -274,7 +274,7 @@ async fn feedback_whose_answer_is_lost_stays_not_known_and_is_never_repeated() {
     rig.fault(customer, Api::CloudApps, Fault::Status(500), Times::Calls(1));
     let unknown = changed(&rig, customer, "cloud_apps.activities.feedback", &[id], Some(feedback())).await;
     let still = looked(&rig, customer, &unknown).await;
-    assert_eq!(still.state, ChangeState::Unknown);
-    assert!(still.reason.unwrap().contains("not sent again"));
+    assert_eq!(still.state, ChangeState::Failed);
+    assert!(still.reason.unwrap().contains("may have been given. It is not sent again."));
     assert_eq!(calls(&rig, customer, "/feedback"), 2);
 }

@@ -1,7 +1,7 @@
 //! Hunts as jobs: what ends the others, what is done again, what is forgotten, and that readings do not suffer.
 
 use crate::engine::until;
-use crate::hunting::{QUERY, ann, asked, customer, part, rig, run, start};
+use crate::hunting::{QUERY, ann, asked, customer, grant, part, rig, run, start};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use watchfloor::demo::{Api, Fault, HuntFault, Times};
@@ -59,6 +59,31 @@ async fn a_query_that_microsoft_refuses_is_tried_in_one_tenant_only() {
     }
     assert_eq!(part(&rig, id, all[0]).await.0, "no_such_table");
     assert_eq!(part(&rig, id, all[1]).await.0, "ok");
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_not_about_the_query_or_came_through_another_interface_ends_its_own_part_alone() {
+    let rig = rig().await;
+    let (contoso, fabrikam, adatum) = (customer(&rig, "Contoso").await, customer(&rig, "Fabrikam").await, customer(&rig, "Adatum").await);
+    let refuse = |words: &str| {
+        let body = serde_json::json!({"error": {"code": "BadRequest", "message": words}}).to_string();
+        rig.fault(contoso, Api::Graph, Fault::Body(400, "application/json", body), Times::Calls(1));
+    };
+    refuse("The feature is being prepared for this organization.");
+    let id = start(&rig, QUERY, HuntApi::Auto, &[contoso, fabrikam]).await;
+    for (customer, expected) in [(contoso, "refused"), (fabrikam, "ok")] {
+        run(&rig, id, customer).await;
+        assert_eq!(part(&rig, id, customer).await.0, expected);
+    }
+    // Through Graph a column is not known; whom Defender XDR is asked for may have it.
+    refuse("'where' operator: Failed to resolve column or scalar expression named 'OnboardingStatus'");
+    grant(&rig, adatum, &[(Product::DefenderXdr, "AdvancedHunting.Read.All")]).await;
+    let id = start(&rig, QUERY, HuntApi::Auto, &[contoso, fabrikam, adatum]).await;
+    for (customer, expected) in [(contoso, "refused"), (fabrikam, "cancelled"), (adatum, "ok")] {
+        run(&rig, id, customer).await;
+        assert_eq!(part(&rig, id, customer).await.0, expected);
+    }
+    assert!(part(&rig, id, fabrikam).await.2.contains("Failed to resolve column"));
 }
 
 #[tokio::test]

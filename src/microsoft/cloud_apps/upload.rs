@@ -23,34 +23,51 @@ struct Address {
     provider: String,
 }
 
+/// A log that lies in Microsoft's store, whose address nobody sees.
+pub struct Placed(Url);
+
 impl Client {
-    /// Uploads a log of `size` bytes, read once from `content`. Until the third step nothing has happened at Microsoft, so a failure before it
-    /// never says that it may have acted.
+    /// The first two steps for a log of `size` bytes, read once from `content`, minutes long for a large one. Nothing has happened at
+    /// Microsoft then, so a failure never says that it may have acted.
     ///
     /// # Errors
-    /// As of any change; [`CallError::RefusedLink`] where Microsoft names an address outside its stores.
-    pub async fn cloud_apps_upload(
+    /// [`CallError::RefusedLink`] where Microsoft names an address outside its stores; else as of any call.
+    pub async fn cloud_apps_put(
         &self,
         target: &Target,
         app: &str,
         upload: &Upload,
         (size, content): (u64, impl AsyncRead + Send + 'static),
         now: DateTime<Utc>,
-    ) -> Result<String, CallError> {
+    ) -> Result<Placed, CallError> {
         if size == 0 || size > LARGEST_LOG as u64 {
             return Err(CallError::NotConfigured("a log is between 1 byte and 64 MiB; split a larger one"));
         }
-        let watch = Watch::start(now);
         let mut ask = Ask::new(self, target, app, &DISCOVERY_UPLOAD_URL, &[])?;
         ask.query(&[("filename", &upload.filename), ("source", &upload.source)]);
-        let answer = self.ask(&ask, &watch).await.map_err(CallError::before_sending)?;
+        let answer = self.ask(&ask, &Watch::start(now)).await.map_err(CallError::before_sending)?;
         let told = address(&answer)?;
         self.http().put(&told.0, told.1, (size, content)).await.map_err(CallError::before_sending)?;
-        let mut body = json!({"uploadUrl": told.0.as_str(), "inputStreamName": upload.stream});
+        Ok(Placed(told.0))
+    }
+
+    /// The third step: the log is taken in.
+    ///
+    /// # Errors
+    /// As of any change.
+    pub async fn cloud_apps_done(
+        &self,
+        target: &Target,
+        app: &str,
+        upload: &Upload,
+        placed: &Placed,
+        now: DateTime<Utc>,
+    ) -> Result<String, CallError> {
+        let mut body = json!({"uploadUrl": placed.0.as_str(), "inputStreamName": upload.stream});
         if upload.snapshot {
             body["uploadAsSnapshot"] = json!(true);
         }
-        self.ask(&Ask::new(self, target, app, &DISCOVERY_DONE, &[])?.json(&body), &watch).await
+        self.ask(&Ask::new(self, target, app, &DISCOVERY_DONE, &[])?.json(&body), &Watch::start(now)).await
     }
 }
 

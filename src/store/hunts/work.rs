@@ -19,6 +19,9 @@ pub struct Task {
     pub tries: i32,
     /// When it was first tried.
     pub first_at: DateTime<Utc>,
+    /// Operations of Microsoft's that refused the query in other tenants, and in which words.
+    pub refused_by: Vec<String>,
+    pub stop_reason: Option<String>,
 }
 
 /// What came of claiming.
@@ -51,11 +54,14 @@ impl<'a> Settled<'a> {
     }
 }
 
-/// Takes a part for asking. One tenant is asked one thing at a time, over all workers. A part of a stopped hunt ends here.
+/// Takes a part for asking. One tenant is asked one thing at a time, over all workers. A part of a cancelled hunt ends here.
 pub async fn claim(tx: &mut Scoped, tenant: TenantId, hunt: HuntId, now: DateTime<Utc>) -> sqlx::Result<Claimed> {
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('hunting ' || $1::text, 0))").bind(tenant).execute(&mut **tx).await?;
     let stopped: Option<Option<String>> =
-        sqlx::query_scalar("select stop_reason from hunts where hunt_id = $1").bind(hunt).fetch_optional(&mut **tx).await?;
+        sqlx::query_scalar("select case when stopped = 'cancelled' then stop_reason end from hunts where hunt_id = $1")
+            .bind(hunt)
+            .fetch_optional(&mut **tx)
+            .await?;
     let Some(stopped) = stopped else { return Ok(Claimed::Over) };
     if let Some(reason) = stopped {
         end_waiting(tx, hunt, &reason, now).await?;
@@ -78,7 +84,7 @@ pub async fn claim(tx: &mut Scoped, tenant: TenantId, hunt: HuntId, now: DateTim
         "update hunt_tenants as p set outcome = 'running', tries = tries + 1, first_at = coalesce(first_at, $3), started_at = $3, not_before = null
          from hunts as h
          where p.tenant_id = $1 and p.hunt_id = $2 and h.hunt_id = $2 and p.outcome in ('waiting', 'running')
-         returning h.query, h.api, h.timespan, p.tries, p.first_at",
+         returning h.query, h.api, h.timespan, h.refused_by, h.stop_reason, p.tries, p.first_at",
     )
     .bind(tenant)
     .bind(hunt)
@@ -134,15 +140,18 @@ fn clean(columns: &[Column]) -> Vec<Column> {
     columns.iter().map(|column| Column { name: clean(&column.name), r#type: clean(&column.r#type) }).collect()
 }
 
-/// Microsoft does not accept the query: what has not begun ends with its words. Needs an all-tenants transaction, for the parts of every
-/// tenant.
-pub async fn refuse(tx: &mut Scoped, hunt: HuntId, reason: &str, now: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query("update hunts set stopped = 'refused', stop_reason = $2 where hunt_id = $1 and stopped is null")
-        .bind(hunt)
-        .bind(reason)
-        .execute(&mut **tx)
-        .await?;
-    end_waiting(tx, hunt, reason, now).await?;
+/// Microsoft does not accept the query through this operation: parts that would be asked through it end with these words when their turn
+/// comes.
+pub async fn refuse(tx: &mut Scoped, hunt: HuntId, operation: &str, reason: &str) -> sqlx::Result<()> {
+    sqlx::query(
+        "update hunts set stopped = coalesce(stopped, 'refused'), stop_reason = coalesce(stop_reason, $3), refused_by = array_append(refused_by, $2)
+         where hunt_id = $1 and not $2 = any (refused_by)",
+    )
+    .bind(hunt)
+    .bind(operation)
+    .bind(reason)
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::model::{ChangeId, LookupId, TenantId, clock};
 use crate::sync::read::Reader;
-use crate::sync::{devices, lookup, push, region, verify};
+use crate::sync::{lookup, push, verify};
 use chrono::{DateTime, Utc};
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
 use serde::{Deserialize, Serialize};
@@ -28,18 +28,6 @@ pub(super) struct Push {
 pub(super) struct LookUp {
     pub tenant: TenantId,
     pub lookup: LookupId,
-}
-
-/// Reads the devices of one tenant.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Devices {
-    pub tenant: TenantId,
-}
-
-/// Finds the region that answers a tenant fastest.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct FindRegion {
-    pub tenant: TenantId,
 }
 
 /// Queues what is due and not queued, and throws away what is old.
@@ -73,28 +61,10 @@ impl TaskHandler for LookUp {
     }
 }
 
-impl TaskHandler for Devices {
-    const IDENTIFIER: &'static str = "devices";
-
-    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
-        let reader = reader(&context)?;
-        told(Self::IDENTIFIER, devices::read(&reader, self.tenant, clock::now()).await)
-    }
-}
-
-impl TaskHandler for FindRegion {
-    const IDENTIFIER: &'static str = "region";
-
-    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
-        let reader = reader(&context)?;
-        told(Self::IDENTIFIER, region::find_fastest(&reader, self.tenant, clock::now()).await)
-    }
-}
-
 async fn push_and_queue(reader: &Reader, job: Push, now: DateTime<Utc>) -> anyhow::Result<()> {
     if let Some(wait) = push::push(reader, job.tenant, job.change, now).await? {
         let mut tx = reader.db.tenant(job.tenant).await?;
-        reader.queue.push_at(&mut tx, job, Some(now + wait)).await?;
+        reader.queue.push_at(&mut tx, job, Some(clock::now() + wait)).await?;
         tx.commit().await?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Changes of Defender for Cloud Apps. The answer to a close is judged by its count, not by its HTTP code; an alert that was changed is read
 //! again at once, so that our pages show it. What became of a change whose answer was lost is found out by reading (`look`), and where that
-//! cannot tell (feedback), "not known" stays and nothing is repeated.
+//! cannot tell (feedback) it is said that it may have been carried out, and nothing is repeated.
 
 mod look;
 mod upload;
@@ -17,6 +17,7 @@ use crate::model::{ChangeState, Product};
 use crate::store::changes::{self, Change, Outcome};
 use crate::store::quarantine::Kind;
 use crate::store::{Scoped, ingest, uploads};
+use crate::sync::Clock;
 use crate::sync::rows::{Origin, Rows};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -31,9 +32,9 @@ pub(super) async fn send(
     reader: &Reader,
     errand: &Errand,
     change: &Change,
-    now: DateTime<Utc>,
+    clock: Clock,
 ) -> anyhow::Result<Option<Result<String, CallError>>> {
-    if change.operation == operations::DISCOVERY_DONE.name { upload::send(reader, errand, change, now).await.map(Some) } else { Ok(None) }
+    if change.operation == operations::DISCOVERY_DONE.name { upload::send(reader, errand, change, clock).await.map(Some) } else { Ok(None) }
 }
 
 /// Notes what an answer means.

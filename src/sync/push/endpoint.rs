@@ -60,12 +60,23 @@ fn has_tag(machine: &Value, request: Option<&Value>) -> bool {
     there == (action == "Add")
 }
 
-/// The alerts that changed since the sending.
+/// Pages of 1,000 alerts or more that are read to find a few.
+const PAGES: usize = 20;
+
+/// The alerts that changed since the sending: all of them, for one that is not among the first may be the one looked for.
 async fn changed(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<Utc>) -> Result<Vec<Value>, CallError> {
     let app = reader.microsoft.app_to_call(&endpoint::ALERTS_LIST, &errand.apps, &errand.granted)?;
     let since = change.sent_at.unwrap_or(now) - TimeDelta::minutes(10);
-    let page = reader.microsoft.endpoint_alerts(&errand.target, &app, since, 0, now).await?;
-    Ok(page.records.iter().filter_map(|record| serde_json::from_str(record.get()).ok()).collect())
+    let (mut alerts, mut skip) = (Vec::new(), 0);
+    for _ in 0..PAGES {
+        let page = reader.microsoft.endpoint_alerts(&errand.target, &app, since, skip, now).await?;
+        alerts.extend(page.records.iter().filter_map(|record| serde_json::from_str(record.get()).ok()));
+        if !page.more {
+            return Ok(alerts);
+        }
+        skip = skip.saturating_add(u32::try_from(page.records.len()).unwrap_or(u32::MAX));
+    }
+    Err(CallError::Unexpected("more alerts have changed than can be looked through"))
 }
 
 async fn batch(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<Utc>) -> Result<Seen, CallError> {

@@ -21,15 +21,19 @@ fn kind(change: &Change) -> Kind {
     if change.operation.starts_with("graph.alerts.") { Kind::Alert } else { Kind::Incident }
 }
 
-/// What a success means. A comment is answered with every comment and not with the record: that one comes with the next reading, which is
-/// asked for at once.
-pub(super) async fn answered(reader: &Reader, tx: &mut Scoped, change: &Change, body: &str) -> anyhow::Result<Noted> {
-    let product = [Product::DefenderXdr, Product::DefenderEndpoint];
-    let touched = if kind(change) == Kind::Alert { &product[..] } else { &product[..1] };
+/// What a success means. A comment is answered with every comment and not with the record: that one comes with the next reading.
+pub(super) fn answered(change: &Change, body: &str) -> Noted {
+    if is_comment(change) { Noted::new(ChangeState::Done, body) } else { Noted::done(body) }
+}
+
+/// Asks for the readings that show a change, at once. After the record is stored: readings lock in that order.
+pub(super) async fn read_again(reader: &Reader, tx: &mut Scoped, change: &Change) -> anyhow::Result<()> {
+    let products = [Product::DefenderEndpoint, Product::DefenderXdr];
+    let touched = if kind(change) == Kind::Alert { &products[..] } else { &products[1..] };
     for product in touched {
         reader.queue.read(tx, change.tenant_id, *product).await?;
     }
-    Ok(if is_comment(change) { Noted::new(ChangeState::Done, body) } else { Noted::done(body) })
+    Ok(())
 }
 
 /// Stores the record that Microsoft sent back, so that its page is fresh at once. An incident comes back without its alerts: then what

@@ -7,6 +7,7 @@ use super::outcome::{self, Noted, plain};
 use super::{Errand, Reader, endpoint, graph, machine, xdr};
 use crate::microsoft::CallError;
 use crate::model::ChangeState;
+use crate::store::Scoped;
 use crate::store::changes::{self, Change};
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -62,23 +63,33 @@ pub(super) async fn look(reader: &Reader, errand: &Errand, change: &Change, now:
             changes::settle(&mut tx, change, &plain(ChangeState::Failed, Some(reason)), now).await?;
             None
         }
-        Err(error) if age > LAST => {
-            let reason = format!("It was sent, and for a week Microsoft did not say what became of it: {}", error.reason());
-            changes::settle(&mut tx, change, &plain(ChangeState::Failed, Some(&reason)), now).await?;
-            None
-        }
-        Err(error) => {
-            let reason = format!("Microsoft could not be asked what became of it: {}", error.reason());
-            changes::looked(&mut tx, change, &reason, false, age > super::SEND_WITHIN).await?;
-            let asked_to = match error {
-                CallError::Throttled { retry_after: Some(wait) } => TimeDelta::from_std(wait).ok(),
-                _ => None,
-            };
-            Some(asked_to.unwrap_or_else(|| again(change, now)))
-        }
+        Err(error) => unasked(&mut tx, change, sent_at, &error, now).await?,
     };
     tx.commit().await?;
     Ok(next)
+}
+
+/// Notes that Microsoft could not be asked. Returns when to ask again; after a week nobody does.
+pub(super) async fn unasked(
+    tx: &mut Scoped,
+    change: &Change,
+    sent_at: DateTime<Utc>,
+    error: &CallError,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<TimeDelta>> {
+    let age = now - sent_at;
+    if age > LAST {
+        let reason = format!("It was sent, and for a week Microsoft did not say what became of it: {}", error.reason());
+        changes::settle(tx, change, &plain(ChangeState::Failed, Some(&reason)), now).await?;
+        return Ok(None);
+    }
+    let reason = format!("Microsoft could not be asked what became of it: {}", error.reason());
+    changes::looked(tx, change, &reason, false, age > super::SEND_WITHIN).await?;
+    let asked_to = match error {
+        CallError::Throttled { retry_after: Some(wait) } => TimeDelta::from_std(*wait).ok(),
+        _ => None,
+    };
+    Ok(Some(asked_to.unwrap_or_else(|| again(change, now))))
 }
 
 /// Asks in the way that fits the kind of change. Operations of another product: a line here and a file beside this one.

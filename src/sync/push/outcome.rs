@@ -58,11 +58,15 @@ pub(super) async fn answered(
     }
     let noted = match change.operation.as_str() {
         operation if operation.starts_with("endpoint.act.") => machine::answered(change, body, now),
-        operation if operation.starts_with("graph.") => graph::answered(reader, tx, change, body).await?,
+        operation if operation.starts_with("graph.") => graph::answered(change, body),
         operation if operation.starts_with("xdr.") || operation.starts_with("endpoint.") => Noted::done(body),
         _ => Noted::new(ChangeState::Done, body),
     };
-    note(tx, errand, change, &noted, now).await
+    let next = note(tx, errand, change, &noted, now).await?;
+    if change.operation.starts_with("graph.") {
+        graph::read_again(reader, tx, change).await?;
+    }
+    Ok(next)
 }
 
 /// Writes down how a change stands, and stores the record that came with it. Returns when to ask again.

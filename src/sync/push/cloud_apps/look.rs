@@ -1,7 +1,7 @@
 //! What became of a change whose answer was lost, found out by reading.
 
 use super::super::SEND_WITHIN;
-use super::super::look::LOST_AFTER;
+use super::super::look::{LOST_AFTER, unasked};
 use super::{Errand, FIRST_LOOK, Reader, alerts, ids, operations, plain, store};
 use crate::microsoft::CallError;
 use crate::microsoft::cloud_apps::{self, Subnet};
@@ -15,8 +15,10 @@ use serde_json::{Value, json};
 /// So often it is looked before "not carried out" is believed, with this pause between.
 const LOOKS: i32 = 3;
 const PAUSE: TimeDelta = TimeDelta::seconds(45);
-/// After so many looks that cannot tell, "not known" stays.
+/// After so many looks that cannot tell nobody asks any more.
 const LAST: i32 = 20;
+const SILENT: &str = "Microsoft gave no answer, and what became of this cannot be found out: it may have been carried out.";
+const UNREADABLE: &str = "Microsoft gave no answer, and feedback cannot be read back: it may have been given. It is not sent again.";
 /// Clocks differ by no more than this.
 const SKEW: TimeDelta = TimeDelta::minutes(5);
 /// Pages of ranges that are read.
@@ -30,8 +32,10 @@ enum Found {
     Partly(String),
     /// There is no trace of it, yet or at all.
     Nothing,
-    /// Reading cannot tell.
+    /// Reading cannot tell yet.
     Silence(&'static str),
+    /// Reading never tells.
+    Never,
 }
 
 /// Finds out, and notes it. Returns when to look again.
@@ -43,15 +47,16 @@ pub(in crate::sync::push) async fn look(
 ) -> anyhow::Result<Option<TimeDelta>> {
     let Some(sent_at) = change.sent_at else { return Ok(Some(FIRST_LOOK)) }; // somebody else is just claiming it
     if change.looks >= LAST {
+        note(reader, change, plain(ChangeState::Failed, Some(SILENT)), now).await?;
         return Ok(None);
     }
     let found = match find(reader, errand, change, now).await {
         Ok(found) => found,
-        Err(CallError::Throttled { retry_after: Some(wait) }) => return Ok(Some(TimeDelta::from_std(wait).unwrap_or(PAUSE))),
-        Err(error) if error.is_passing() => return Ok(Some(PAUSE)),
         Err(error) => {
-            unknown(reader, change, &error.reason(), now).await?;
-            return Ok(Some(PAUSE));
+            let mut tx = reader.db.tenant(change.tenant_id).await?;
+            let next = unasked(&mut tx, change, sent_at, &error, now).await?;
+            tx.commit().await?;
+            return Ok(next);
         }
     };
     match found {
@@ -59,8 +64,9 @@ pub(in crate::sync::push) async fn look(
         Found::Partly(reason) => note(reader, change, plain(ChangeState::Failed, Some(&reason)), now).await?,
         Found::Silence(reason) => {
             unknown(reader, change, reason, now).await?;
-            return Ok((change.operation == operations::DISCOVERY_DONE.name).then_some(PAUSE));
+            return Ok(Some(PAUSE));
         }
+        Found::Never => note(reader, change, plain(ChangeState::Failed, Some(UNREADABLE)), now).await?,
         Found::Nothing if change.looks + 1 < LOOKS || now - sent_at < LOST_AFTER => {
             let reason = "Microsoft gave no answer; so far there is no trace of it.";
             unknown(reader, change, reason, now).await?;
@@ -106,7 +112,7 @@ async fn find(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<U
     if is(&operations::DISCOVERY_DONE) {
         return report(reader, errand, change, now).await;
     }
-    Ok(Found::Silence("Microsoft gave no answer, and feedback cannot be read back. It is not sent again."))
+    Ok(Found::Never) // feedback
 }
 
 /// Every alert of a close, read again and stored.
@@ -135,8 +141,12 @@ async fn marked(reader: &Reader, errand: &Errand, change: &Change, now: DateTime
     if store(reader, errand, change, &records).await.is_err() {
         tracing::warn!(tenant = %change.tenant_id, "an alert that was marked could not be stored");
     }
-    let wanted = if change.operation == operations::ALERTS_READ.name { Some(1) } else { Some(0) };
-    Ok(if status == wanted { Found::Done(None) } else { Found::Nothing })
+    Ok(if is_marked(&change.operation, status) { Found::Done(None) } else { Found::Nothing })
+}
+
+/// Whether an alert of this `statusValue` is marked as asked for: 0 unread, 1 read, 2 archived, which only a read alert becomes.
+fn is_marked(operation: &str, status: Option<i64>) -> bool {
+    if operation == operations::ALERTS_READ.name { matches!(status, Some(1 | 2)) } else { status == Some(0) }
 }
 
 /// The whole list of ranges. An error where it does not end.
@@ -204,6 +214,13 @@ async fn report(reader: &Reader, errand: &Errand, change: &Change, now: DateTime
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_alert_that_was_read_and_then_closed_is_marked_as_read() {
+        let of = |operation| [Some(0), Some(1), Some(2), None].map(|status| is_marked(operation, status));
+        assert_eq!(of("cloud_apps.alerts.read"), [false, true, true, false]);
+        assert_eq!(of("cloud_apps.alerts.unread"), [true, false, false, false]);
+    }
 
     #[test]
     fn a_range_is_as_asked_for_only_if_every_part_is() {

@@ -1,20 +1,16 @@
 //! Carries a log to cloud discovery: read from the database piece by piece while it is sent.
 
+use super::super::in_time;
 use super::{Errand, Reader};
 use crate::microsoft::CallError;
 use crate::model::cloud_apps::Upload;
 use crate::model::{ChangeId, TenantId};
 use crate::store::changes::Change;
 use crate::store::{Db, uploads};
-use chrono::{DateTime, Utc};
+use crate::sync::Clock;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 
-pub(super) async fn send(
-    reader: &Reader,
-    errand: &Errand,
-    change: &Change,
-    now: DateTime<Utc>,
-) -> anyhow::Result<Result<String, CallError>> {
+pub(super) async fn send(reader: &Reader, errand: &Errand, change: &Change, clock: Clock) -> anyhow::Result<Result<String, CallError>> {
     let Some(upload) = change.request.as_ref().and_then(Upload::read) else {
         return Ok(Err(CallError::NotConfigured("the upload was not written down whole")));
     };
@@ -27,10 +23,14 @@ pub(super) async fn send(
     };
     let (content, sink) = tokio::io::duplex(2 * uploads::PART);
     let pump = tokio::spawn(pump(reader.db.clone(), tenant, id, sink));
-    let answer = reader.microsoft.cloud_apps_upload(&errand.target, &errand.app, &upload, (size, content), now).await;
+    let (target, app) = (&errand.target, errand.app.as_str());
+    let placed = reader.microsoft.cloud_apps_put(target, app, &upload, (size, content), clock.now()).await;
     // If the sending ended early, there is nobody left to write to.
     pump.abort();
-    Ok(answer)
+    Ok(match placed {
+        Ok(placed) => in_time(reader.microsoft.cloud_apps_done(target, app, &upload, &placed, clock.now())).await,
+        Err(error) => Err(error),
+    })
 }
 
 /// Writes every piece, one short transaction each. Should one be missing, the file ends early, and the length that was announced tells.
