@@ -214,13 +214,18 @@ pub async fn forget(tx: &mut Scoped, tenant: TenantId, now: DateTime<Utc>) -> sq
     Ok(())
 }
 
-/// Tenants that are read and whose permissions nobody has checked since `before`. Needs an all-tenants transaction.
+/// Notes that a tenant's permissions were checked, whatever was found: nothing, where no app of the configuration is left.
+pub async fn checked(tx: &mut Scoped, tenant: TenantId, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query("update tenants set checked_at = $2 where tenant_id = $1").bind(tenant).bind(now).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Tenants that are read and whose permissions nobody has checked since `before`, longest ago first. Needs an all-tenants transaction.
 pub async fn unchecked(tx: &mut Scoped, before: DateTime<Utc>, limit: i64) -> sqlx::Result<Vec<TenantId>> {
     sqlx::query_scalar(
-        "select t.tenant_id from tenants as t
-         where t.state in ('active', 'degraded', 'blind', 'verifying') and t.directory_id is not null
-           and not exists (select from tenant_permissions as p where p.tenant_id = t.tenant_id and p.checked_at >= $1)
-         limit $2",
+        "select tenant_id from tenants
+         where state in ('active', 'degraded', 'blind', 'verifying') and directory_id is not null and (checked_at is null or checked_at < $1)
+         order by checked_at nulls first, tenant_id limit $2",
     )
     .bind(before)
     .bind(limit)

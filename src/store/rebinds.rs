@@ -1,7 +1,7 @@
-//! A change of a tenant's directory: asked for by one person, decided by another.
+//! A change of a tenant's directory: asked for by one person, decided by another; what was read of the old directory is deleted.
 
 use super::Scoped;
-use super::audit::{self, By};
+use super::audit::{self, Actor, By, Event};
 use super::tenants::{Tenant, WriteError};
 use crate::model::{DirectoryId, TenantId, UserId};
 use chrono::{DateTime, Utc};
@@ -64,8 +64,9 @@ pub async fn open(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<Option<Requ
     .await
 }
 
-/// Decides a request of somebody else's. Approved, the tenant is unbound, its older links and its readings' positions are dropped, and it
-/// waits for a consent from the new directory. `Changed` if the request is decided already or is the decider's own.
+/// Decides a request of somebody else's. Approved, the tenant is unbound, its older links and its readings' positions are dropped, its open
+/// changes end, and it waits for a consent from the new directory; what was read of the old one is deleted by [`clear`]. `Changed` if the
+/// request is decided already or is the decider's own.
 pub async fn decide(
     tx: &mut Scoped,
     by: &By,
@@ -97,7 +98,8 @@ pub async fn decide(
 async fn unbind(tx: &mut Scoped, request: &Request, now: DateTime<Utc>) -> Result<(), WriteError> {
     let done = sqlx::query(
         "update tenants set directory_id = null, expected_directory_id = $2, needs_approval = false, state = 'invited', state_since = $3,
-                            updated_at = $3, state_reason = 'The change of directory was approved. Send a new link.'
+                            updated_at = $3, unbound_at = $3, endpoint_probed_at = null,
+                            endpoint_region = case when endpoint_auto then null else endpoint_region end, state_reason = 'The change of directory was approved. Send a new link.'
          where tenant_id = $1 and state <> 'offboarded'",
     )
     .bind(request.tenant_id)
@@ -110,18 +112,61 @@ async fn unbind(tx: &mut Scoped, request: &Request, now: DateTime<Utc>) -> Resul
     }
     super::invites::revoke_all(tx, request.tenant_id, now).await?;
     super::entries::close(tx, request.tenant_id, now).await?;
-    // What was granted and read was another directory's.
+    // What was granted, read and asked for was another directory's.
     super::permissions::forget(tx, request.tenant_id, now).await?;
+    super::changes::abandon(tx, request.tenant_id, now).await?;
     sqlx::query(
         "update sync_state set state = 'waiting', watermark = null, complete_until = null, backfill_from = null, backfill_done = 0,
-                               last_success = null, failing_since = null, failures = 0, reason = null, remedy = null,
+                               backfill_skip = 0, backfill_link = null, adapter = null, refused = null, reconciled_day = null,
+                               reconciled_week = null, next_due = $2, last_success = null, failing_since = null, failures = 0, reason = null, remedy = null,
                                fence = fence + 1, lease_until = null
          where tenant_id = $1",
     )
     .bind(request.tenant_id)
+    .bind(now)
     .execute(&mut **tx)
     .await?;
+    sqlx::query("update device_reads set read_at = null, failing_since = null, reason = null, next_due = $2 where tenant_id = $1")
+        .bind(request.tenant_id)
+        .bind(now)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
+}
+
+/// Tenants of which something is to be deleted by [`clear`], at most 100. Needs an all-tenants transaction.
+pub async fn unbound(tx: &mut Scoped) -> sqlx::Result<Vec<TenantId>> {
+    sqlx::query_scalar("select tenant_id from tenants where unbound_at is not null limit 100").fetch_all(&mut **tx).await
+}
+
+/// What is read of a directory, originals and history with it. Alerts point to incidents.
+const READ: [(&str, &str); 7] = [
+    ("alerts", "delete from alerts where tenant_id = $1"),
+    ("incidents", "delete from incidents where tenant_id = $1"),
+    ("devices", "delete from devices where tenant_id = $1"),
+    ("answers", "delete from lookups where tenant_id = $1"),
+    ("unreadable", "delete from quarantine where tenant_id = $1"),
+    ("counts", "delete from tenant_counts where tenant_id = $1"),
+    ("days", "delete from daily_counts where tenant_id = $1"),
+];
+
+/// Deletes what was read of the directory that a tenant was unbound from, or its records would mix with those of the next one; Microsoft's
+/// ids are unique within a directory only. An audit row ("tenant.clear") says how many rows. For a tenant that was not unbound nothing
+/// happens. Needs the worker role.
+pub async fn clear(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<()> {
+    let name: Option<String> =
+        sqlx::query_scalar("update tenants set unbound_at = null where tenant_id = $1 and unbound_at is not null returning name")
+            .bind(tenant)
+            .fetch_optional(&mut **tx)
+            .await?;
+    let Some(name) = name else { return Ok(()) };
+    let mut gone = serde_json::Map::new();
+    for (what, delete) in READ {
+        let done = sqlx::query(delete).bind(tenant).execute(&mut **tx).await?;
+        gone.insert(what.to_owned(), done.rows_affected().into());
+    }
+    let event = Event::new(Actor::System("rebind"), "tenant.clear").tenant(tenant).object(name);
+    audit::record(tx, event.before(gone.into())).await
 }
 
 /// Notes that somebody tried to decide their own request.

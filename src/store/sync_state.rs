@@ -203,8 +203,9 @@ pub async fn hurry(tx: &mut Scoped, tenant: TenantId, product: Product) -> sqlx:
 /// Makes due what stands still because Microsoft did not accept this app. Needs an all-tenants transaction.
 pub async fn hurry_app(tx: &mut Scoped, app: &str, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query(
-        "update sync_state as s set next_due = least(s.next_due, $2) from tenants as t
-         where t.tenant_id = s.tenant_id and s.state = 'our_credential' and $1 = any (t.apps)",
+        "with still as (select s.tenant_id, s.product from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
+                        where s.state = 'our_credential' and $1 = any (t.apps) order by s.tenant_id, s.product for update of s)
+         update sync_state as s set next_due = least(s.next_due, $2) from still as o where s.tenant_id = o.tenant_id and s.product = o.product",
     )
     .bind(app)
     .bind(now)

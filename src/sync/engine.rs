@@ -5,21 +5,24 @@
 //!
 //! What is read all the time is not queued: `store::sync_state` says what is due, and [`rounds`] reads it.
 
+mod background;
 mod hunts;
 mod jobs;
 
 pub(super) use jobs::Verify;
 
 use super::read::Reader;
-use super::{rounds, verify};
+use super::rounds;
 use crate::config;
 use crate::microsoft::Client;
 use crate::model::{ChangeId, LookupId, Product, TenantId};
 use crate::store::audit::{Actor, By};
-use crate::store::{Db, Scoped, changes, device_reads, lookups, offboarding, permissions, runs, sessions, sync_state, uploads, usage};
+use crate::store::{
+    Db, Scoped, changes, device_reads, lookups, offboarding, permissions, rebinds, runs, sessions, sync_state, uploads, usage,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use graphile_worker::{Cron, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, RefetchDelayConfig, WorkerOptions, WorkerUtils};
-use jobs::{Devices, FindRegion, LookUp, Plan, Push};
+use jobs::{LookUp, Plan, Push};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 const SCHEMA: &str = "jobs";
 /// A job that dies (not: one that finds Microsoft failing, which is a result) is tried again this often.
 const ATTEMPTS: i16 = 5;
-/// Jobs at the same time. Mostly they wait for Microsoft.
+/// Jobs at the same time that people wait for. Mostly they wait for Microsoft.
 const JOBS: usize = 16;
 /// Checks and changes that one plan queues at most; the rest follows a minute later.
 const CHECKED: i64 = 50;
@@ -60,11 +63,6 @@ impl Queue {
         self.verify_at(tx, Verify { tenant, round: 0 }, None).await
     }
 
-    /// The same for a tenant that has been read before: what is missing now is missing.
-    pub(super) async fn recheck(&self, tx: &mut Scoped, tenant: TenantId) -> anyhow::Result<()> {
-        self.verify_at(tx, Verify { tenant, round: verify::LAST_ROUND }, None).await
-    }
-
     /// Asks for a change to be sent, at once. Asking twice is asking once.
     pub async fn push(&self, tx: &mut Scoped, tenant: TenantId, change: ChangeId) -> anyhow::Result<()> {
         self.push_at(tx, Push { tenant, change }, None).await
@@ -74,20 +72,6 @@ impl Queue {
     pub async fn look_up(&self, tx: &mut Scoped, tenant: TenantId, lookup: LookupId) -> anyhow::Result<()> {
         let spec = spec(format!("lookup:{lookup}"), None, JobKeyMode::PreserveRunAt);
         self.utils.clone().with_executor(&mut **tx).add_job(LookUp { tenant, lookup }, spec).await?;
-        Ok(())
-    }
-
-    /// Asks for a reading of a tenant's devices, at once. Asking twice is asking once.
-    pub async fn devices(&self, tx: &mut Scoped, tenant: TenantId) -> anyhow::Result<()> {
-        let spec = spec(format!("devices:{tenant}"), None, JobKeyMode::PreserveRunAt);
-        self.utils.clone().with_executor(&mut **tx).add_job(Devices { tenant }, spec).await?;
-        Ok(())
-    }
-
-    /// Asks for the fastest region of Defender for Endpoint to be found, at once. Asking twice is asking once.
-    pub async fn find_region(&self, tx: &mut Scoped, tenant: TenantId) -> anyhow::Result<()> {
-        let spec = spec(format!("region:{tenant}"), None, JobKeyMode::PreserveRunAt);
-        self.utils.clone().with_executor(&mut **tx).add_job(FindRegion { tenant }, spec).await?;
         Ok(())
     }
 
@@ -132,19 +116,18 @@ pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: Cancel
         .define_job::<Verify>()
         .define_job::<Push>()
         .define_job::<LookUp>()
-        .define_job::<Devices>()
-        .define_job::<FindRegion>()
         .define_job::<Plan>()
         // Without a payload the job would get JSON null.
         .with_cron(Cron::every_minute::<Plan>().id("plan").job_key("plan").payload_value(serde_json::json!({})))
         .init()
         .await?;
     let hunting = hunts::worker(options(&reader)).init().await?;
+    let background = background::worker(options(&reader)).init().await?;
     let rounds = async {
         rounds::run(&reader).await;
         Ok(())
     };
-    tokio::try_join!(worker.run(), hunting.run(), rounds)?;
+    tokio::try_join!(worker.run(), hunting.run(), background.run(), rounds)?;
     Ok(())
 }
 
@@ -178,7 +161,7 @@ pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()>
         reader.queue.push_at(&mut tx, Push { tenant, change }, Some(now)).await?;
     }
     for tenant in device_reads::due(&mut tx, now, DEVICES).await? {
-        reader.queue.devices(&mut tx, tenant).await?;
+        reader.queue.plan_devices(&mut tx, tenant).await?;
     }
     for tenant in permissions::unchecked(&mut tx, now - CHECK_EVERY, CHECKED).await? {
         reader.queue.recheck(&mut tx, tenant).await?;
@@ -191,8 +174,14 @@ pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()>
     hunts::plan(&reader.queue, &mut tx, now).await?;
     uploads::forget(&mut tx, now).await?;
     sessions::forget(&mut tx).await?;
+    let unbound = rebinds::unbound(&mut tx).await?;
     tx.commit().await?;
     // A tenant has many rows; each goes in a transaction of its own, after everything else.
+    for tenant in unbound {
+        let mut tx = reader.db.tenant(tenant).await?;
+        rebinds::clear(&mut tx, tenant).await?;
+        tx.commit().await?;
+    }
     loop {
         let mut tx = reader.db.all_tenants().await?;
         let purged = offboarding::purge(&mut tx, &By { actor: Actor::System("purge"), ip: None }, now).await?;

@@ -5,10 +5,11 @@
 
 use super::pages;
 use super::read::{Reading, Stop};
+use super::write::TRIES;
 use crate::model::{Product, SyncHealth, TenantId};
 use crate::store::quiet::{self, Quiet};
 use crate::store::sync_state::Standing;
-use crate::store::{Db, usage};
+use crate::store::{Db, ingest, usage};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -97,7 +98,18 @@ pub(super) async fn note_quiet(reading: &Reading<'_>, standing: &Standing) -> Re
     }
 }
 
+/// As any step of a reading, it is tried again when another transaction is in the way: hundreds of readings hang on it.
 async fn store(db: &Db, rows: &[Quiet]) -> sqlx::Result<Vec<(TenantId, Product)>> {
+    let mut attempt = 1;
+    loop {
+        match once(db, rows).await {
+            Err(error) if attempt < TRIES && ingest::is_contention(&error) => attempt += 1,
+            held => return held,
+        }
+    }
+}
+
+async fn once(db: &Db, rows: &[Quiet]) -> sqlx::Result<Vec<(TenantId, Product)>> {
     let mut tx = db.all_tenants().await?;
     let held = quiet::finish(&mut tx, rows).await?;
     tx.commit().await?;

@@ -15,17 +15,21 @@ use crate::microsoft::operations::Operation;
 use crate::microsoft::{CallError, Pace};
 use crate::model::{Adapter, PermissionState, Product, SyncHealth, TenantId, TenantState};
 use crate::store::tenants::{self, Tenant};
-use crate::store::{Scoped, adapters, claims, drifts, permissions, sync_state};
+use crate::store::{Scoped, adapters, claims, drifts, permissions, rebinds, sync_state};
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Products that are read. Permissions of others are checked and shown.
-const READ: [Product; 3] = [Product::DefenderXdr, Product::DefenderEndpoint, Product::CloudApps];
+/// Products that are read, in the order of their words: whoever writes several rows of a tenant's takes them so. Permissions of others are
+/// checked and shown.
+const READ: [Product; 3] = [Product::CloudApps, Product::DefenderEndpoint, Product::DefenderXdr];
 
 /// Entra's replicas take minutes to agree on a fresh consent: what is missing is looked for again after these pauses.
 const PAUSES: [TimeDelta; 3] = [TimeDelta::seconds(30), TimeDelta::minutes(2), TimeDelta::minutes(5)];
 
+/// Longer than any of these pauses: after it a check that was to look again has got lost.
+const PATIENCE: TimeDelta = TimeDelta::minutes(15);
+
 /// In this round what is missing is missing.
-pub(super) const LAST_ROUND: u8 = 3;
+const LAST_ROUND: u8 = 3;
 
 /// What could not be found out because Microsoft was busy is asked again after this.
 const BUSY_PAUSE: TimeDelta = TimeDelta::minutes(15);
@@ -38,6 +42,8 @@ const BUSY_PAUSE: TimeDelta = TimeDelta::minutes(15);
 /// When the database fails. What Microsoft refuses is a result.
 pub async fn verify(reader: &Reader, tenant: TenantId, round: u8, now: DateTime<Utc>) -> anyhow::Result<()> {
     let mut tx = reader.db.tenant(tenant).await?;
+    // Before anything is read of a new directory.
+    rebinds::clear(&mut tx, tenant).await?;
     let found = tenants::get(&mut tx, tenant).await?;
     let known = permissions::list(&mut tx, tenant).await?;
     tx.commit().await?;
@@ -57,6 +63,20 @@ pub async fn verify(reader: &Reader, tenant: TenantId, round: u8, now: DateTime<
     Ok(())
 }
 
+/// The check that nobody waits for: what is missing is missing. While a fresh consent is still looked for nothing is judged.
+///
+/// # Errors
+/// As [`verify`].
+pub async fn recheck(reader: &Reader, tenant: TenantId, now: DateTime<Utc>) -> anyhow::Result<()> {
+    let mut tx = reader.db.tenant(tenant).await?;
+    let known = permissions::list(&mut tx, tenant).await?;
+    tx.commit().await?;
+    if known.iter().any(|row| judge::is_awaited(row) && row.checked_at.is_some_and(|at| now - at < PATIENCE)) {
+        return Ok(());
+    }
+    verify(reader, tenant, LAST_ROUND, now).await
+}
+
 fn is_checked(tenant: &Tenant) -> bool {
     !matches!(tenant.state, TenantState::Invited | TenantState::ConsentPending | TenantState::Offboarded)
 }
@@ -65,7 +85,7 @@ async fn store(reader: &Reader, tenant: &Tenant, findings: &[Finding], round: u8
     let id = tenant.tenant_id;
     let mut tx = reader.db.tenant(id).await?;
     let known = permissions::list(&mut tx, id).await?;
-    let may_lag = round < LAST_ROUND && !tenant.state.is_read();
+    let may_lag = round < LAST_ROUND && (!tenant.state.is_read() || known.iter().any(judge::is_awaited));
     let mut missing = false;
     for finding in findings {
         for row in rows(finding, &known, may_lag, now) {
@@ -90,12 +110,13 @@ async fn store(reader: &Reader, tenant: &Tenant, findings: &[Finding], round: u8
             reader.queue.find_region(&mut tx, id).await?;
         }
     }
+    permissions::checked(&mut tx, id, now).await?;
     // A tenant that is read may just have consented again.
     if round < LAST_ROUND && missing {
         let pause = PAUSES.get(usize::from(round)).copied().unwrap_or(TimeDelta::minutes(5));
         reader.queue.verify_at(&mut tx, Verify { tenant: id, round: round + 1 }, Some(now + pause)).await?;
     } else if findings.iter().any(Finding::is_passing) {
-        reader.queue.verify_at(&mut tx, Verify { tenant: id, round: LAST_ROUND }, Some(now + BUSY_PAUSE)).await?;
+        reader.queue.recheck_at(&mut tx, id, Some(now + BUSY_PAUSE)).await?;
     }
     tx.commit().await?;
     Ok(())

@@ -13,7 +13,7 @@ use crate::store::{Scoped, quarantine, runs};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-const TRIES: u32 = 3;
+pub(super) const TRIES: u32 = 3;
 
 /// What one transaction of a reading is to do.
 pub(super) struct Step<'a> {

@@ -36,7 +36,7 @@ async fn shown(rig: &Rig, customer: Customer) -> Vec<drifts::Drift> {
 
 /// What the job engine would do next: the check that a reading asked for.
 async fn asked_for_a_check(rig: &Rig, customer: Customer) -> bool {
-    rig.count(customer, &format!("jobs.jobs where task_identifier = 'verify' and key = 'verify:{}'", customer.tenant)).await == 1
+    rig.count(customer, &format!("jobs.jobs where task_identifier = 'recheck' and key = 'recheck:{}'", customer.tenant)).await == 1
 }
 
 #[tokio::test]

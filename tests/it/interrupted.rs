@@ -100,7 +100,7 @@ pub fn worker_process(rig: &Rig) -> Child {
 async fn a_process_that_is_told_to_work_works_until_it_is_killed() {
     let Ok(what) = std::env::var(CHILD) else { return };
     let [url, address, secret] = what.split('\n').collect::<Vec<_>>().try_into().unwrap();
-    let db = Db::connect(url.parse().unwrap(), DbRole::Worker, 6).await.unwrap();
+    let db = Db::connect(url.parse().unwrap(), DbRole::Worker, 8).await.unwrap();
     let microsoft = Client::stand_in(address.parse().unwrap(), &[app(secret.as_ref()), respond(secret.as_ref())], now()).unwrap();
     engine::run(db, microsoft, watchfloor::config::Sync::default(), tokio_util::sync::CancellationToken::new()).await.unwrap();
 }

@@ -166,7 +166,15 @@ async fn a_scope_reads_and_writes_its_own_tenants_rows_and_no_others_in_every_ta
 async fn deleting_reaches_no_other_tenant() {
     let TestDb { web, worker, .. } = database().await;
     let (ours, theirs) = two_tenants(&web).await;
-    for (db, table) in [(&web, "grants"), (&web, "tenants"), (&worker, "quarantine"), (&worker, "sync_runs"), (&worker, "tenants")] {
+    for (db, table) in [
+        (&web, "grants"),
+        (&web, "tenants"),
+        (&worker, "quarantine"),
+        (&worker, "sync_runs"),
+        (&worker, "alerts"),
+        (&worker, "devices"),
+        (&worker, "tenants"),
+    ] {
         let mut tx = db.tenant(ours).await.unwrap();
         let everything = format!("delete from {table}");
         assert_eq!(tx.execute(AssertSqlSafe(everything)).await.unwrap().rows_affected(), 1, "{table}");

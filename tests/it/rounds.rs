@@ -1,8 +1,9 @@
 //! Readings that find nothing new, which are noted many at a time.
 
+use crate::engine::until;
 use crate::rig::Rig;
-use chrono::{SubsecRound, TimeDelta};
-use sqlx::Row;
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use sqlx::{ConnectOptions, Executor, Row};
 use watchfloor::model::{Product, RunId, SyncHealth};
 use watchfloor::store::quiet::{self, Quiet};
 use watchfloor::store::runs::Run;
@@ -118,4 +119,31 @@ async fn readings_without_news_share_a_row_for_an_hour_until_something_happens()
     rig.interval(&[customer]).await;
     let hourly = rows().await;
     assert!(hourly[0].0 == 1 && hourly[1].0 >= 1, "after an hour a new row begins: {hourly:?}");
+}
+
+#[tokio::test]
+async fn readings_that_are_noted_while_another_transaction_is_in_the_way_are_noted_all_the_same() {
+    let rig = Rig::start().await;
+    let customer = rig.read_customer("Alder").await;
+    rig.interval(&[customer]).await;
+    rig.pass(3700); // a row of its own begins
+    let mut other = rig.db.owner.connect().await.unwrap();
+    other.execute("select set_config('app.all_tenants', 'on', false); begin; select from tenants for update").await.unwrap();
+    let reading = {
+        let (reader, now) = (rig.reader.clone(), rig.now());
+        tokio::spawn(async move { watchfloor::sync::read::read(&reader, customer.tenant, XDR, now).await })
+    };
+    // The first try is given up after the three seconds that a lock is waited for.
+    let mut eyes = rig.db.owner.connect().await.unwrap();
+    let mut tries = std::collections::BTreeSet::<DateTime<Utc>>::new();
+    until("a second try", async || {
+        let waiting = "select query_start from pg_stat_activity where wait_event_type = 'Lock' and query like 'insert into sync_runs%'";
+        tries.extend(sqlx::query_scalar::<_, DateTime<Utc>>(waiting).fetch_all(&mut eyes).await.unwrap());
+        tries.len() > 1 || reading.is_finished()
+    })
+    .await;
+    other.execute("rollback").await.unwrap();
+    let run = reading.await.unwrap().unwrap().unwrap();
+    assert_eq!((run.outcome.as_deref(), tries.len()), (Some("ok"), 2));
+    assert_eq!(rig.count(customer, "sync_state where lease_until is not null").await, 0);
 }

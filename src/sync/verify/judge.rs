@@ -43,6 +43,11 @@ pub fn rows(finding: &Finding, known: &[Permission], may_lag: bool, now: DateTim
     finding.expected.iter().map(one).collect()
 }
 
+/// Whether a permission that a fresh consent may have brought is still looked for.
+pub(super) fn is_awaited(row: &Permission) -> bool {
+    row.granted == Some(false) && row.state == PermissionState::Unknown
+}
+
 fn judge(row: &mut Permission, old: &Permission, finding: &Finding, may_lag: bool, now: DateTime<Utc>) {
     let proof = probes::proof(finding.product, &row.permission);
     let own = if let Proof::By(probe) = proof { finding.answer(probe) } else { None };

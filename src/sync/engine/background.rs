@@ -1,0 +1,119 @@
+//! Jobs that nobody waits for: the daily checks, the lists of devices, the fastest regions. They have a worker of their own in each process,
+//! with a few places: however long Microsoft takes for 2,000 of them, what people ask for does not wait.
+
+use super::super::{devices, region, verify};
+use super::jobs::{reader, told};
+use super::{ATTEMPTS, Queue, local_queue};
+use crate::model::{TenantId, clock};
+use crate::store::Scoped;
+use chrono::{DateTime, Utc};
+use graphile_worker::{IntoTaskHandlerResult, JobKeyMode, JobSpec, JobSpecBuilder, TaskHandler, WorkerContext, WorkerOptions};
+use serde::{Deserialize, Serialize};
+
+/// Jobs under way at a time in one process.
+const AT_A_TIME: usize = 4;
+/// Which come first.
+const ASKED_FOR: i16 = 0;
+const CHECK: i16 = 5;
+const PLANNED: i16 = 10;
+
+/// Checks one tenant's consent and permissions again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Recheck {
+    tenant: TenantId,
+}
+
+/// Reads the devices of one tenant.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Devices {
+    tenant: TenantId,
+}
+
+/// Finds the region that answers a tenant fastest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct FindRegion {
+    tenant: TenantId,
+}
+
+impl Queue {
+    /// Asks for a check of a tenant that has been read before: what is missing now is missing. A check after a fresh consent, which is
+    /// more patient, stays queued beside it. Asking twice is asking once.
+    pub(in crate::sync) async fn recheck(&self, tx: &mut Scoped, tenant: TenantId) -> anyhow::Result<()> {
+        self.recheck_at(tx, tenant, None).await
+    }
+
+    pub(in crate::sync) async fn recheck_at(&self, tx: &mut Scoped, tenant: TenantId, at: Option<DateTime<Utc>>) -> anyhow::Result<()> {
+        let spec = spec(format!("recheck:{tenant}"), CHECK, at);
+        self.utils.clone().with_executor(&mut **tx).add_job(Recheck { tenant }, spec).await?;
+        Ok(())
+    }
+
+    /// Asks for a reading of a tenant's devices, at once. Asking twice is asking once.
+    pub async fn devices(&self, tx: &mut Scoped, tenant: TenantId) -> anyhow::Result<()> {
+        self.devices_in_turn(tx, tenant, ASKED_FOR).await
+    }
+
+    /// The same, where nobody has asked.
+    pub(super) async fn plan_devices(&self, tx: &mut Scoped, tenant: TenantId) -> anyhow::Result<()> {
+        self.devices_in_turn(tx, tenant, PLANNED).await
+    }
+
+    async fn devices_in_turn(&self, tx: &mut Scoped, tenant: TenantId, turn: i16) -> anyhow::Result<()> {
+        let spec = spec(format!("devices:{tenant}"), turn, None);
+        self.utils.clone().with_executor(&mut **tx).add_job(Devices { tenant }, spec).await?;
+        Ok(())
+    }
+
+    /// Asks for the fastest region of Defender for Endpoint to be found, at once. Asking twice is asking once.
+    pub async fn find_region(&self, tx: &mut Scoped, tenant: TenantId) -> anyhow::Result<()> {
+        let spec = spec(format!("region:{tenant}"), ASKED_FOR, None);
+        self.utils.clone().with_executor(&mut **tx).add_job(FindRegion { tenant }, spec).await?;
+        Ok(())
+    }
+}
+
+/// No queue of its own, as for hunting: all of these may be done twice at a time.
+fn spec(key: String, priority: i16, at: Option<DateTime<Utc>>) -> JobSpec {
+    let builder = JobSpecBuilder::new().job_key(key).job_key_mode(JobKeyMode::PreserveRunAt).priority(priority).max_attempts(ATTEMPTS);
+    match at {
+        Some(at) => builder.run_at(at).build(),
+        None => builder.build(),
+    }
+}
+
+/// The options of the worker that does these jobs and no others.
+pub(super) fn worker(options: WorkerOptions) -> WorkerOptions {
+    options
+        .concurrency(AT_A_TIME)
+        .local_queue(local_queue(AT_A_TIME))
+        .define_job::<Recheck>()
+        .define_job::<Devices>()
+        .define_job::<FindRegion>()
+}
+
+impl TaskHandler for Recheck {
+    const IDENTIFIER: &'static str = "recheck";
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let reader = reader(&context)?;
+        told(Self::IDENTIFIER, verify::recheck(&reader, self.tenant, clock::now()).await)
+    }
+}
+
+impl TaskHandler for Devices {
+    const IDENTIFIER: &'static str = "devices";
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let reader = reader(&context)?;
+        told(Self::IDENTIFIER, devices::read(&reader, self.tenant, clock::now()).await)
+    }
+}
+
+impl TaskHandler for FindRegion {
+    const IDENTIFIER: &'static str = "region";
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let reader = reader(&context)?;
+        told(Self::IDENTIFIER, region::find_fastest(&reader, self.tenant, clock::now()).await)
+    }
+}
