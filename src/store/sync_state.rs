@@ -238,8 +238,7 @@ pub async fn set_enabled(
                           when s.state in ('consent_lost', 'no_permission', 'no_licence')
                               then case when s.last_success is null then 'waiting' else 'ok' end
                           else s.state end,
-             reason = case when $4::text is not null then $5 when s.state in ('consent_lost', 'no_permission', 'no_licence') then null
-                           else s.reason end,
+             reason = case when $4::text is not null then $5 when s.state in ('consent_lost', 'no_permission', 'no_licence') then null else s.reason end,
              remedy = case when $4::text is not null then $6 when s.state in ('consent_lost', 'no_permission', 'no_licence') then null
                            else s.remedy end,
              failing_since = case when $4::text is not null then coalesce(s.failing_since, $7)

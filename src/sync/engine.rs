@@ -127,7 +127,7 @@ pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: Cancel
         rounds::run(&reader).await;
         Ok(())
     };
-    tokio::try_join!(worker.run(), hunting.run(), background.run(), rounds)?;
+    tokio::try_join!(Box::pin(worker.run()), Box::pin(hunting.run()), Box::pin(background.run()), rounds)?;
     Ok(())
 }
 

@@ -120,12 +120,11 @@ async fn in_time(call: impl Future<Output = Result<String, CallError>>) -> Resul
 
 async fn send(reader: &Reader, errand: &Errand, change: &Change, clock: Clock) -> anyhow::Result<Option<TimeDelta>> {
     let args: Vec<&str> = change.args.iter().map(String::as_str).collect();
-    let answer = match cloud_apps::send(reader, errand, change, clock).await? {
-        Some(answer) => answer,
-        None => {
-            let request = change.request.as_ref();
-            in_time(reader.microsoft.change(&errand.target, &errand.app, errand.operation, &args, request, clock.now())).await
-        }
+    let answer = if let Some(answer) = cloud_apps::send(reader, errand, change, clock).await? {
+        answer
+    } else {
+        let request = change.request.as_ref();
+        in_time(reader.microsoft.change(&errand.target, &errand.app, errand.operation, &args, request, clock.now())).await
     };
     let now = clock.now();
     let refused = match &answer {
