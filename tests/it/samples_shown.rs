@@ -250,8 +250,11 @@ async fn a_log_goes_to_the_address_that_the_documented_answer_names_and_a_placeh
         .await;
         let target = Target { directory: DirectoryId::parse(fake::DIRECTORY).unwrap(), ..fake::target() };
         let log = (3, &b"log"[..]);
-        let placed = desk.reader.microsoft.cloud_apps_put(&target, fake::APP, &upload, log, clock::now()).await.unwrap();
-        let told = desk.reader.microsoft.cloud_apps_done(&target, fake::APP, &upload, &placed, clock::now()).await;
+        let placed = desk.reader.microsoft.cloud_apps_put(&target, fake::APP, &upload, log, clock::now()).await;
+        let told = match placed {
+            Ok(placed) => desk.reader.microsoft.cloud_apps_done(&target, fake::APP, &upload, &placed, clock::now()).await,
+            Err(error) => Err(error),
+        };
         let put = desk.fake.calls().iter().filter(|call| call.method == Method::PUT).map(|call| call.body.clone()).collect::<Vec<_>>();
         match told {
             Ok(_) => assert_eq!((outcome, put), (Ok(()), vec!["log".to_owned()])),
