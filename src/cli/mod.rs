@@ -59,7 +59,7 @@ struct Usage(anyhow::Error);
 /// Reads the arguments, runs the command, and says in one sentence on standard error what went wrong.
 pub async fn run() -> ExitCode {
     let cli = Cli::parse();
-    match dispatch(cli).await {
+    match Box::pin(dispatch(cli)).await {
         Ok(code) => code,
         Err(error) => {
             let sentence = format!("{error:#}").replace('\n', " ");
