@@ -2,6 +2,7 @@
 
 mod customers;
 mod deeds;
+mod late;
 mod people;
 
 use super::database::Database;
@@ -16,6 +17,7 @@ use crate::model::clock::now;
 use crate::model::{Cloud, Product};
 use crate::store::DbRole;
 use crate::sync::engine::Queue;
+use crate::sync::read::Reader;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use deeds::Deeds;
@@ -124,8 +126,11 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let logins = people::add(&web).await?;
     announce(&public_url, &stand_in, &logins, args.cloud)?;
     let deeds = Deeds::new(web.clone(), queue, args.cloud).await?;
+    let late = late::customers(&web, args.cloud, usize::from(args.tenants)).await?;
+    let reader = Reader::new(worker.clone(), microsoft.clone(), config.sync.clone(), stop.asked.clone());
     let portal = Portal { config: Arc::new(config), microsoft, demo: Some(Arc::new(Demo { logins, stand_in, newcomer })) };
-    tokio::join!(portal.web(listener, web, &stop), portal.worker(worker, &stop), trickle(&cloud, &stop), deeds.carry_out(&cloud, &stop));
+    let happens = async { tokio::join!(trickle(&cloud, &stop), deeds.carry_out(&cloud, &stop), late::look(&reader, late, &stop)) };
+    tokio::join!(portal.web(listener, web, &stop), portal.worker(worker, &stop), happens);
     Ok(ExitCode::SUCCESS)
 }
 

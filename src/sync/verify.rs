@@ -29,7 +29,7 @@ const PAUSES: [TimeDelta; 3] = [TimeDelta::seconds(30), TimeDelta::minutes(2), T
 const PATIENCE: TimeDelta = TimeDelta::minutes(15);
 
 /// In this round what is missing is missing.
-const LAST_ROUND: u8 = 3;
+pub const LAST_ROUND: u8 = 3;
 
 /// What could not be found out because Microsoft was busy is asked again after this.
 const BUSY_PAUSE: TimeDelta = TimeDelta::minutes(15);
