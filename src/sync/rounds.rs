@@ -25,11 +25,13 @@ const GRACE: Duration = Duration::from_secs(25);
 /// Reads until the reader's `stop`. What Microsoft does wrong is a result of the reading; a database that is away is waited for.
 pub async fn run(reader: &Reader) {
     let (started, warm_up) = (Instant::now(), WARM_UP.min(reader.settings.interval));
+    // More than the client makes calls at a time: who writes down what came makes none meanwhile.
+    let most = reader.settings.concurrency + reader.settings.concurrency / 4;
     let mut readings = JoinSet::new();
     let first = Arc::new(AtomicUsize::new(0));
     while !reader.stop.is_cancelled() {
         while readings.try_join_next().is_some() {}
-        let places = places(reader.settings.concurrency, started.elapsed(), warm_up);
+        let places = places(most, started.elapsed(), warm_up);
         let free = places.saturating_sub(readings.len());
         // A few at a time, so that taking leases stays one statement for many.
         let enough = free >= (places / 8).max(1);
@@ -46,11 +48,11 @@ pub async fn run(reader: &Reader) {
 }
 
 /// How many readings may run at a time.
-fn places(concurrency: usize, elapsed: Duration, warm_up: Duration) -> usize {
+fn places(most: usize, elapsed: Duration, warm_up: Duration) -> usize {
     let share = (elapsed.as_secs_f64() + 0.5) / warm_up.as_secs_f64().max(0.5);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "between 1 and concurrency")]
-    let places = (concurrency as f64 * share.min(1.0)).ceil() as usize;
-    places.clamp(1, concurrency)
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "between 1 and most")]
+    let places = (most as f64 * share.min(1.0)).ceil() as usize;
+    places.clamp(1, most)
 }
 
 /// Begins up to `free` readings that are due, and returns how many. `first` counts the first readings under way.
