@@ -164,6 +164,13 @@ async fn chosen_alerts_of_a_tenant_with_graph_alone_are_changed_one_by_one_and_o
     let of = portal.customer("GraphAlone", &["graph"], None).await;
     let (analyst, program) = (portal.app.sign_in(Role::Analyst).await, Program::of(&portal.app, Role::Analyst, None).await);
     let alert = portal.text(of.tenant, "select alert_id::text from alerts where product = 'defender_endpoint'").await;
+    // The sample of Microsoft's page "Update alert".
+    let wish = json!({"status": "InProgress", "assigned_to": "secAdmin@contoso.onmicrosoft.com", "classification": "TruePositive",
+        "determination": "Malware"});
+    let (_, change) = program.call(Method::PATCH, &format!("/alerts/{alert}"), Some(wish)).await;
+    let sample: Value = serde_json::from_str(include_str!("../fixtures/graph-alert-update-request.json")).unwrap();
+    assert_eq!(change["request"], sample, "{change}");
+    assert_eq!(portal.sent(of.tenant).await, done(&["graph.alerts.update"]));
     let id = Uuid::now_v7().to_string();
     let fields =
         [("change", id.as_str()), ("alert", &alert), ("status", "InProgress"), ("verdict", ""), ("take", "1"), ("comment", "Seen")];
