@@ -2,10 +2,11 @@
 
 use crate::model::action::Deed;
 use crate::model::{ChangeId, TenantId, clock};
+use crate::store::Scoped;
 use crate::store::audit::{self, By};
 use crate::store::changes::{self, Change, New};
 use crate::store::devices::Device;
-use crate::store::{Scoped, tenants};
+use crate::store::tenants::{self, Tenant};
 use crate::sync::engine::Queue;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -61,6 +62,12 @@ pub async fn want(tx: &mut Scoped, queue: &Queue, by: &By, tenant: TenantId, cha
     write(tx, queue, by, (tenant, change), new, None).await
 }
 
+/// A tenant for which Microsoft may be asked and told things.
+pub(super) async fn open(tx: &mut Scoped, tenant: TenantId) -> Result<Tenant, Refusal> {
+    let found = tenants::get(tx, tenant).await?.ok_or(Refusal::NoTenant)?;
+    if found.is_open() { Ok(found) } else { Err(Refusal::NotRead) }
+}
+
 /// Whether just this has been asked for under the id, whatever came of it. An id that stands for something else, or for another tenant's
 /// change, is refused.
 pub(super) async fn known(tx: &mut Scoped, tenant: TenantId, change: ChangeId, asked: &Value) -> Result<bool, Refusal> {
@@ -80,10 +87,7 @@ pub(super) async fn write(
     new: &New<'_>,
     wish: Option<&Value>,
 ) -> Result<(), Refusal> {
-    let found = tenants::get(tx, tenant).await?.ok_or(Refusal::NoTenant)?;
-    if !found.state.is_read() || found.needs_approval {
-        return Err(Refusal::NotRead);
-    }
+    open(tx, tenant).await?;
     if !changes::intend(tx, by, tenant, change, new, clock::now()).await? {
         // Somebody has asked under this id since it was looked for.
         return known(tx, tenant, change, &wish.cloned().unwrap_or_else(|| new.asked())).await.map(|_| ());

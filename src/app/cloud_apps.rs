@@ -8,8 +8,9 @@ use crate::model::{AlertId, ChangeId, ChangeState, Product, Scope, TenantId, clo
 use crate::store::alerts::Alert;
 use crate::store::audit::By;
 use crate::store::changes::{self, Change, New};
-use crate::store::{Db, Scoped, alerts, tenants, uploads};
+use crate::store::{Db, Scoped, alerts, uploads};
 use crate::sync::engine::Queue;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long the outcome of a change is waited for before the page is shown without it.
@@ -36,16 +37,13 @@ pub async fn alerts_of(db: &Db, scope: &Scope, tenant: TenantId, ids: &[AlertId]
     if ids.len() > MOST_IDS {
         return Err(Refusal::Wrong("alerts", "At most 100 alerts can be chosen at once."));
     }
+    let ids: BTreeSet<AlertId> = ids.iter().copied().collect();
     let mut tx = db.begin(scope).await?;
-    let mut found = Vec::new();
-    for id in ids {
-        match alerts::get(&mut tx, *id).await? {
-            Some(alert) if alert.tenant_id == tenant && alert.product == Product::CloudApps.as_str() => found.push(alert),
-            _ => return Ok(None),
-        }
-    }
+    let found = alerts::these(&mut tx, &ids.iter().copied().collect::<Vec<_>>()).await?;
     tx.commit().await?;
-    Ok(Some(found))
+    let are_ours = found.len() == ids.len();
+    let is_ours = |alert: &Alert| alert.tenant_id == tenant && alert.product == Product::CloudApps.as_str();
+    Ok(Some(found).filter(|found| are_ours && found.iter().all(is_ours)))
 }
 
 /// What a change is about, for people: one alert by its title, several by their number.
@@ -78,12 +76,9 @@ impl Inbox {
     /// For one log of one tenant within somebody's scope, and the change that is to carry it.
     pub async fn open(db: &Db, scope: &Scope, tenant: TenantId, change: ChangeId) -> Result<Self, Refusal> {
         let mut tx = db.begin(scope).await?;
-        let found = tenants::get(&mut tx, tenant).await?.ok_or(Refusal::NoTenant)?;
+        acting::open(&mut tx, tenant).await?;
         let known = changes::get(&mut tx, change).await?.is_some_and(|known| known.tenant_id == tenant);
         tx.commit().await?;
-        if !found.state.is_read() || found.needs_approval {
-            return Err(Refusal::NotRead);
-        }
         Ok(Self { db: db.clone(), scope: scope.clone(), tenant, change, known, part: 0, size: 0, rest: Vec::new() })
     }
 

@@ -1,12 +1,12 @@
 //! Questions to Microsoft on a person's wish: written down, answered by a job, and waited for a little, so that a page mostly shows the
 //! answer at once and never depends on Microsoft.
 
-use super::acting::Refusal;
+use super::acting::{self, Refusal};
 use crate::microsoft::operations::{self, Way};
 use crate::model::{LookupId, LookupState, Scope, TenantId, clock};
+use crate::store::Db;
 use crate::store::audit::By;
 use crate::store::lookups::{self, Lookup, New};
-use crate::store::{Db, tenants};
 use crate::sync::engine::Queue;
 use std::time::Duration;
 
@@ -25,10 +25,7 @@ pub fn is_question(operation: &str) -> bool {
 pub async fn ask(db: &Db, queue: &Queue, scope: &Scope, by: &By, tenant: TenantId, new: &New<'_>) -> Result<Lookup, Refusal> {
     let lookup = LookupId::new();
     let mut tx = db.begin(scope).await?;
-    let found = tenants::get(&mut tx, tenant).await?.ok_or(Refusal::NoTenant)?;
-    if !found.state.is_read() || found.needs_approval {
-        return Err(Refusal::NotRead);
-    }
+    acting::open(&mut tx, tenant).await?;
     if !is_question(new.operation) {
         return Err(Refusal::Wrong("operation", "This is no operation that only reads."));
     }

@@ -1,11 +1,12 @@
 //! `watchfloor tenant …`
 
 use super::{Usage, database, say};
+use crate::app::onboarding::known_apps;
 use crate::config::Config;
+use crate::model::TenantId;
 use crate::model::clock::now;
 use crate::model::import::{self, Verdict};
 use crate::model::registration::{Raw, Registration};
-use crate::model::{Cloud, TenantId};
 use crate::store::audit::{Actor, By};
 use crate::store::{Db, invites, tenant_lists, tenants, tickets};
 use anyhow::{Context, Result, anyhow};
@@ -79,12 +80,8 @@ pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
     Ok(code)
 }
 
-fn apps(config: &Config) -> Vec<(&str, Cloud)> {
-    config.app.iter().map(|app| (app.name.as_str(), app.cloud)).collect()
-}
-
 fn check(config: &Config, raw: &Raw) -> Result<Registration> {
-    raw.check(&apps(config)).map_err(|wrong| {
+    raw.check(&known_apps(config)).map_err(|wrong| {
         let all: Vec<String> = wrong.iter().map(|wrong| format!("{}: {}", wrong.field, wrong.why)).collect();
         Usage(anyhow!("{}", all.join(" "))).into()
     })
@@ -126,7 +123,7 @@ async fn import(db: &Db, config: &Config, file: &Path, dry_run: bool) -> Result<
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display())).map_err(Usage)?;
     let mut tx = db.all_tenants().await?;
     let (names, directories) = tenant_lists::registered(&mut tx).await?;
-    let rows = import::read(&text, &apps(config), &names, &directories).map_err(|why| Usage(anyhow!("{}: {why}", file.display())))?;
+    let rows = import::read(&text, &known_apps(config), &names, &directories).map_err(|why| Usage(anyhow!("{}: {why}", file.display())))?;
     let mut left_out = 0;
     for row in rows {
         let name = row.name.escape_debug(); // a file may hold anything, and this is a terminal

@@ -108,6 +108,17 @@ pub async fn get(tx: &mut Scoped, alert: AlertId) -> sqlx::Result<Option<Alert>>
     .await
 }
 
+/// These alerts, in the order of their ids; those that are not there, or not in the transaction's scope, are left out. `ids`: at most 200.
+pub async fn these(tx: &mut Scoped, ids: &[AlertId]) -> sqlx::Result<Vec<Alert>> {
+    sqlx::query_as(
+        "select r.*, t.name as tenant_name, t.directory_id from alerts as r join tenants as t on t.tenant_id = r.tenant_id
+         where r.alert_id = any($1) and t.state <> 'offboarded' order by r.alert_id",
+    )
+    .bind(ids)
+    .fetch_all(&mut **tx)
+    .await
+}
+
 /// The alerts of an incident, oldest first, at most 500.
 pub async fn of_incident(tx: &mut Scoped, tenant: TenantId, incident: IncidentId) -> sqlx::Result<Vec<Alert>> {
     sqlx::query_as(

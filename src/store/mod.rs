@@ -156,6 +156,12 @@ impl Db {
 }
 
 impl Scoped {
+    /// Lets the statements that follow take half an hour each: millions of rows are deleted while nobody waits.
+    async fn take_time(&mut self) -> sqlx::Result<()> {
+        sqlx::query("set local statement_timeout = '30 min'").execute(&mut **self).await?;
+        Ok(())
+    }
+
     /// Makes everything done in this transaction durable.
     pub async fn commit(self) -> sqlx::Result<()> {
         self.tx.commit().await

@@ -37,8 +37,7 @@ pub async fn offboard(tx: &mut Scoped, by: &By, tenant: &Tenant, now: DateTime<U
 /// Deletes one offboarded tenant whose time has come, with everything of its; the audit log keeps what was done. Needs every tenant in
 /// scope. False: there was none.
 pub async fn purge(tx: &mut Scoped, by: &By, now: DateTime<Utc>) -> sqlx::Result<bool> {
-    // Millions of alerts take their time, and nobody waits for them.
-    sqlx::query("set local statement_timeout = '30 min'").execute(&mut **tx).await?;
+    tx.take_time().await?;
     let gone: Option<(TenantId, String)> = sqlx::query_as(
         "delete from tenants where tenant_id = (
              select tenant_id from tenants where state = 'offboarded' and purge_after <= $1 order by purge_after limit 1 for update skip locked

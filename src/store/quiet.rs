@@ -37,15 +37,15 @@ pub async fn finish(tx: &mut Scoped, rows: &[Quiet]) -> sqlx::Result<Vec<(Tenant
                  as n (tenant_id, product, fence, watermark, complete_until, last_success, next_due, reconciled_day, reconciled_week, run_id,
                        started_at)
          ), locked as materialized (
-             select n.* from n join sync_state as s using (tenant_id, product) where s.fence = n.fence
+             select n.*, s.quiet_run is not null and s.quiet_since > n.started_at - interval '1 hour' as goes_on
+             from n join sync_state as s using (tenant_id, product) where s.fence = n.fence
              order by tenant_id, product for update of s
          )
          update sync_state as s set lease_until = null, state = 'ok', watermark = n.watermark, complete_until = n.complete_until,
                 last_success = n.last_success, failing_since = null, failures = 0, reason = null, remedy = null, next_due = n.next_due,
                 reconciled_day = n.reconciled_day, reconciled_week = n.reconciled_week,
-                quiet_run = case when s.quiet_run is not null and s.quiet_since > n.started_at - interval '1 hour' then s.quiet_run else n.run_id end,
-                quiet_since = case when s.quiet_run is not null and s.quiet_since > n.started_at - interval '1 hour' then s.quiet_since
-                              else n.started_at end
+                quiet_run = case when n.goes_on then s.quiet_run else n.run_id end,
+                quiet_since = case when n.goes_on then s.quiet_since else n.started_at end
          from locked as n where s.tenant_id = n.tenant_id and s.product = n.product and s.fence = n.fence
          returning s.tenant_id, s.product, s.quiet_run",
     )

@@ -99,7 +99,8 @@ async fn unbind(tx: &mut Scoped, request: &Request, now: DateTime<Utc>) -> Resul
     let done = sqlx::query(
         "update tenants set directory_id = null, expected_directory_id = $2, needs_approval = false, state = 'invited', state_since = $3,
                             updated_at = $3, unbound_at = $3, endpoint_probed_at = null,
-                            endpoint_region = case when endpoint_auto then null else endpoint_region end, state_reason = 'The change of directory was approved. Send a new link.'
+                            endpoint_region = case when endpoint_auto then null else endpoint_region end,
+                            state_reason = 'The change of directory was approved. Send a new link.'
          where tenant_id = $1 and state <> 'offboarded'",
     )
     .bind(request.tenant_id)
@@ -160,6 +161,7 @@ pub async fn clear(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<()> {
             .fetch_optional(&mut **tx)
             .await?;
     let Some(name) = name else { return Ok(()) };
+    tx.take_time().await?;
     let mut gone = serde_json::Map::new();
     for (what, delete) in READ {
         let done = sqlx::query(delete).bind(tenant).execute(&mut **tx).await?;

@@ -233,6 +233,11 @@ pub async fn await_directory(tx: &mut Scoped, tenant: TenantId, now: DateTime<Ut
 }
 
 impl Tenant {
+    /// Whether it is read, and Microsoft may be asked and told things for it: it is not paused, offboarded or unapproved.
+    pub const fn is_open(&self) -> bool {
+        self.state.is_read() && !self.needs_approval
+    }
+
     /// Where its data lives.
     pub fn places(&self) -> Places {
         Places { endpoint: self.endpoint_region, cloud_apps: self.cloud_apps_host.clone() }

@@ -7,7 +7,8 @@ use crate::microsoft::operations::endpoint;
 use crate::microsoft::{CallError, Pace};
 use crate::model::TenantId;
 use crate::store::devices::{self, Row};
-use crate::store::{device_reads, permissions, tenants};
+use crate::store::tenants::{self, Tenant};
+use crate::store::{device_reads, permissions};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// Microsoft's own report of a device is about a day old at most.
@@ -23,7 +24,7 @@ const MOST_PAGES: u32 = 1000;
 /// When the database fails. What Microsoft refuses is a result.
 pub async fn read(reader: &Reader, tenant: TenantId, now: DateTime<Utc>) -> anyhow::Result<()> {
     let mut tx = reader.db.tenant(tenant).await?;
-    let Some(registered) = tenants::get(&mut tx, tenant).await?.filter(|tenant| tenant.state.is_read() && !tenant.needs_approval) else {
+    let Some(registered) = tenants::get(&mut tx, tenant).await?.filter(Tenant::is_open) else {
         return Ok(());
     };
     let granted = super::grants(permissions::granted(&mut tx, tenant).await?);

@@ -9,6 +9,7 @@ mod background;
 mod hunts;
 mod jobs;
 
+pub use background::delete_gone;
 pub(super) use jobs::Verify;
 
 use super::read::Reader;
@@ -16,10 +17,7 @@ use super::rounds;
 use crate::config;
 use crate::microsoft::Client;
 use crate::model::{ChangeId, LookupId, Product, TenantId};
-use crate::store::audit::{Actor, By};
-use crate::store::{
-    Db, Scoped, changes, device_reads, lookups, offboarding, permissions, rebinds, runs, sessions, sync_state, uploads, usage,
-};
+use crate::store::{Db, Scoped, changes, device_reads, lookups, permissions, runs, sessions, sync_state, uploads, usage};
 use chrono::{DateTime, TimeDelta, Utc};
 use graphile_worker::{Cron, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, RefetchDelayConfig, WorkerOptions, WorkerUtils};
 use jobs::{LookUp, Plan, Push};
@@ -174,20 +172,6 @@ pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()>
     hunts::plan(&reader.queue, &mut tx, now).await?;
     uploads::forget(&mut tx, now).await?;
     sessions::forget(&mut tx).await?;
-    let unbound = rebinds::unbound(&mut tx).await?;
     tx.commit().await?;
-    // A tenant has many rows; each goes in a transaction of its own, after everything else.
-    for tenant in unbound {
-        let mut tx = reader.db.tenant(tenant).await?;
-        rebinds::clear(&mut tx, tenant).await?;
-        tx.commit().await?;
-    }
-    loop {
-        let mut tx = reader.db.all_tenants().await?;
-        let purged = offboarding::purge(&mut tx, &By { actor: Actor::System("purge"), ip: None }, now).await?;
-        tx.commit().await?;
-        if !purged {
-            return Ok(());
-        }
-    }
+    Ok(())
 }

@@ -74,7 +74,7 @@ pub async fn hunt(reader: &Reader, tenant: TenantId, hunt: HuntId, now: DateTime
 /// The interface pinned by the hunter; else the best one whose permission is granted; else one that the tenant was asked for, which then
 /// tells why not.
 fn errand(reader: &Reader, tenant: &Tenant, granted: &[Granted], wish: HuntApi) -> Result<Errand, (HuntOutcome, &'static str)> {
-    if !tenant.state.is_read() || tenant.needs_approval {
+    if !tenant.is_open() {
         return Err((HuntOutcome::Failed, "The tenant is paused, offboarded or not approved."));
     }
     let target = super::target(tenant).ok_or((HuntOutcome::Failed, "The tenant has no directory."))?.at(Pace::Background);

@@ -43,7 +43,7 @@ async fn ask(
 ) -> Result<String, CallError> {
     let operation = operations::all().find(|operation| operation.name == question.operation);
     let operation = operation.ok_or(CallError::NotConfigured("this version does not know the operation"))?;
-    let target = super::target(tenant).filter(|_| tenant.state.is_read() && !tenant.needs_approval);
+    let target = super::target(tenant).filter(|_| tenant.is_open());
     let target = target.ok_or(CallError::NotConfigured("the tenant is paused, offboarded or not approved"))?.at(Pace::Person);
     let app = reader.microsoft.app_to_call(operation, &tenant.apps, granted)?;
     let args: Vec<&str> = question.args.iter().map(String::as_str).collect();

@@ -86,7 +86,7 @@ async fn errand(reader: &Reader, tx: &mut Scoped, change: &Change) -> anyhow::Re
     let Some(operation) = operations::all().find(|operation| operation.name == change.operation) else {
         return Ok(Err("This version does not know the operation."));
     };
-    if !tenant.state.is_read() || tenant.needs_approval {
+    if !tenant.is_open() {
         return Ok(Err("The tenant is paused, offboarded or not approved."));
     }
     let Some(target) = super::target(&tenant).map(|target| target.at(Pace::Person)) else {
@@ -114,8 +114,16 @@ async fn give_up(mut tx: Scoped, change: &Change, reason: &'static str, now: Dat
 
 /// A call that changes something, given up where it does not end in time.
 async fn in_time(call: impl Future<Output = Result<String, CallError>>) -> Result<String, CallError> {
-    let within = SEND_WITHIN.to_std().unwrap_or(Duration::ZERO);
-    tokio::time::timeout(within, call).await.unwrap_or(Err(CallError::Network(NetworkFault::Timeout)))
+    unless(tokio::time::sleep(SEND_WITHIN.to_std().unwrap_or(Duration::ZERO)), call).await
+}
+
+/// The end of the time is looked at first: a process that slept past it must not go on with the call.
+async fn unless(over: impl Future<Output = ()>, call: impl Future<Output = Result<String, CallError>>) -> Result<String, CallError> {
+    tokio::select! {
+        biased;
+        () = over => Err(CallError::Network(NetworkFault::Timeout)),
+        answer = call => answer,
+    }
 }
 
 async fn send(reader: &Reader, errand: &Errand, change: &Change, clock: Clock) -> anyhow::Result<Option<TimeDelta>> {
@@ -174,4 +182,22 @@ pub(super) async fn add_usage(reader: &Reader, tx: &mut Scoped, tenant: TenantId
     let added: Vec<_> =
         used.iter().map(|used| usage::Added { budget: used.budget, calls: used.calls, throttled: used.throttled }).collect();
     usage::add(tx, tenant, &added, now).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    #[tokio::test]
+    async fn a_call_whose_time_is_over_is_not_made_any_more() {
+        let mut made = false;
+        let call = async {
+            made = true;
+            Ok(String::new())
+        };
+        assert_eq!(unless(ready(()), call).await, Err(CallError::Network(NetworkFault::Timeout)));
+        assert!(!made);
+        assert_eq!(unless(pending(), async { Ok("answer".to_owned()) }).await.as_deref(), Ok("answer"));
+    }
 }

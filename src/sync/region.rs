@@ -25,9 +25,7 @@ pub async fn find_fastest(reader: &Reader, tenant: TenantId, now: DateTime<Utc>)
     let found = tenants::get(&mut tx, tenant).await?;
     let granted = super::grants(permissions::granted(&mut tx, tenant).await?);
     tx.commit().await?;
-    let wanted = |tenant: &tenants::Tenant| {
-        tenant.endpoint_auto && tenant.cloud == Cloud::Commercial && tenant.state.is_read() && !tenant.needs_approval
-    };
+    let wanted = |tenant: &tenants::Tenant| tenant.endpoint_auto && tenant.cloud == Cloud::Commercial && tenant.is_open();
     let Some(tenant) = found.filter(wanted) else { return Ok(()) };
     let Some(target) = super::target(&tenant).map(|target| target.at(Pace::Background)) else { return Ok(()) };
     let chosen = BY.iter().find_map(|name| match probes::proof(Product::DefenderEndpoint, name) {

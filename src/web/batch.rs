@@ -23,7 +23,7 @@ use axum::extract::State;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use url::form_urlencoded;
 
 /// The rows of the longest page.
@@ -81,8 +81,12 @@ async fn batch(
     }
     let mut tx = db.begin().await?;
     let mut by_tenant: BTreeMap<TenantId, Vec<Alert>> = BTreeMap::new();
-    for id in &form.alert {
-        let alert = store::alerts::get(&mut tx, *id).await?.ok_or(PageError::NotFound)?;
+    let chosen: BTreeSet<AlertId> = form.alert.iter().copied().collect();
+    let found = store::alerts::these(&mut tx, &chosen.iter().copied().collect::<Vec<_>>()).await?;
+    if found.len() < chosen.len() {
+        return Err(PageError::NotFound);
+    }
+    for alert in found {
         if alert.product != "defender_endpoint" {
             return Err(PageError::BadRequest("Only alerts of Defender for Endpoint can be changed together.".into()));
         }

@@ -8,6 +8,7 @@ use super::filters;
 use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::{When, cut};
+use super::told::Told;
 use crate::app::acting::{self, Act, Refusal};
 use crate::app::{AppState, questions};
 use crate::model::action::Deed;
@@ -52,9 +53,7 @@ const LINES: usize = 50;
 struct Answered {
     name: &'static str,
     label: &'static str,
-    asked: Option<When>,
-    waits: bool,
-    reason: Option<String>,
+    told: Option<Told>,
     /// One line a record.
     lines: Vec<String>,
     /// That there may be more than is listed.
@@ -63,29 +62,24 @@ struct Answered {
 
 impl Answered {
     fn new(name: &'static str, label: &'static str, lookup: Option<Lookup>, now: DateTime<Utc>) -> Self {
-        let asked = lookup.as_ref().map(|lookup| When::new(lookup.answered_at.unwrap_or(lookup.asked_at), now));
-        let waits = lookup.as_ref().is_some_and(|lookup| lookup.answered_at.is_none());
-        let reason = lookup.as_ref().and_then(|lookup| lookup.reason.clone());
-        let answer: Option<Value> = lookup.and_then(|lookup| serde_json::from_str(&lookup.answer?).ok());
+        let answer: Option<Value> = lookup.as_ref().and_then(|lookup| serde_json::from_str(lookup.answer.as_deref()?).ok());
         let cut = answer.as_ref().and_then(|answer| cut(answer["value"].as_array()?.len(), LINES));
-        Self { name, label, asked, waits, reason, lines: answer.map(|answer| lines(name, &answer)).unwrap_or_default(), cut }
+        let lines = answer.and_then(|answer| lines(name, &answer));
+        let told = lookup.map(|lookup| Told::of(&lookup, now, lines.is_some()));
+        Self { name, label, told, lines: lines.unwrap_or_default(), cut }
     }
 }
 
-/// The records of an answer, each in one line; what is missing is left out.
-fn lines(name: &str, answer: &Value) -> Vec<String> {
+/// The records of an answer, each in one line; what is missing is left out. `None`: it is no such answer.
+fn lines(name: &str, answer: &Value) -> Option<Vec<String>> {
     let members: &[&str] = match name {
         "users" => &["id", "logonTypes", "lastSeen"],
         "alerts" => &["severity", "title", "status", "alertCreationTime"],
         "actions" => &["type", "scope", "status", "requestor", "requestorComment", "creationDateTimeUtc"],
-        _ => return vec![answer.to_string()],
+        _ => return answer.is_number().then(|| vec![answer.to_string()]),
     };
     let line = |record: &Value| members.iter().filter_map(|member| record[*member].as_str()).collect::<Vec<_>>().join(" · ");
-    match answer["value"].as_array() {
-        Some(records) if records.is_empty() => vec!["None.".to_owned()],
-        Some(records) => records.iter().take(LINES).map(line).collect(),
-        None => vec!["Microsoft's answer could not be read.".to_owned()],
-    }
+    Some(answer["value"].as_array()?.iter().take(LINES).map(line).collect())
 }
 
 #[derive(Template)]

@@ -6,10 +6,11 @@ use super::extract::{Analyst, Id, Posted, Query, User};
 use super::filters;
 use super::page::Page;
 use super::scope::ScopedDb;
-use super::show::{When, cut};
+use super::show::cut;
+use super::told::Told;
 use crate::app::acting::Refusal;
 use crate::app::triage::Event;
-use crate::app::{AppState, questions, triage};
+use crate::app::{AppState, questions, readings, triage};
 use crate::model::{ChangeId, TenantId, clock};
 use crate::store;
 use crate::store::lookups::{self, Lookup, New};
@@ -75,11 +76,8 @@ struct Listed {
     name: &'static str,
     title: &'static str,
     heads: Vec<&'static str>,
-    asked: Option<When>,
-    waits: bool,
-    reason: Option<String>,
-    /// `None`: no answer that can be read.
-    rows: Option<Vec<Vec<String>>>,
+    told: Option<Told>,
+    rows: Vec<Vec<String>>,
     /// That there may be more than is listed.
     cut: Option<String>,
 }
@@ -90,10 +88,7 @@ impl Listed {
         lookup: Option<Lookup>,
         now: DateTime<Utc>,
     ) -> Self {
-        let asked = lookup.as_ref().map(|lookup| When::new(lookup.answered_at.unwrap_or(lookup.asked_at), now));
-        let waits = lookup.as_ref().is_some_and(|lookup| lookup.answered_at.is_none());
-        let reason = lookup.as_ref().and_then(|lookup| lookup.reason.clone());
-        let answer: Option<Value> = lookup.and_then(|lookup| serde_json::from_str(&lookup.answer?).ok());
+        let answer: Option<Value> = lookup.as_ref().and_then(|lookup| serde_json::from_str(lookup.answer.as_deref()?).ok());
         let text = |value: &Value| match value {
             Value::Null => String::new(),
             Value::String(text) => text.clone(),
@@ -101,9 +96,10 @@ impl Listed {
         };
         let row = |record: &Value| members.iter().map(|(_, member)| text(&record[*member])).collect();
         let records = answer.as_ref().and_then(|answer| answer["value"].as_array());
-        let rows = records.map(|records| records.iter().take(ROWS).map(row).collect());
+        let told = lookup.map(|lookup| Told::of(&lookup, now, records.is_some()));
         let cut = records.and_then(|records| cut(records.len(), ROWS));
-        Self { name, title, heads: members.iter().map(|(head, _)| *head).collect(), asked, waits, reason, rows, cut }
+        let rows = records.into_iter().flatten().take(ROWS).map(row).collect();
+        Self { name, title, heads: members.iter().map(|(head, _)| *head).collect(), told, rows, cut }
     }
 }
 
@@ -166,12 +162,7 @@ async fn read(
     Posted(_, Nothing {}): Posted<Nothing>,
 ) -> Result<Redirect, PageError> {
     let mut tx = db.begin().await?;
-    let found = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
-    if !found.state.is_read() || found.needs_approval {
-        return Err(PageError::Conflict("This tenant is not read at the moment.".into()));
-    }
-    queue.devices(&mut tx, tenant).await?;
-    store::audit::record(&mut tx, user.by().event("tenant.devices").tenant(tenant).object(found.name)).await?;
+    readings::devices(&mut tx, &queue, &user.by(), tenant).await.map_err(refused)?;
     tx.commit().await?;
     Ok(Redirect::to(&format!("/devices?tenant={tenant}")))
 }

@@ -40,6 +40,7 @@ pub mod show;
 pub mod static_files;
 pub mod tenant;
 pub mod tenants;
+pub mod told;
 pub mod trend;
 pub mod triage;
 

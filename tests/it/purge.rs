@@ -1,7 +1,7 @@
 //! What is left of an offboarded tenant when its time has come: the audit log.
 
 use crate::rig::Rig;
-use watchfloor::sync::engine::plan_due;
+use watchfloor::sync::engine::delete_gone;
 
 const TABLES: [&str; 9] =
     ["tenants", "incidents", "incident_raw", "incident_events", "alerts", "alert_raw", "sync_state", "tenant_permissions", "tenant_counts"];
@@ -23,9 +23,9 @@ async fn an_offboarded_tenant_is_deleted_with_everything_of_it_when_its_time_has
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    plan_due(&rig.reader, rig.now() + chrono::TimeDelta::days(29)).await.unwrap();
+    delete_gone(&rig.reader, rig.now() + chrono::TimeDelta::days(29)).await.unwrap();
     assert_eq!(rig.count(leaving, "incidents").await, 1, "not before its time");
-    plan_due(&rig.reader, rig.now() + chrono::TimeDelta::days(30)).await.unwrap();
+    delete_gone(&rig.reader, rig.now() + chrono::TimeDelta::days(30)).await.unwrap();
     for table in TABLES {
         assert_eq!(rig.count(leaving, table).await, 0, "{table}");
         assert!(rig.count(staying, table).await > 0, "{table}");

@@ -109,11 +109,11 @@ async fn what_was_read_goes_within_a_minute_also_when_nobody_consents() {
     let rig = rig().await;
     let old = customer(&rig).await;
     unbind(&rig, old).await;
-    engine::plan_due(&rig.reader, rig.now()).await.unwrap();
+    engine::delete_gone(&rig.reader, rig.now()).await.unwrap();
     for table in ["incidents", "alerts", "devices", "lookups", "quarantine", "daily_counts"] {
         assert_eq!(rig.count(old, table).await, 0, "{table}");
     }
-    engine::plan_due(&rig.reader, rig.now()).await.unwrap();
+    engine::delete_gone(&rig.reader, rig.now()).await.unwrap();
     assert_eq!(rig.audited(old, "tenant.clear").await, 1, "once");
 }
 

@@ -1,5 +1,6 @@
 //! The demo's customers: Microsoft's side in the stand-in, the portal's side through the functions that pages use.
 
+use crate::app::onboarding::known_apps;
 use crate::config::Config;
 use crate::demo::{Example, ExampleKind, StandIn, examples, prepare};
 use crate::model::clock::now;
@@ -33,7 +34,7 @@ pub async fn register(
     (cloud, count): (Cloud, usize),
 ) -> Result<(String, String)> {
     let now = now();
-    let known: Vec<(&str, Cloud)> = config.app.iter().map(|app| (app.name.as_str(), app.cloud)).collect();
+    let known = known_apps(config);
     let mut tx = db.all_tenants().await?;
     for example in examples(cloud, count) {
         let (apps, ids) = apps_of(config, &example);

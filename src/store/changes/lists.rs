@@ -4,15 +4,19 @@ use super::Change;
 use crate::model::{ChangeId, TenantId};
 use crate::store::Scoped;
 
-/// A statement on changes for a list, without [`answer`](Change::answer), which may be large, and [`wish`](Change::wish).
+/// The changes without [`answer`](Change::answer), which may be large.
+macro_rules! changes {
+    () => {
+        "select tenant_id, change_id, operation, args, subject, request, wish, comment, actor, state, reason, external_id,
+                null::jsonb as answer, looks, created_at, sent_at, finished_at
+         from changes"
+    };
+}
+
+/// A statement on the changes of a tenant.
 macro_rules! listed {
     ($which:literal) => {
-        concat!(
-            "select tenant_id, change_id, operation, args, subject, request, null::jsonb as wish, comment, actor, state, reason, external_id,
-                    null::jsonb as answer, looks, created_at, sent_at, finished_at
-             from changes where tenant_id = $1",
-            $which
-        )
+        concat!(changes!(), " where tenant_id = $1", $which)
     };
 }
 
@@ -62,11 +66,11 @@ pub async fn of_product(tx: &mut Scoped, tenant: TenantId, prefix: &str, limit: 
 /// These changes, each with its tenant's name, by name; those that are not there, or not in the transaction's scope, are left out.
 pub async fn among(tx: &mut Scoped, wanted: &[(TenantId, ChangeId)]) -> sqlx::Result<Vec<(String, Change)>> {
     let (tenants, ids): (Vec<TenantId>, Vec<ChangeId>) = wanted.iter().copied().unzip();
-    let rows: Vec<Named> = sqlx::query_as(
-        "select t.name as tenant_name, c.* from unnest($1::uuid[], $2::uuid[]) as w (tenant_id, change_id)
-         join changes as c on c.tenant_id = w.tenant_id and c.change_id = w.change_id join tenants as t on t.tenant_id = c.tenant_id
-         order by t.name",
-    )
+    let rows: Vec<Named> = sqlx::query_as(concat!(
+        "select t.name as tenant_name, c.* from unnest($1::uuid[], $2::uuid[]) as w (tenant_id, change_id) join (",
+        changes!(),
+        ") as c on c.tenant_id = w.tenant_id and c.change_id = w.change_id join tenants as t on t.tenant_id = c.tenant_id order by t.name"
+    ))
     .bind(&tenants)
     .bind(&ids)
     .fetch_all(&mut **tx)

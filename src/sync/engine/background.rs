@@ -1,13 +1,15 @@
-//! Jobs that nobody waits for: the daily checks, the lists of devices, the fastest regions. They have a worker of their own in each process,
+//! Jobs that nobody waits for: the daily checks, the lists of devices, the fastest regions, the deletion of whole tenants' rows. They have a worker of their own in each process,
 //! with a few places: however long Microsoft takes for 2,000 of them, what people ask for does not wait.
 
 use super::super::{devices, region, verify};
 use super::jobs::{reader, told};
 use super::{ATTEMPTS, Queue, local_queue};
 use crate::model::{TenantId, clock};
-use crate::store::Scoped;
+use crate::store::audit::{Actor, By};
+use crate::store::{Scoped, offboarding, rebinds};
+use crate::sync::read::Reader;
 use chrono::{DateTime, Utc};
-use graphile_worker::{IntoTaskHandlerResult, JobKeyMode, JobSpec, JobSpecBuilder, TaskHandler, WorkerContext, WorkerOptions};
+use graphile_worker::{Cron, IntoTaskHandlerResult, JobKeyMode, JobSpec, JobSpecBuilder, TaskHandler, WorkerContext, WorkerOptions};
 use serde::{Deserialize, Serialize};
 
 /// Jobs under way at a time in one process.
@@ -34,6 +36,10 @@ struct Devices {
 struct FindRegion {
     tenant: TenantId,
 }
+
+/// Deletes what is read of directories and tenants that are ours no more.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Delete {}
 
 impl Queue {
     /// Asks for a check of a tenant that has been read before: what is missing now is missing. A check after a fresh consent, which is
@@ -89,6 +95,32 @@ pub(super) fn worker(options: WorkerOptions) -> WorkerOptions {
         .define_job::<Recheck>()
         .define_job::<Devices>()
         .define_job::<FindRegion>()
+        .define_job::<Delete>()
+        .with_cron(Cron::every_minute::<Delete>().id("delete").job_key("delete").payload_value(serde_json::json!({})))
+}
+
+/// Deletes what was read of directories that tenants were unbound from, and the offboarded tenants whose time has come, each in a
+/// transaction of its own.
+///
+/// # Errors
+/// When the database fails; what is left is deleted by the next call.
+pub async fn delete_gone(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()> {
+    let mut tx = reader.db.all_tenants().await?;
+    let unbound = rebinds::unbound(&mut tx).await?;
+    tx.commit().await?;
+    for tenant in unbound {
+        let mut tx = reader.db.tenant(tenant).await?;
+        rebinds::clear(&mut tx, tenant).await?;
+        tx.commit().await?;
+    }
+    loop {
+        let mut tx = reader.db.all_tenants().await?;
+        let purged = offboarding::purge(&mut tx, &By { actor: Actor::System("purge"), ip: None }, now).await?;
+        tx.commit().await?;
+        if !purged {
+            return Ok(());
+        }
+    }
 }
 
 impl TaskHandler for Recheck {
@@ -106,6 +138,15 @@ impl TaskHandler for Devices {
     async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
         let reader = reader(&context)?;
         told(Self::IDENTIFIER, devices::read(&reader, self.tenant, clock::now()).await)
+    }
+}
+
+impl TaskHandler for Delete {
+    const IDENTIFIER: &'static str = "delete";
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let reader = reader(&context)?;
+        told(Self::IDENTIFIER, delete_gone(&reader, clock::now()).await)
     }
 }
 

@@ -163,7 +163,7 @@ async fn update(
 /// Decides through which API the tenant is read; whether it can be is tested at once.
 async fn decide(desk: &Desk, tx: &mut Scoped, user: &User, tenant: &Tenant, pin: Option<Adapter>) -> anyhow::Result<()> {
     store::adapters::pin(tx, &user.by(), tenant, pin).await?;
-    if tenant.incident_api != pin && tenant.state.is_read() && !tenant.needs_approval {
+    if tenant.incident_api != pin && tenant.is_open() {
         desk.queue.verify(tx, tenant.tenant_id).await?;
     }
     Ok(())

@@ -15,6 +15,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -99,14 +100,13 @@ async fn batch(
     if !(1..=100).contains(&new.alerts.len()) {
         return Err(Problem::field("alerts", "1 to 100 alerts."));
     }
-    let mut of = Vec::new();
-    for alert in new.alerts {
-        let found =
-            store::alerts::get(&mut tx, AlertId(alert)).await?.filter(|found| found.tenant_id == tenant).ok_or(Problem::NotFound)?;
-        if found.product != "defender_endpoint" {
-            return Err(Problem::field("alerts", "Alerts of this product cannot be changed together."));
-        }
-        of.push(found);
+    let ids: BTreeSet<AlertId> = new.alerts.into_iter().map(AlertId).collect();
+    let of = store::alerts::these(&mut tx, &ids.iter().copied().collect::<Vec<_>>()).await?;
+    if of.len() < ids.len() || of.iter().any(|alert| alert.tenant_id != tenant) {
+        return Err(Problem::NotFound);
+    }
+    if of.iter().any(|alert| alert.product != "defender_endpoint") {
+        return Err(Problem::field("alerts", "Alerts of this product cannot be changed together."));
     }
     let outcome = triage::alerts(&mut tx, &state, (&user.by(), &user), (tenant, &of), change, &new.change.into()).await;
     accepted(tx, outcome, change).await

@@ -223,7 +223,7 @@ async fn update(
     }
     if let Some(pin) = pin {
         store::adapters::pin(&mut tx, &user.by(), &old, pin).await?;
-        if old.incident_api != pin && old.state.is_read() && !old.needs_approval {
+        if old.incident_api != pin && old.is_open() {
             state.queue.verify(&mut tx, tenant).await?;
         }
     }

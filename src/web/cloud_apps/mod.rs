@@ -15,8 +15,9 @@ use super::chips::{self, Chip};
 use super::error::PageError;
 use super::extract::User;
 use super::show::When;
+use super::told::Told;
 use crate::app::{AppState, acting, cloud_apps, questions};
-use crate::model::{ChangeId, LookupId, LookupState, Product, TenantId};
+use crate::model::{ChangeId, LookupId, Product, TenantId};
 use crate::store::Scoped;
 use crate::store::changes::{self, Change};
 use crate::store::coverage::{self, Coverage};
@@ -69,7 +70,7 @@ impl Head {
 
     /// Whether Microsoft may be asked or told anything.
     const fn is_open(&self) -> bool {
-        self.tenant.state.is_read() && !self.tenant.needs_approval
+        self.tenant.is_open()
     }
 
     fn when(&self, at: &DateTime<Utc>) -> When {
@@ -88,31 +89,6 @@ impl Head {
 
 fn path(tenant: TenantId, rest: &str) -> String {
     if rest.is_empty() { format!("/tenants/{tenant}/cloud-apps") } else { format!("/tenants/{tenant}/cloud-apps/{rest}") }
-}
-
-/// How a question stands, for the line above its answer.
-pub struct Told {
-    pub state: LookupState,
-    pub when: When,
-    pub reason: Option<String>,
-    /// The answer is what such an answer should be.
-    read: bool,
-}
-
-impl Told {
-    fn of(lookup: &Lookup, now: DateTime<Utc>, read: bool) -> Self {
-        let when = When::new(lookup.answered_at.unwrap_or(lookup.asked_at), now);
-        Self { state: lookup.state, when, reason: lookup.reason.clone(), read }
-    }
-
-    /// What stands where nothing is listed: that there is none, only if Microsoft said so.
-    pub const fn nothing<'a>(&self, none: &'a str) -> &'a str {
-        match self.state {
-            LookupState::Answered if self.read => none,
-            LookupState::Answered => "Microsoft’s answer could not be read, so nothing is known.",
-            LookupState::Asked | LookupState::Failed => "Not known yet.",
-        }
-    }
 }
 
 /// Which answer a page shows; without one, the latest.
