@@ -7,11 +7,14 @@ use watchfloor::store::audit::{Actor, By};
 use watchfloor::store::lookups::{self, New};
 
 async fn answered(app: &TestApp, tenant: TenantId, operation: &str, args: &[&str], records: Vec<Value>) {
+    told(app, tenant, operation, args, &json!({ "value": records }).to_string()).await;
+}
+
+async fn told(app: &TestApp, tenant: TenantId, operation: &str, args: &[&str], answer: &str) {
     let (lookup, by) = (LookupId::new(), By { actor: Actor::Operator, ip: None });
     let mut tx = app.db.worker.tenant(tenant).await.unwrap();
     lookups::ask(&mut tx, &by, tenant, lookup, &New { operation, args, ..New::default() }, clock::now()).await.unwrap();
-    let answer = json!({ "value": records }).to_string();
-    lookups::answer(&mut tx, tenant, lookup, Ok(&answer), clock::now()).await.unwrap();
+    lookups::answer(&mut tx, tenant, lookup, Ok(answer), clock::now()).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -55,4 +58,18 @@ async fn a_devices_answers_beyond_the_limit_are_told() {
             assert_eq!(page.texts(&format!("#ask-{list} li")).len(), records.min(50), "{operation}");
         }
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_list_is_said_to_be_unreadable_and_not_to_be_none() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Alder").await;
+    let viewer = app.sign_in(Role::Viewer).await;
+    let path = format!("/tenants/{tenant}/endpoint");
+    assert!(viewer.get(&path).await.assert_success().texts("#indicators .empty")[0].contains("Nothing has been asked yet"));
+    answered(&app, tenant, "endpoint.indicators.list", &[], Vec::new()).await;
+    assert!(viewer.get(&path).await.assert_success().texts("#indicators .empty")[0].contains("Microsoft lists none"));
+    told(&app, tenant, "endpoint.indicators.list", &[], "{\"value\": 7}").await;
+    let shown = viewer.get(&path).await.assert_success().texts("#indicators .empty");
+    assert!(shown[0].contains("could not be read") && !shown[0].contains("none"), "{shown:?}");
 }
