@@ -174,12 +174,14 @@ async fn a_batch_over_several_tenants_says_what_was_asked_of_each_and_names_the_
         ("verdict", ""),
         ("comment", ""),
     ];
-    run(&app, birch, "update tenants set state = 'paused'").await;
-    let refused = analyst.post_form("/alerts/batch", &fields).await;
-    assert!(refused.status == StatusCode::CONFLICT && refused.html.contains("Birch is not read at the moment"), "{}", refused.html);
-    assert_eq!(refused.texts("h1"), ["Not possible now"]);
-    assert!(changes(&app, alder).await.is_empty() && changes(&app, birch).await.is_empty());
-    run(&app, birch, "update tenants set state = 'active'").await;
+    for closed in ["update tenants set state = 'paused'", "update tenants set needs_approval = true"] {
+        run(&app, birch, closed).await;
+        let refused = analyst.post_form("/alerts/batch", &fields).await;
+        assert!(refused.status == StatusCode::CONFLICT && refused.html.contains("Birch is not read at the moment"), "{}", refused.html);
+        assert_eq!(refused.texts("h1"), ["Not possible now"]);
+        assert!(changes(&app, alder).await.is_empty() && changes(&app, birch).await.is_empty());
+        run(&app, birch, "update tenants set state = 'active', needs_approval = false").await;
+    }
     let reply = analyst.post_form("/alerts/batch", &fields).await;
     let there = reply.headers["location"].to_str().unwrap().to_owned();
     let page = analyst.get(&there).await.assert_success();
