@@ -162,6 +162,13 @@ impl Scoped {
         Ok(())
     }
 
+    /// Lets the statements that follow be planned once for each connection: they come many times a second, and their parameters do not
+    /// matter to the plan.
+    async fn keep_plans(&mut self) -> sqlx::Result<()> {
+        sqlx::query("set local plan_cache_mode = auto").execute(&mut **self).await?;
+        Ok(())
+    }
+
     /// Makes everything done in this transaction durable.
     pub async fn commit(self) -> sqlx::Result<()> {
         self.tx.commit().await

@@ -29,6 +29,7 @@ pub struct Quiet {
 /// Notes quiet readings of any tenants, gives their leases back, and stores their runs and calls. Returns those whose lease was still held;
 /// of the others nothing is noted. Needs an all-tenants transaction.
 pub async fn finish(tx: &mut Scoped, rows: &[Quiet]) -> sqlx::Result<Vec<(TenantId, Product)>> {
+    tx.keep_plans().await?;
     // Whoever locks several of these rows does so in this order.
     let held: Vec<(TenantId, Product, Uuid)> = sqlx::query_as(
         "with n as (
@@ -42,7 +43,7 @@ pub async fn finish(tx: &mut Scoped, rows: &[Quiet]) -> sqlx::Result<Vec<(Tenant
              order by tenant_id, product for update of s
          )
          update sync_state as s set lease_until = null, state = 'ok', watermark = n.watermark, complete_until = n.complete_until,
-                last_success = n.last_success, failing_since = null, failures = 0, reason = null, remedy = null, next_due = n.next_due,
+                last_success = n.last_success, failing_since = null, failures = 0, reason = null, remedy = null, next_due = case when s.hurried then least(now(), n.next_due) else n.next_due end,
                 reconciled_day = n.reconciled_day, reconciled_week = n.reconciled_week,
                 quiet_run = case when n.goes_on then s.quiet_run else n.run_id end,
                 quiet_since = case when n.goes_on then s.quiet_since else n.started_at end

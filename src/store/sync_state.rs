@@ -65,7 +65,7 @@ pub struct Standing {
 pub async fn finish(tx: &mut Scoped, tenant: TenantId, product: Product, fence: i64, end: &Standing) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "update sync_state set lease_until = null, state = $4, complete_until = $5, last_success = $6, failing_since = $7, failures = $8,
-                reason = $9, remedy = $10, next_due = $11, reconciled_day = $12, reconciled_week = $13, quiet_run = null
+                reason = $9, remedy = $10, next_due = case when hurried and $4 <> 'throttled' then least(now(), $11) else $11 end, reconciled_day = $12, reconciled_week = $13, quiet_run = null
          where tenant_id = $1 and product = $2 and fence = $3",
     )
     .bind(tenant)
@@ -86,9 +86,9 @@ pub async fn finish(tx: &mut Scoped, tenant: TenantId, product: Product, fence: 
     Ok(done.rows_affected() == 1)
 }
 
-/// Makes a product due at once. A wait that Microsoft asked for is kept.
+/// Makes a product due at once, also if it is being read: then it is read once more. A wait that Microsoft asked for is kept.
 pub async fn hurry(tx: &mut Scoped, tenant: TenantId, product: Product) -> sqlx::Result<()> {
-    sqlx::query("update sync_state set next_due = least(next_due, now()) where tenant_id = $1 and product = $2 and state <> 'throttled'")
+    sqlx::query("update sync_state set next_due = least(next_due, now()), hurried = true where tenant_id = $1 and product = $2 and state <> 'throttled'")
         .bind(tenant)
         .bind(product)
         .execute(&mut **tx)

@@ -1,7 +1,7 @@
 //! Readings that found nothing new, which are nearly all: noted many at a time, in one transaction over their tenants.
 //!
-//! Whoever has something to note puts it down and takes a turn; who has the turn notes everything that lies there. So batches grow by
-//! themselves with the load, and nobody waits for a timer.
+//! Whoever has something to note puts it down and takes a turn; who has the turn notes everything that lies there. A turn begins a moment
+//! after the last one at the earliest, so under load batches are large, and who comes alone waits for nobody.
 
 use super::pages;
 use super::read::{Reading, Stop};
@@ -10,12 +10,16 @@ use crate::model::{Product, SyncHealth, TenantId};
 use crate::store::quiet::{self, Quiet};
 use crate::store::sync_state::Standing;
 use crate::store::{Db, ingest, usage};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Readings noted in one transaction, at most.
 const MOST: usize = 256;
+/// From the beginning of one such transaction to the next, at least.
+const PAUSE: Duration = Duration::from_millis(40);
 
 type Told = Result<bool, Arc<sqlx::Error>>;
 /// The fence of a reading, and the digest of what came.
@@ -28,7 +32,8 @@ pub struct Desk(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     waiting: Mutex<Vec<(Quiet, oneshot::Sender<Told>)>>,
-    turn: tokio::sync::Mutex<()>,
+    /// When the next turn may begin.
+    turn: tokio::sync::Mutex<Option<Instant>>,
     seen: Mutex<HashMap<(TenantId, Product), Seen>>,
 }
 
@@ -45,24 +50,34 @@ impl Desk {
 
     /// Notes a quiet reading. False: the lease was lost meanwhile, and nothing was noted.
     pub(super) async fn note(&self, db: &Db, quiet: Quiet) -> Result<bool, Arc<sqlx::Error>> {
-        let (tell, told) = oneshot::channel();
+        let (tell, mut told) = oneshot::channel();
         locked(&self.0.waiting).push((quiet, tell));
-        let turn = self.0.turn.lock().await;
+        loop {
+            let mut turn = tokio::select! {
+                biased;
+                told = &mut told => return told.unwrap_or(Err(Arc::new(sqlx::Error::WorkerCrashed))),
+                turn = self.0.turn.lock() => turn,
+            };
+            if let Some(next) = *turn {
+                tokio::time::sleep_until(next).await;
+            }
+            *turn = Some(Instant::now() + PAUSE);
+            self.note_waiting(db).await;
+        }
+    }
+
+    async fn note_waiting(&self, db: &Db) {
         let batch: Vec<_> = {
             let mut waiting = locked(&self.0.waiting);
             let n = waiting.len().min(MOST);
             waiting.drain(..n).collect()
         };
-        if !batch.is_empty() {
-            let (rows, tells): (Vec<Quiet>, Vec<_>) = batch.into_iter().unzip();
-            let held = store(db, &rows).await.map_err(Arc::new);
-            for (row, tell) in rows.iter().zip(tells) {
-                // Who gave up waiting needs no answer.
-                let _ = tell.send(held.as_ref().map(|held| held.contains(&(row.tenant, row.product))).map_err(Arc::clone));
-            }
+        let (rows, tells): (Vec<Quiet>, Vec<_>) = batch.into_iter().unzip();
+        let held: Result<HashSet<_>, _> = store(db, &rows).await.map(HashSet::from_iter).map_err(Arc::new);
+        for (row, tell) in rows.iter().zip(tells) {
+            // Who gave up waiting needs no answer.
+            let _ = tell.send(held.as_ref().map(|held| held.contains(&(row.tenant, row.product))).map_err(Arc::clone));
         }
-        drop(turn);
-        told.await.unwrap_or(Err(Arc::new(sqlx::Error::WorkerCrashed)))
     }
 }
 

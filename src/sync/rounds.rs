@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// How often it is looked whether anything is due, when nothing was.
-const POLL: Duration = Duration::from_millis(400);
+const POLL: Duration = Duration::from_millis(200);
 /// A process that starts reads more and more at a time for so long (or an interval, if that is shorter): after a standstill everything is
 /// due at once.
 const WARM_UP: Duration = Duration::from_secs(15);
@@ -26,7 +26,7 @@ const GRACE: Duration = Duration::from_secs(25);
 pub async fn run(reader: &Reader) {
     let (started, warm_up) = (Instant::now(), WARM_UP.min(reader.settings.interval));
     // More than the client makes calls at a time: who writes down what came makes none meanwhile.
-    let most = reader.settings.concurrency + reader.settings.concurrency / 4;
+    let most = reader.settings.concurrency + reader.settings.concurrency / 2;
     let mut readings = JoinSet::new();
     let first = Arc::new(AtomicUsize::new(0));
     while !reader.stop.is_cancelled() {
@@ -64,6 +64,8 @@ async fn begin(reader: &Reader, readings: &mut JoinSet<()>, first: &Arc<AtomicUs
         Vec::new()
     });
     let taken = claimed.len();
+    // Not the time before the leases were waited for.
+    let now = clock::now();
     for one in claimed {
         let (reader, counted) = (reader.clone(), (one.claim.backfill_done < 1.0).then(|| Counted::new(first)));
         readings.spawn(async move {

@@ -4,6 +4,8 @@ use crate::engine::until;
 use crate::rig::Rig;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use sqlx::{ConnectOptions, Executor, Row};
+use std::time::Duration;
+use watchfloor::demo::{Api, Fault, Times};
 use watchfloor::model::{Product, RunId, SyncHealth};
 use watchfloor::store::quiet::{self, Quiet};
 use watchfloor::store::runs::Run;
@@ -121,6 +123,31 @@ async fn readings_without_news_share_a_row_for_an_hour_until_something_happens()
     rig.interval(&[customer]).await;
     let hourly = rows().await;
     assert!(hourly[0].0 == 1 && hourly[1].0 >= 1, "after an hour a new row begins: {hourly:?}");
+}
+
+#[tokio::test]
+async fn a_reading_that_is_asked_for_while_one_is_under_way_comes_after_it() {
+    let rig = Rig::start().await;
+    let customer = rig.read_customer("Alder").await;
+    rig.settle(customer).await;
+    let leased = "sync_state where product = 'defender_xdr' and lease_until is not null";
+    for news in [false, true] {
+        rig.pass(70);
+        if news {
+            rig.cloud.world().add_incident(customer.directory, "News").unwrap();
+        }
+        rig.fault(customer, Api::DefenderXdr, Fault::Slow(Duration::from_millis(500)), Times::Calls(1));
+        let asking = async {
+            until("the lease", async || rig.count(customer, leased).await == 1).await;
+            let mut tx = rig.db.worker.tenant(customer.tenant).await.unwrap();
+            rig.reader.queue.read(&mut tx, customer.tenant, XDR).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        let (first, ()) = tokio::join!(rig.read(customer, XDR), asking);
+        assert_eq!(first.unwrap().added > 0, news);
+        assert!(rig.read(customer, XDR).await.is_some(), "news: {news}");
+        assert!(rig.read(customer, XDR).await.is_none(), "once is enough, news: {news}");
+    }
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ macro_rules! claim {
             $of,
             "     and t.state in ('active', 'degraded', 'blind') and not t.needs_approval and t.directory_id is not null
                 order by s.next_due limit $2 for update of s skip locked)
-            update sync_state as s set lease_until = clock_timestamp() + interval '15 s', fence = s.fence + 1, last_attempt = $1
+            update sync_state as s set lease_until = clock_timestamp() + interval '15 s', fence = s.fence + 1, last_attempt = $1, hurried = false
             from old where s.tenant_id = old.tenant_id and s.product = old.product
             returning s.tenant_id, s.product, s.fence, old.directory_id, old.cloud, old.endpoint_region, old.cloud_apps_host, old.apps,
                 old.incident_api, s.adapter, s.refused, s.state, s.watermark, s.complete_until, s.backfill_from, s.backfill_done, s.backfill_skip,
@@ -77,8 +77,11 @@ macro_rules! claim {
 
 /// Takes the leases, for 15 s, of up to `limit` readings that are due at `now`, longest overdue first: of products that nobody reads, of
 /// tenants that are to be read (not paused, offboarded or unapproved). `first`: of first readings, or of all others. Needs an all-tenants
-/// transaction.
+/// transaction, and leaves its planner set for this alone.
 pub async fn claim_due(tx: &mut Scoped, first: bool, limit: i64, now: DateTime<Utc>) -> sqlx::Result<Vec<Claimed>> {
+    // After a standstill everything is due, and the planner, which counts on few, would look at all of it each time.
+    tx.keep_plans().await?;
+    sqlx::query("set local enable_sort = off").execute(&mut **tx).await?;
     sqlx::query_as(claim!("(s.backfill_done < 1) = $3")).bind(now).bind(limit).bind(first).fetch_all(&mut **tx).await
 }
 
