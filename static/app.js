@@ -43,7 +43,7 @@ document.addEventListener("keydown", (event) => {
 // Filters apply when their list closes.
 for (const pick of document.querySelectorAll("form.filters details.pick")) {
   let before = "";
-  const state = () => [...pick.querySelectorAll("input")].map((input) => (input.type === "checkbox" ? input.checked : input.value)).join();
+  const state = () => [...pick.querySelectorAll("input, select")].map((input) => (input.type === "checkbox" ? input.checked : input.value)).join();
   pick.addEventListener("toggle", () => {
     if (pick.open) before = state();
     else if (before !== state()) pick.closest("form").requestSubmit();

@@ -30,7 +30,7 @@ pub use consent::{ConsentOutcome, ConsentStep, PermissionState, Verdict};
 pub use hunt::{HuntApi, HuntOutcome};
 pub use ids::{
     AlertId, AttemptId, ChangeId, DeviceId, DirectoryId, HuntId, IncidentId, InviteId, LookupId, RunId, SavedQueryId, TenantId, TokenId,
-    UserId,
+    UserId, ViewId,
 };
 pub use incident::{Severity, Status};
 pub use places::{CloudAppsHost, Places, Region, Seat};

@@ -2,7 +2,7 @@
 
 use super::Scoped;
 use super::incidents::Original;
-use super::lists::{COUNT_CAP, Filter, Order, Position, bind_filter, list_sql};
+use super::lists::{ALERTS, COUNT_CAP, Filter, Listed, Order, Position};
 use crate::model::{AlertId, DirectoryId, IncidentId, Product, Severity, Status, TenantId};
 use chrono::{DateTime, Utc};
 
@@ -49,43 +49,14 @@ pub struct Alert {
     pub synced_at: DateTime<Utc>,
 }
 
-impl Alert {
-    /// Where a list continues after this row.
-    pub fn position(&self) -> Position {
-        Position { severity: self.severity, updated_at: self.updated_at, id: self.alert_id.0 }
-    }
-}
-
-const BY_SEVERITY: &str = list_sql!(walked "alerts", list_sql!(where "r.product = any($7)", "false", "r.category = any($14)", "(r.incident_id is null and r.incident_external_id is null)"),
-    "($16::smallint is null or (r.severity, r.updated_at, r.alert_id) < ($16, $17, $18))", "r.severity desc, r.updated_at desc, r.alert_id desc");
-const BY_SEVERITY_MERGED: &str = list_sql!(merged "alerts", list_sql!(where "r.product = any($7)", "false", "r.category = any($14)", "(r.incident_id is null and r.incident_external_id is null)"),
-    "($16::smallint is null or (r.severity, r.updated_at, r.alert_id) < ($16, $17, $18))", "r.severity desc, r.updated_at desc, r.alert_id desc");
-const BY_UPDATE: &str = list_sql!(walked "alerts", list_sql!(where "r.product = any($7)", "false", "r.category = any($14)", "(r.incident_id is null and r.incident_external_id is null)"),
-    "($16::smallint is null or (r.updated_at, r.alert_id) < ($17, $18))", "r.updated_at desc, r.alert_id desc");
-const BY_UPDATE_MERGED: &str = list_sql!(merged "alerts", list_sql!(where "r.product = any($7)", "false", "r.category = any($14)", "(r.incident_id is null and r.incident_external_id is null)"),
-    "($16::smallint is null or (r.updated_at, r.alert_id) < ($17, $18))", "r.updated_at desc, r.alert_id desc");
-const COUNT: &str = list_sql!(count "alerts", list_sql!(where "r.product = any($7)", "false", "r.category = any($14)", "(r.incident_id is null and r.incident_external_id is null)"));
-
-/// At most `limit` (1 to 201) alerts after a position. Alerts have no tags: a filter for tags finds none.
-pub async fn list(tx: &mut Scoped, filter: &Filter, order: Order, after: Option<Position>, limit: i64) -> sqlx::Result<Vec<Alert>> {
-    let sql = match (order, filter.is_merged()) {
-        (Order::Severity, false) => BY_SEVERITY,
-        (Order::Severity, true) => BY_SEVERITY_MERGED,
-        (Order::Updated, false) => BY_UPDATE,
-        (Order::Updated, true) => BY_UPDATE_MERGED,
-    };
-    bind_filter!(sqlx::query_as(sql), filter)
-        .bind(after.map(|after| after.severity))
-        .bind(after.map(|after| after.updated_at))
-        .bind(after.map(|after| after.id))
-        .bind(limit)
-        .fetch_all(&mut **tx)
-        .await
+/// At most `limit` (1 to 1,000) alerts after a position. Alerts have no tags: a filter for tags finds none.
+pub async fn list(tx: &mut Scoped, filter: &Filter, order: &Order, after: Option<&Position>, limit: i64) -> sqlx::Result<Listed<Alert>> {
+    ALERTS.page(tx, filter, order, after, limit).await
 }
 
 /// How many alerts the filter finds, at most [`COUNT_CAP`] + 1.
 pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
-    bind_filter!(sqlx::query_scalar(COUNT), filter).bind(COUNT_CAP + 1).fetch_one(&mut **tx).await
+    ALERTS.count(tx, filter, COUNT_CAP + 1).await
 }
 
 /// Which of these ids of a product's are alerts of a tenant that are open here. `ids`: a page of Microsoft's, at most some hundreds.

@@ -1,7 +1,7 @@
 //! Incidents, read for lists, pages and the API. They are written by `ingest`.
 
 use super::Scoped;
-use super::lists::{COUNT_CAP, Filter, Order, Position, bind_filter, list_sql};
+use super::lists::{COUNT_CAP, Filter, INCIDENTS, Listed, Order, Position};
 use crate::model::{DirectoryId, IncidentId, Severity, Status, TenantId};
 use chrono::{DateTime, Utc};
 
@@ -44,43 +44,14 @@ pub struct Incident {
     pub synced_at: DateTime<Utc>,
 }
 
-impl Incident {
-    /// Where a list continues after this row.
-    pub fn position(&self) -> Position {
-        Position { severity: self.severity, updated_at: self.updated_at, id: self.incident_id.0 }
-    }
-}
-
-const BY_SEVERITY: &str = list_sql!(walked "incidents", list_sql!(where "r.products && $7", "r.tags && $8", "false", "false"),
-    "($16::smallint is null or (r.severity, r.updated_at, r.incident_id) < ($16, $17, $18))", "r.severity desc, r.updated_at desc, r.incident_id desc");
-const BY_SEVERITY_MERGED: &str = list_sql!(merged "incidents", list_sql!(where "r.products && $7", "r.tags && $8", "false", "false"),
-    "($16::smallint is null or (r.severity, r.updated_at, r.incident_id) < ($16, $17, $18))", "r.severity desc, r.updated_at desc, r.incident_id desc");
-const BY_UPDATE: &str = list_sql!(walked "incidents", list_sql!(where "r.products && $7", "r.tags && $8", "false", "false"),
-    "($16::smallint is null or (r.updated_at, r.incident_id) < ($17, $18))", "r.updated_at desc, r.incident_id desc");
-const BY_UPDATE_MERGED: &str = list_sql!(merged "incidents", list_sql!(where "r.products && $7", "r.tags && $8", "false", "false"),
-    "($16::smallint is null or (r.updated_at, r.incident_id) < ($17, $18))", "r.updated_at desc, r.incident_id desc");
-const COUNT: &str = list_sql!(count "incidents", list_sql!(where "r.products && $7", "r.tags && $8", "false", "false"));
-
-/// At most `limit` (1 to 201) incidents after a position.
-pub async fn list(tx: &mut Scoped, filter: &Filter, order: Order, after: Option<Position>, limit: i64) -> sqlx::Result<Vec<Incident>> {
-    let sql = match (order, filter.is_merged()) {
-        (Order::Severity, false) => BY_SEVERITY,
-        (Order::Severity, true) => BY_SEVERITY_MERGED,
-        (Order::Updated, false) => BY_UPDATE,
-        (Order::Updated, true) => BY_UPDATE_MERGED,
-    };
-    bind_filter!(sqlx::query_as(sql), filter)
-        .bind(after.map(|after| after.severity))
-        .bind(after.map(|after| after.updated_at))
-        .bind(after.map(|after| after.id))
-        .bind(limit)
-        .fetch_all(&mut **tx)
-        .await
+/// At most `limit` (1 to 1,000) incidents after a position.
+pub async fn list(tx: &mut Scoped, filter: &Filter, order: &Order, after: Option<&Position>, limit: i64) -> sqlx::Result<Listed<Incident>> {
+    INCIDENTS.page(tx, filter, order, after, limit).await
 }
 
 /// How many incidents the filter finds, at most [`COUNT_CAP`] + 1.
 pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
-    bind_filter!(sqlx::query_scalar(COUNT), filter).bind(COUNT_CAP + 1).fetch_one(&mut **tx).await
+    INCIDENTS.count(tx, filter, COUNT_CAP + 1).await
 }
 
 /// One incident of the transaction's scope.

@@ -47,6 +47,7 @@ pub mod reconsent;
 pub mod regions;
 pub mod runs;
 pub mod saved_queries;
+pub mod saved_views;
 pub mod sessions;
 pub mod sync_state;
 pub mod tenant_lists;

@@ -99,11 +99,12 @@ pub async fn days(tx: &mut Scoped, last: NaiveDate) -> sqlx::Result<Vec<Day>> {
 pub struct TenantName {
     pub tenant_id: TenantId,
     pub name: String,
+    pub tags: Vec<String>,
 }
 
 /// The names of the scope's tenants that are not offboarded; at most 2,000.
 pub async fn names(tx: &mut Scoped) -> sqlx::Result<Vec<TenantName>> {
-    sqlx::query_as("select tenant_id, name from tenants where state <> 'offboarded' order by lower(name), tenant_id limit 2000")
+    sqlx::query_as("select tenant_id, name, tags from tenants where state <> 'offboarded' order by lower(name), tenant_id limit 2000")
         .fetch_all(&mut **tx)
         .await
 }

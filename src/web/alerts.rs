@@ -1,75 +1,57 @@
 //! The list of alerts, those without an incident too.
 
-use super::coverage::{Empty, Reading};
+use super::coverage::Reading;
 use super::error::PageError;
 use super::extract::User;
 use super::filters;
-use super::list::{Asked, RawQuery, SIZES, owner_label};
+use super::list::{Asked, RawQuery, SIZES};
 use super::page::Page;
+use super::queue::{Column, Frame};
 use super::scope::ScopedDb;
-use super::show::{When, thousands};
+use super::views::{self, List};
 use crate::app::AppState;
 use crate::config::Config;
-use crate::model::{Product, Severity, Status, clock};
+use crate::model::{Product, Status, clock};
 use crate::store;
 use crate::store::alerts::Alert;
-use crate::store::lists::{COUNT_CAP, Order};
-use crate::store::overview::TenantName;
+use crate::store::lists::Key;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
 pub fn routes() -> Router<AppState> {
     Router::new().route("/alerts", get(list))
 }
 
+const COLUMNS: [Column; 12] = [
+    Column { word: "status", head: "Status", key: Some(Key::Status), usual: true },
+    Column { word: "category", head: "Category", key: None, usual: true },
+    Column { word: "device", head: "Device", key: None, usual: true },
+    Column { word: "account", head: "Account", key: None, usual: true },
+    Column { word: "product", head: "Product", key: None, usual: true },
+    Column { word: "incident", head: "Incident", key: None, usual: true },
+    Column { word: "owner", head: "Owner", key: Some(Key::Owner), usual: false },
+    Column { word: "verdict", head: "Verdict", key: None, usual: false },
+    Column { word: "activity", head: "Activity", key: Some(Key::Updated), usual: true },
+    Column { word: "age", head: "Age", key: Some(Key::Created), usual: true },
+    Column { word: "opened", head: "Opened (UTC)", key: Some(Key::Created), usual: false },
+    Column { word: "read", head: "Read", key: None, usual: false },
+];
+
 #[derive(Template)]
 #[template(path = "alerts.html")]
 struct AlertList {
     user: User,
-    asked: Asked,
+    frame: Frame,
     alerts: Vec<Alert>,
-    total: i64,
-    next: Option<String>,
-    tenants: Vec<TenantName>,
-    reading: Reading,
-    empty: Option<Empty>,
-    now: DateTime<Utc>,
 }
 
 impl AlertList {
     /// For the form that changes several; each page has one of its own.
     fn fresh() -> crate::model::ChangeId {
         crate::app::acting::fresh()
-    }
-
-    fn when(&self, at: &DateTime<Utc>) -> When {
-        When::new(*at, self.now)
-    }
-
-    fn total_text(&self) -> String {
-        if self.total > COUNT_CAP { format!("{}+", thousands(COUNT_CAP)) } else { thousands(self.total) }
-    }
-
-    fn owner(&self) -> Option<&str> {
-        owner_label(&self.asked, &self.user)
-    }
-
-    fn tenant_names(&self) -> Vec<&str> {
-        self.tenants.iter().filter(|tenant| self.asked.tenants.contains(&tenant.tenant_id)).map(|tenant| tenant.name.as_str()).collect()
-    }
-
-    /// The view the filters amount to, if it is one of those with a tab.
-    fn view(&self) -> &'static str {
-        match self.asked.address.with("sort", "").trim_start_matches("/alerts") {
-            "" => "open",
-            "?incident=none" => "alone",
-            "?status=resolved" => "resolved",
-            _ => "",
-        }
     }
 }
 
@@ -79,21 +61,19 @@ async fn list(
     db: ScopedDb,
     RawQuery(query): RawQuery,
 ) -> Result<Page<AlertList>, PageError> {
-    let asked = Asked::read("/alerts", &query)?;
-    let now = clock::now();
-    let filter = asked.filter(&user);
+    let (now, asked) = (clock::now(), Asked::read("/alerts", &query)?);
     let mut tx = db.begin().await?;
-    let mut alerts = store::alerts::list(&mut tx, &filter, asked.order, asked.after, asked.size + 1).await?;
-    let total = store::alerts::count(&mut tx, &filter).await?;
     let tenants = store::overview::names(&mut tx).await?;
+    let filter = asked.filter(&user, &tenants, now);
+    let page = store::alerts::list(&mut tx, &filter, &asked.order, asked.after.as_ref(), asked.size).await?;
+    let total = store::alerts::count(&mut tx, &filter).await?;
     let reading = Reading::of(&mut tx, filter.tenants.as_deref(), Product::ALL, now, config.sync.interval).await?;
-    let hidden = if alerts.is_empty() && asked.is_filtered() { store::alerts::count(&mut tx, &Asked::everything(&user)).await? } else { 0 };
+    let nothing = page.rows.is_empty();
+    let hidden = if nothing && asked.is_filtered() { store::alerts::count(&mut tx, &Asked::everything(&user)).await? } else { 0 };
+    let views = views::lines(&mut tx, List::Alerts, &user, &tenants, &asked.address.with("after", ""), now).await?;
     tx.commit().await?;
-    let more = i64::try_from(alerts.len()).is_ok_and(|rows| rows > asked.size);
-    if more {
-        alerts.pop();
-    }
-    let next = alerts.last().filter(|_| more).map(|last| asked.address.page(&last.position().to_string()));
-    let empty = alerts.is_empty().then(|| reading.empty("alerts", tenants.len(), asked.is_filtered(), hidden));
-    Ok(Page(AlertList { user, asked, alerts, total, next, tenants, reading, empty, now }))
+    let next = page.next.map(|next| asked.address.page(&next.to_string()));
+    let empty = nothing.then(|| reading.empty("alerts", tenants.len(), asked.is_filtered(), hidden));
+    let frame = Frame { asked, columns: &COLUMNS, tenants, views, total, next, reading, empty, now };
+    Ok(Page(AlertList { user, frame, alerts: page.rows }))
 }

@@ -1,26 +1,24 @@
 //! The state of a list lives in its address: filters, order, page. Reading it, and making the addresses of its neighbours.
 
 use super::error::PageError;
-use super::extract::User;
 use crate::auth::Person;
 use crate::model::{Product, Severity, Status, TenantId};
-use crate::store::lists::{Filter, OPEN, Order, Owner, Position};
+use crate::store::lists::{Choice, Filter, OPEN, Order, Owner, Position, Span};
+use crate::store::overview::TenantName;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use std::str::FromStr;
 use url::form_urlencoded;
+
+mod address;
+pub use address::Address;
+use address::{is_of_form, unreadable};
 
 /// Rows of a page.
 pub const SIZES: [i64; 3] = [50, 100, 200];
 
-/// The query of a list as it was sent, without what is empty.
-#[derive(Clone, Debug)]
-pub struct Address {
-    path: &'static str,
-    pairs: Vec<(String, String)>,
-}
-
-/// A list as it is asked for by address.
+/// A list as it is asked for by address. `not=tag` turns the values of `tag` into those that rows must not have.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub address: Address,
@@ -28,64 +26,50 @@ pub struct Asked {
     pub after: Option<Position>,
     pub size: i64,
     pub text: String,
-    pub tenants: Vec<TenantId>,
-    pub severities: Vec<Severity>,
-    /// Empty: the open ones. With `all_statuses`: every one.
-    pub statuses: Vec<Status>,
+    pub tenants: Choice<TenantId>,
+    /// Tags of tenants.
+    pub groups: Choice<String>,
+    pub severities: Choice<Severity>,
+    /// Nothing chosen: the open ones. With `all_statuses`: every one.
+    pub statuses: Choice<Status>,
     pub all_statuses: bool,
-    /// "me", "none", a name, or nothing.
-    pub owner: String,
-    pub products: Vec<Product>,
-    pub tags: Vec<String>,
-    pub categories: Vec<String>,
+    /// "me", "none" or names.
+    pub owners: Choice<String>,
+    pub products: Choice<Product>,
+    pub tags: Choice<String>,
+    pub categories: Choice<String>,
+    pub classifications: Choice<String>,
+    pub entities: Choice<String>,
     pub without_incident: bool,
+    /// How far back the last update lies at most.
+    pub updated: Option<Within>,
+    /// How far back the first sight lies at most.
+    pub created: Option<Within>,
+    /// Opened on this day (UTC) or later, and on this day or earlier.
+    pub days: (Option<NaiveDate>, Option<NaiveDate>),
 }
 
-impl Address {
-    /// The values of one parameter.
-    fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
-        self.pairs.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+/// A time that goes back from now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Within(&'static str);
+
+impl Within {
+    pub const ALL: [(&'static str, &'static str, i64); 5] =
+        [("1h", "hour", 1), ("8h", "8 hours", 8), ("24h", "24 hours", 24), ("7d", "7 days", 168), ("30d", "30 days", 720)];
+
+    fn since(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        Self::ALL.iter().find(|(word, _, _)| *word == self.0).map(|(_, _, hours)| now - TimeDelta::hours(*hours))
     }
 
-    fn one(&self, name: &'static str) -> Option<&str> {
-        self.all(name).next()
+    pub fn as_str(self) -> &'static str {
+        self.0
     }
+}
 
-    /// This list with a parameter set to one value (or, with an empty one, without it), from its first page.
-    pub fn with(&self, name: &str, value: &str) -> String {
-        let kept = self.pairs.iter().filter(|(key, _)| key != name && key != "after").map(|(key, value)| (key.as_str(), value.as_str()));
-        self.url(kept.chain((!value.is_empty()).then_some((name, value))))
-    }
-
-    /// The page of this list that begins after a position.
-    pub fn page(&self, after: &str) -> String {
-        let kept = self.pairs.iter().filter(|(key, _)| key != "after").map(|(key, value)| (key.as_str(), value.as_str()));
-        self.url(kept.chain([("after", after)]))
-    }
-
-    /// This list without filters; order and size stay.
-    pub fn bare(&self) -> String {
-        self.url(self.kept().iter().map(|(key, value)| (key.as_str(), value.as_str())))
-    }
-
-    /// This very page of the list.
-    pub fn here(&self) -> String {
-        self.url(self.pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())))
-    }
-
-    /// What stands behind the question mark of [`Self::here`].
-    pub fn query(&self) -> String {
-        self.here().split_once('?').map_or_else(String::new, |(_, query)| query.to_owned())
-    }
-
-    /// What a new filter keeps: order and size.
-    pub fn kept(&self) -> Vec<(String, String)> {
-        self.pairs.iter().filter(|(key, _)| key == "sort" || key == "size").cloned().collect()
-    }
-
-    fn url<'a>(&self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-        if query.is_empty() { self.path.to_owned() } else { format!("{}?{query}", self.path) }
+impl FromStr for Within {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.iter().find(|(word, _, _)| *word == text).map(|(word, _, _)| Self(word)).ok_or(())
     }
 }
 
@@ -104,73 +88,96 @@ impl Asked {
             return Err(unreadable()); // the database has no such character
         }
         let address = Address { path, pairs };
-        let all_statuses = address.one("status") == Some("all");
+        let all_statuses = address.has("status", "all");
+        let order = address.one("sort").map_or_else(|| Ok(Order::default()), |text| text.parse().map_err(|_| unreadable()))?;
         Ok(Self {
-            order: address.one("sort").map(order).transpose()?.unwrap_or_default(),
-            after: address.one("after").map(|text| text.parse().map_err(|_| unreadable())).transpose()?,
-            size: parsed::<i64>(&address, "size")?.into_iter().find(|size| SIZES.contains(size)).unwrap_or(SIZES[0]),
+            after: address.one("after").map(|text| order.position(text).map_err(|_| unreadable())).transpose()?,
+            order,
+            size: address.value::<i64>("size")?.filter(|size| SIZES.contains(size)).unwrap_or(SIZES[0]),
             text: address.one("q").unwrap_or_default().trim().chars().take(200).collect(),
-            tenants: parsed(&address, "tenant")?,
-            severities: parsed(&address, "severity")?,
-            statuses: if all_statuses { Vec::new() } else { parsed(&address, "status")? },
+            tenants: address.choice("tenant")?,
+            groups: address.choice("group")?,
+            severities: address.choice("severity")?,
+            statuses: if all_statuses { Choice::default() } else { address.choice("status")? },
             all_statuses,
-            owner: address.one("owner").unwrap_or_default().chars().take(254).collect(),
-            products: parsed(&address, "product")?,
-            tags: address.all("tag").map(str::to_owned).collect(),
-            categories: address.all("category").map(str::to_owned).collect(),
+            owners: address.choice("owner")?,
+            products: address.choice("product")?,
+            tags: address.choice("tag")?,
+            categories: address.choice("category")?,
+            classifications: address.choice("classification")?,
+            entities: address.choice("entity")?,
             without_incident: address.one("incident") == Some("none"),
+            updated: address.value("updated")?,
+            created: address.value("created")?,
+            days: (address.value("from")?, address.value("to")?),
             address,
         })
     }
 
-    /// Whether anything but order, size and page is asked for.
+    /// Whether anything but order, size, columns and page is asked for.
     pub fn is_filtered(&self) -> bool {
-        self.address.pairs.iter().any(|(key, _)| !matches!(key.as_str(), "sort" | "size" | "after"))
+        self.address.pairs.iter().any(|(key, _)| !is_of_form(key) && key != "after")
     }
 
-    /// For the store: what `person` may see of it.
-    pub fn filter(&self, person: &Person) -> Filter {
-        let statuses = if self.statuses.is_empty() && !self.all_statuses { OPEN.to_vec() } else { self.statuses.clone() };
+    /// For the store: what `person` may see of it. `names`: the tenants that there are to see.
+    pub fn filter(&self, person: &Person, names: &[TenantName], now: DateTime<Utc>) -> Filter {
+        let statuses = if self.statuses.any.is_empty() && !self.all_statuses && self.statuses.not.is_empty() {
+            OPEN.to_vec().into()
+        } else {
+            self.statuses.clone()
+        };
+        let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
+        let until = self.days.1.and_then(|day| day.succ_opt()).map(midnight);
         Filter {
-            tenants: person.scope.narrowed(&self.tenants),
+            tenants: self.tenants(person, names),
+            not_tenants: self.tenants.not.clone(),
             severities: self.severities.clone(),
             statuses,
-            owner: match self.owner.as_str() {
-                "" => None,
-                "none" => Some(Owner::Nobody),
-                "me" => Some(Owner::Is(person.login.clone())),
-                name => Some(Owner::Is(name.to_owned())),
-            },
+            owners: Choice { any: owners(&self.owners.any, person), not: owners(&self.owners.not, person) },
             products: self.products.clone(),
             tags: self.tags.clone(),
             categories: self.categories.clone(),
+            classifications: lower(&self.classifications),
+            entities: lower(&self.entities),
             without_incident: self.without_incident,
             text: (!self.text.is_empty()).then(|| self.text.clone()),
-            updated_since: None,
-            created_since: None,
+            updated: Span { since: self.updated.and_then(|within| within.since(now)), until: None },
+            created: Span { since: self.created.and_then(|within| within.since(now)).max(self.days.0.map(midnight)), until },
         }
+    }
+
+    fn tenants(&self, person: &Person, names: &[TenantName]) -> Option<Vec<TenantId>> {
+        let Self { tenants, groups, .. } = self;
+        if groups.any.is_empty() && groups.not.is_empty() {
+            return person.scope.narrowed(&tenants.any);
+        }
+        let in_one = |tags: &[String], groups: &[String]| groups.iter().any(|group| tags.contains(group));
+        let wanted = |tenant: &&TenantName| {
+            (tenants.any.is_empty() || tenants.any.contains(&tenant.tenant_id))
+                && (groups.any.is_empty() || in_one(&tenant.tags, &groups.any))
+                && !in_one(&tenant.tags, &groups.not)
+        };
+        Some(names.iter().filter(wanted).map(|tenant| tenant.tenant_id).collect())
     }
 
     /// What the list would show without filters: everything open.
     pub fn everything(person: &Person) -> Filter {
-        Filter { tenants: person.scope.narrowed(&[]), statuses: OPEN.to_vec(), ..Filter::default() }
+        Filter { tenants: person.scope.narrowed(&[]), statuses: OPEN.to_vec().into(), ..Filter::default() }
     }
 }
 
-fn parsed<T: FromStr>(address: &Address, name: &'static str) -> Result<Vec<T>, PageError> {
-    address.all(name).map(|value| value.parse().map_err(|_| unreadable())).collect()
+fn owners(words: &[String], person: &Person) -> Vec<Owner> {
+    let owner = |word: &String| match word.as_str() {
+        "none" => Owner::Nobody,
+        "me" => Owner::Is(person.login.clone()),
+        name => Owner::Is(name.to_owned()),
+    };
+    words.iter().map(owner).collect()
 }
 
-fn unreadable() -> PageError {
-    PageError::BadRequest("The address of this list is not one that Watchfloor makes. Go back, or begin with the whole list.".into())
-}
-
-fn order(text: &str) -> Result<Order, PageError> {
-    match text {
-        "severity" => Ok(Order::Severity),
-        "updated" => Ok(Order::Updated),
-        _ => Err(unreadable()),
-    }
+fn lower(choice: &Choice<String>) -> Choice<String> {
+    let lower = |words: &[String]| words.iter().map(|word| word.to_lowercase()).collect();
+    Choice { any: lower(&choice.any), not: lower(&choice.not) }
 }
 
 /// The query string as it was sent.
@@ -184,30 +191,5 @@ impl<S: Send + Sync> FromRequestParts<S> for RawQuery {
     }
 }
 
-/// The owner's name as a filter shows it.
-pub fn owner_label<'a>(asked: &'a Asked, user: &User) -> Option<&'a str> {
-    match asked.owner.as_str() {
-        "" => None,
-        "none" => Some("nobody"),
-        "me" => Some("me"),
-        name if name == user.login => Some("me"),
-        name => Some(name),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_keeps_what_is_not_changed_and_begins_again_at_the_first_page() {
-        let asked =
-            Asked::read("/incidents", "q=a+b&severity=high&severity=low&after=high.1.00000000000000000000000000000000&size=100&tag=")
-                .unwrap();
-        assert_eq!(asked.address.with("sort", "updated"), "/incidents?q=a+b&severity=high&severity=low&size=100&sort=updated");
-        assert_eq!(asked.address.with("severity", ""), "/incidents?q=a+b&size=100");
-        assert_eq!(asked.address.bare(), "/incidents?size=100");
-        assert!(asked.is_filtered() && asked.after.is_some());
-        assert!(Asked::read("/incidents", "severity=terrible").is_err());
-    }
-}
+mod tests;

@@ -18,9 +18,11 @@ pub mod consent;
 pub mod coverage;
 pub mod device;
 pub mod devices;
+pub mod download;
 pub mod endpoint;
 pub mod error;
 pub mod evidence;
+pub mod export;
 pub mod extract;
 pub mod filters;
 pub mod headers;
@@ -34,6 +36,7 @@ pub mod onboard;
 pub mod originals;
 pub mod overview;
 pub mod page;
+pub mod queue;
 pub mod scope;
 pub mod setup;
 pub mod show;
@@ -43,6 +46,7 @@ pub mod tenants;
 pub mod told;
 pub mod trend;
 pub mod triage;
+pub mod views;
 
 use crate::app::AppState;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
@@ -94,6 +98,8 @@ pub fn router(state: AppState) -> Router {
         .merge(incident::routes())
         .merge(alerts::routes())
         .merge(alert::routes())
+        .merge(views::routes())
+        .merge(export::routes())
         .merge(tenants::routes())
         .merge(tenant::routes())
         .merge(changes::routes())

@@ -139,13 +139,13 @@ async fn show(
     let mut tx = db.begin().await?;
     let found = store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
     let open = vec![crate::model::Status::New, crate::model::Status::InProgress, crate::model::Status::Unknown];
-    let filter = lists::Filter { tenants: Some(vec![tenant]), statuses: open, ..lists::Filter::default() };
+    let filter = lists::Filter { tenants: Some(vec![tenant]), statuses: open.into(), ..lists::Filter::default() };
     let mut coverage = store::coverage::list(&mut tx, Some(tenant)).await?;
     coverage.retain(|row| row.enabled);
     let audit_filter = audit::Filter { tenant: Some(tenant), ..audit::Filter::default() };
     let page = TenantPage {
-        incidents: store::incidents::list(&mut tx, &filter, Order::Severity, None, 8).await?,
-        alerts: store::alerts::list(&mut tx, &filter, Order::Severity, None, 8).await?,
+        incidents: store::incidents::list(&mut tx, &filter, &Order::default(), None, 8).await?.rows,
+        alerts: store::alerts::list(&mut tx, &filter, &Order::default(), None, 8).await?.rows,
         runs: store::runs::recent(&mut tx, tenant, 12).await?,
         groups: Group::of(store::permissions::list(&mut tx, tenant).await?, Vec::new()),
         drifts: store::drifts::shown(&mut tx, Some(tenant), consent::MOST).await?,

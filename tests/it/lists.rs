@@ -4,7 +4,7 @@ use crate::support::database;
 use chrono::{DateTime, Utc};
 use std::collections::HashSet;
 use watchfloor::model::{Scope, Severity, Status, TenantId};
-use watchfloor::store::lists::{Filter, Order, Owner, Position};
+use watchfloor::store::lists::{Choice, Filter, Key, Order, Owner, Position, Span};
 use watchfloor::store::{Db, Scoped, incidents};
 
 const EACH: i32 = 40;
@@ -35,33 +35,55 @@ async fn two_tenants(db: &Db) -> (TenantId, TenantId) {
 }
 
 /// Every page of a list, seven rows at a time.
-async fn walk(tx: &mut Scoped, filter: &Filter, order: Order) -> Vec<incidents::Incident> {
+async fn walk(tx: &mut Scoped, filter: &Filter, order: &Order) -> Vec<incidents::Incident> {
     let mut rows: Vec<incidents::Incident> = Vec::new();
     let mut after: Option<Position> = None;
     loop {
-        let page = incidents::list(tx, filter, order, after, 7).await.unwrap();
-        let Some(last) = page.last() else { return rows };
-        after = Some(last.position());
-        rows.extend(page);
+        let page = incidents::list(tx, filter, order, after.as_ref(), 7).await.unwrap();
+        rows.extend(page.rows);
+        // As the address of the next page holds it.
+        let Some(next) = page.next else { return rows };
+        after = Some(order.position(&next.to_string()).unwrap());
+    }
+}
+
+/// What a key compares, as text or number.
+fn value(row: &incidents::Incident, key: &str) -> (i64, String) {
+    match key {
+        "severity" => (row.severity as i64, String::new()),
+        "updated" => (row.updated_at.timestamp(), String::new()),
+        "created" => (row.created_at.timestamp(), String::new()),
+        "tenant" => (0, row.tenant_name.to_lowercase()),
+        "title" => (0, row.title.to_lowercase()),
+        "status" => (i64::from(row.status == Status::Resolved), String::new()),
+        "owner" => (0, row.assigned_to.clone().unwrap_or_default()),
+        _ => (i64::from(row.alert_count), String::new()),
     }
 }
 
 #[tokio::test]
-async fn pages_in_either_order_hold_every_row_once_for_one_tenant_and_for_all() {
+async fn pages_in_any_order_hold_every_row_once_for_one_tenant_and_for_all() {
     let db = database().await;
     let (a, b) = two_tenants(&db.web).await;
     let mut tx = db.web.all_tenants().await.unwrap();
-    for order in [Order::Severity, Order::Updated] {
+    let all = Key::ALL.iter().flat_map(|key| [key.as_str().to_owned(), format!("-{}", key.as_str())]);
+    let mixed = ["tenant,severity", "owner,-created,title", "-severity,-updated", "status,-tenant,alerts"].map(str::to_owned);
+    for text in all.chain(mixed) {
+        let order: Order = text.parse().unwrap();
         for (tenants, expected) in [(None, 2 * EACH), (Some(vec![a, b]), 2 * EACH), (Some(vec![b]), EACH), (Some(vec![]), 0)] {
-            let rows = walk(&mut tx, &Filter { tenants: tenants.clone(), ..Filter::default() }, order).await;
+            let rows = walk(&mut tx, &Filter { tenants: tenants.clone(), ..Filter::default() }, &order).await;
             let ids: HashSet<_> = rows.iter().map(|row| row.incident_id).collect();
             let expected = usize::try_from(expected).unwrap();
-            assert_eq!((rows.len(), ids.len()), (expected, expected), "{order:?} {tenants:?}");
-            let key = |row: &incidents::Incident| match order {
-                Order::Severity => (Some(row.severity), row.updated_at, row.incident_id.0),
-                Order::Updated => (None, row.updated_at, row.incident_id.0),
-            };
-            assert!(rows.windows(2).all(|pair| key(&pair[0]) > key(&pair[1])), "{order:?} {tenants:?}");
+            assert_eq!((rows.len(), ids.len()), (expected, expected), "{text} {tenants:?}");
+            for pair in rows.windows(2) {
+                let first = text.split(',').find_map(|word| {
+                    let key = word.trim_start_matches('-');
+                    let ordering = value(&pair[0], key).cmp(&value(&pair[1], key));
+                    let falls = word.starts_with('-') != matches!(key, "severity" | "updated" | "created" | "alerts");
+                    ordering.is_ne().then_some(if falls { ordering.reverse() } else { ordering })
+                });
+                assert!(first.is_none_or(std::cmp::Ordering::is_lt), "{text} {tenants:?}: {pair:?}");
+            }
         }
     }
 }
@@ -74,21 +96,39 @@ async fn each_filter_finds_what_it_names_and_the_count_agrees() {
     let (a, _) = two_tenants(&db.web).await;
     let mut tx = db.web.tenant(a).await.unwrap();
     let since: DateTime<Utc> = "2026-11-02T10:00:00Z".parse().unwrap();
-    let cases: [(Filter, Wanted); 8] = [
-        (Filter { severities: vec![Severity::High, Severity::Critical], ..Filter::default() }, |row| row.severity >= Severity::High),
-        (Filter { statuses: vec![Status::New, Status::InProgress], ..Filter::default() }, |row| row.status == Status::New),
-        (Filter { owner: Some(Owner::Nobody), ..Filter::default() }, |row| row.assigned_to.is_none()),
-        (Filter { owner: Some(Owner::Is("ada@example.com".into())), ..Filter::default() }, |row| row.assigned_to.is_some()),
-        (Filter { tags: vec!["t1".into()], ..Filter::default() }, |row| row.tags == ["t1"]),
+    let not = |statuses: Vec<Status>| Choice { any: Vec::new(), not: statuses };
+    let cases: [(Filter, Wanted); 17] = [
+        (Filter { severities: vec![Severity::High, Severity::Critical].into(), ..Filter::default() }, |row| row.severity >= Severity::High),
+        (Filter { statuses: vec![Status::New, Status::InProgress].into(), ..Filter::default() }, |row| row.status == Status::New),
+        (Filter { owners: vec![Owner::Nobody].into(), ..Filter::default() }, |row| row.assigned_to.is_none()),
+        (Filter { owners: vec![Owner::Is("ada@example.com".into())].into(), ..Filter::default() }, |row| row.assigned_to.is_some()),
+        (Filter { tags: vec!["t1".into()].into(), ..Filter::default() }, |row| row.tags == ["t1"]),
         (Filter { text: Some("EVE7".into()), ..Filter::default() }, |row| row.external_id == "7"),
         (Filter { text: Some("100% case 12".into()), ..Filter::default() }, |row| row.external_id == "12"),
-        (Filter { updated_since: Some(since), ..Filter::default() }, |row| {
+        (Filter { updated: Span { since: Some(since), until: None }, ..Filter::default() }, |row| {
             row.updated_at >= "2026-11-02T10:00:00Z".parse::<DateTime<Utc>>().unwrap()
         }),
+        (Filter { statuses: not(vec![Status::New]), ..Filter::default() }, |row| row.status == Status::Resolved),
+        (Filter { severities: Choice { any: Vec::new(), not: vec![Severity::High] }, ..Filter::default() }, |row| {
+            row.severity != Severity::High
+        }),
+        (Filter { owners: Choice { any: Vec::new(), not: vec![Owner::Nobody] }, ..Filter::default() }, |row| row.assigned_to.is_some()),
+        (Filter { owners: Choice { any: Vec::new(), not: vec![Owner::Is("ada@example.com".into())] }, ..Filter::default() }, |row| {
+            row.assigned_to.is_none()
+        }),
+        (Filter { owners: vec![Owner::Nobody, Owner::Is("ada@example.com".into())].into(), ..Filter::default() }, |_| true),
+        (Filter { tags: Choice { any: Vec::new(), not: vec!["t1".into()] }, ..Filter::default() }, |row| row.tags == ["t0"]),
+        (Filter { entities: vec!["user:eve7".into(), "user:eve8".into()].into(), ..Filter::default() }, |row| {
+            ["7", "8"].contains(&row.external_id.as_str())
+        }),
+        (Filter { updated: Span { since: None, until: Some(since) }, ..Filter::default() }, |row| {
+            row.updated_at < "2026-11-02T10:00:00Z".parse::<DateTime<Utc>>().unwrap()
+        }),
+        (Filter { classifications: vec!["none".into()].into(), ..Filter::default() }, |_| true),
     ];
-    let all = walk(&mut tx, &Filter::default(), Order::Updated).await;
+    let all = walk(&mut tx, &Filter::default(), &Key::Updated.into()).await;
     for (filter, wanted) in cases {
-        let found: HashSet<_> = walk(&mut tx, &filter, Order::Severity).await.iter().map(|row| row.incident_id).collect();
+        let found: HashSet<_> = walk(&mut tx, &filter, &Order::default()).await.iter().map(|row| row.incident_id).collect();
         let expected: HashSet<_> = all.iter().filter(|row| wanted(row)).map(|row| row.incident_id).collect();
         assert!(!expected.is_empty() && found == expected, "{filter:?}: {} found, {} expected", found.len(), expected.len());
         assert_eq!(incidents::count(&mut tx, &filter).await.unwrap(), i64::try_from(expected.len()).unwrap(), "{filter:?}");
@@ -103,10 +143,10 @@ async fn a_filter_cannot_reach_beyond_the_scope_and_sightings_stay_inside_it() {
     let (a, b) = two_tenants(&db.web).await;
     let mut tx = db.web.begin(&Scope::one(a)).await.unwrap();
     let foreign = Filter { tenants: Some(vec![b]), ..Filter::default() };
-    assert_eq!(walk(&mut tx, &foreign, Order::Severity).await.len(), 0);
+    assert_eq!(walk(&mut tx, &foreign, &Order::default()).await.len(), 0);
     assert_eq!(incidents::count(&mut tx, &foreign).await.unwrap(), 0);
     let entity = ["user:eve7".to_owned()];
-    let own = walk(&mut tx, &Filter { text: Some("eve7".into()), ..Filter::default() }, Order::Severity).await;
+    let own = walk(&mut tx, &Filter { text: Some("eve7".into()), ..Filter::default() }, &Order::default()).await;
     assert!(incidents::sightings(&mut tx, None, own[0].incident_id, &entity).await.unwrap().is_empty());
     let mut all = db.web.all_tenants().await.unwrap();
     let seen = incidents::sightings(&mut all, None, own[0].incident_id, &entity).await.unwrap();
@@ -132,8 +172,8 @@ async fn the_open_queue_is_read_from_its_index() {
     let mut tx = db.web.all_tenants().await.unwrap();
     let before = reads(&mut tx).await;
     for tenants in [None, Some(vec![a, b])] {
-        let open = Filter { tenants, statuses: vec![Status::New, Status::InProgress, Status::Unknown], ..Filter::default() };
-        assert_eq!(incidents::list(&mut tx, &open, Order::Severity, None, 50).await.unwrap().len(), 50);
+        let open = Filter { tenants, statuses: vec![Status::New, Status::InProgress, Status::Unknown].into(), ..Filter::default() };
+        assert_eq!(incidents::list(&mut tx, &open, &Order::default(), None, 50).await.unwrap().rows.len(), 50);
     }
     let rows = reads(&mut tx).await - before;
     assert_eq!(rows, 0, "rows of the table were read one after the other");

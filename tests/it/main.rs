@@ -90,4 +90,5 @@ mod support;
 mod sync;
 mod tokens;
 mod tunnel;
+mod views;
 mod wrong_cloud;

@@ -60,13 +60,16 @@ impl AuditPage {
 }
 
 /// What is offered to filter by: the beginnings of actions. Every event of the audit log begins with one of them.
-const ACTIONS: [(&str, &str); 13] = [
+const ACTIONS: [(&str, &str); 16] = [
     ("tenant.", "Tenants"),
     ("invite.", "Links"),
     ("consent.", "Consents"),
     ("change.", "Changes at Microsoft"),
     ("action.", "Device actions"),
     ("hunt.", "Hunting"),
+    ("incident.", "Incidents"),
+    ("alert.", "Alerts"),
+    ("view.", "Views"),
     ("sync.", "Reading"),
     ("app.", "Our credentials"),
     ("security.", "Forged answers"),

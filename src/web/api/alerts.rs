@@ -1,7 +1,7 @@
 //! `/alerts`: every product's alerts, with their evidence.
 
 use super::bearer::{Bearer, Id, Query};
-use super::listing::{CoverageSummary, ListQuery, Listed, TenantRef, page};
+use super::listing::{CoverageSummary, ListQuery, Listed, TenantRef};
 use super::problem::{Problem, ProblemBody};
 use crate::app::AppState;
 use crate::model::{AlertId, clock};
@@ -84,16 +84,15 @@ impl Alert {
 async fn list(user: Bearer, State(state): State<AppState>, Query(query): Query<ListQuery>) -> Result<Json<Listed<Alert>>, Problem> {
     let listing = query.check(&user)?;
     let mut tx = user.begin().await?;
-    let rows = store::alerts::list(&mut tx, &listing.filter, listing.order, listing.after, listing.limit + 1).await?;
-    let (rows, next_cursor) = page(rows, listing.limit, store::alerts::Alert::position);
-    let mut evidence = evidence_of(&mut tx, &rows).await?;
+    let page = store::alerts::list(&mut tx, &listing.filter, &listing.order, listing.after.as_ref(), listing.limit).await?;
+    let mut evidence = evidence_of(&mut tx, &page.rows).await?;
     let coverage = CoverageSummary::read(&mut tx, clock::now(), state.config.sync.interval).await?;
     tx.commit().await?;
-    let data = rows
-        .into_iter()
-        .map(|row| (evidence.remove(&row.alert_id), row))
-        .map(|(evidence, row)| Alert::new(row, evidence.unwrap_or_default()));
-    Ok(Json(Listed { data: data.collect(), next_cursor, coverage }))
+    let alert = |row: store::alerts::Alert| {
+        let evidence = evidence.remove(&row.alert_id).unwrap_or_default();
+        Alert::new(row, evidence)
+    };
+    Ok(Json(Listed::new(page, coverage, alert)))
 }
 
 /// One alert.

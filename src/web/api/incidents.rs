@@ -1,7 +1,7 @@
 //! `/incidents`: the queue, read.
 
 use super::bearer::{Bearer, Id, Query};
-use super::listing::{CoverageSummary, ListQuery, Listed, TenantRef, page};
+use super::listing::{CoverageSummary, ListQuery, Listed, TenantRef};
 use super::problem::{Problem, ProblemBody};
 use crate::app::AppState;
 use crate::model::{IncidentId, clock};
@@ -79,11 +79,10 @@ impl From<store::incidents::Incident> for Incident {
 async fn list(user: Bearer, State(state): State<AppState>, Query(query): Query<ListQuery>) -> Result<Json<Listed<Incident>>, Problem> {
     let listing = query.check(&user)?;
     let mut tx = user.begin().await?;
-    let rows = store::incidents::list(&mut tx, &listing.filter, listing.order, listing.after, listing.limit + 1).await?;
+    let page = store::incidents::list(&mut tx, &listing.filter, &listing.order, listing.after.as_ref(), listing.limit).await?;
     let coverage = CoverageSummary::read(&mut tx, clock::now(), state.config.sync.interval).await?;
     tx.commit().await?;
-    let (rows, next_cursor) = page(rows, listing.limit, store::incidents::Incident::position);
-    Ok(Json(Listed { data: rows.into_iter().map(Incident::from).collect(), next_cursor, coverage }))
+    Ok(Json(Listed::new(page, coverage, Incident::from)))
 }
 
 /// One incident.

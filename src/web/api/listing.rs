@@ -5,7 +5,7 @@ use super::problem::Problem;
 use crate::model::TenantId;
 use crate::store::Scoped;
 use crate::store::coverage::{self, Summary};
-use crate::store::lists::{Filter, Order, Owner, Position};
+use crate::store::lists::{self, Choice, Filter, Key, Order, Owner, Position, Span};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -29,19 +29,37 @@ pub struct ListQuery {
     /// critical, high, medium, low, informational, unknown
     #[serde(default)]
     severity: Vec<String>,
-    /// A name as Microsoft writes it, or `none`.
-    assigned_to: Option<String>,
+    /// Names as Microsoft writes them, or `none`.
+    #[serde(default)]
+    assigned_to: Vec<String>,
     /// defender_xdr, defender_endpoint, cloud_apps, graph
     #[serde(default)]
     product: Vec<String>,
     /// Incidents only.
     #[serde(default)]
     tag: Vec<String>,
+    /// Microsoft's words, such as InitialAccess; an incident's are those of its alerts.
+    #[serde(default)]
+    category: Vec<String>,
+    /// Microsoft's words in any case, such as TruePositive, or `none`.
+    #[serde(default)]
+    classification: Vec<String>,
+    /// `kind:value`, such as user:ada@example.com
+    #[serde(default)]
+    entity: Vec<String>,
+    /// Names of the parameters whose values rows must not have: tenant, status, severity, assigned_to, product, tag, category, classification, entity.
+    #[serde(default)]
+    not: Vec<String>,
     /// Words of the title, a product's own id, or an entity.
     q: Option<String>,
     updated_since: Option<DateTime<Utc>>,
+    /// Updated before.
+    updated_until: Option<DateTime<Utc>>,
     created_since: Option<DateTime<Utc>>,
-    /// `severity` (default; then last update) or `updated_at`; worst or newest first
+    /// Opened before.
+    created_until: Option<DateTime<Utc>>,
+    /// Up to three of severity, updated_at, created_at, tenant, title, status, assigned_to, alert_count (incidents), with commas between; a
+    /// minus before one turns it round. Default: severity, worst first. The last update and the id follow.
     sort: Option<String>,
     /// 1 to 200
     limit: Option<i64>,
@@ -60,13 +78,14 @@ pub struct Listing {
 impl ListQuery {
     /// Checks every parameter; tenants outside the token's scope are silently no tenants.
     pub fn check(self, user: &Bearer) -> Result<Listing, Problem> {
-        let asked: Vec<TenantId> = words("tenant", &self.tenant, "a tenant's id")?;
-        let tenants = user.scope.narrowed(&asked);
-        let order = match self.sort.as_deref() {
-            None | Some("severity") => Order::Severity,
-            Some("updated_at") => Order::Updated,
-            Some(_) => return Err(invalid("sort", "severity or updated_at")),
-        };
+        let known = ["tenant", "status", "severity", "assigned_to", "product", "tag", "category", "classification", "entity"];
+        let not: Vec<String> = words("not", &self.not, "names of parameters")?;
+        if not.iter().any(|name| !known.contains(&name.as_str())) {
+            return Err(invalid("not", "names of parameters"));
+        }
+        let tenants: Choice<TenantId> = choice(&not, "tenant", words("tenant", &self.tenant, "a tenant's id")?);
+        let lower = |words: Vec<String>| words.iter().map(|word| word.to_lowercase()).collect();
+        let order = self.sort.as_deref().map_or_else(|| Some(Order::default()), order).ok_or_else(|| invalid("sort", "an order"))?;
         let limit = self.limit.unwrap_or(LIMIT);
         if !(1..=MOST).contains(&limit) {
             return Err(invalid("limit", "a number from 1 to 200"));
@@ -75,24 +94,48 @@ impl ListQuery {
         if text.as_ref().is_some_and(|text| text.len() > 500 || text.contains('\0')) {
             return Err(invalid("q", "at most 500 characters"));
         }
+        let after = self.cursor.map(|cursor| order.position(&cursor));
         Ok(Listing {
             filter: Filter {
-                tenants,
-                severities: words("severity", &self.severity, "a severity")?,
-                statuses: words("status", &self.status, "a status")?,
-                owner: self.assigned_to.map(|name| if name == "none" { Owner::Nobody } else { Owner::Is(name) }),
-                products: words("product", &self.product, "a product")?,
-                tags: self.tag,
+                tenants: user.scope.narrowed(&tenants.any),
+                not_tenants: tenants.not,
+                severities: choice(&not, "severity", words("severity", &self.severity, "a severity")?),
+                statuses: choice(&not, "status", words("status", &self.status, "a status")?),
+                owners: choice(&not, "assigned_to", self.assigned_to.into_iter().map(owner).collect()),
+                products: choice(&not, "product", words("product", &self.product, "a product")?),
+                tags: choice(&not, "tag", self.tag),
+                categories: choice(&not, "category", self.category),
+                classifications: choice(&not, "classification", lower(self.classification)),
+                entities: choice(&not, "entity", lower(self.entity)),
+                without_incident: false,
                 text,
-                updated_since: self.updated_since,
-                created_since: self.created_since,
-                ..Filter::default()
+                updated: Span { since: self.updated_since, until: self.updated_until },
+                created: Span { since: self.created_since, until: self.created_until },
             },
+            after: after.transpose().map_err(|_| invalid("cursor", "the next_cursor of a page in this order"))?,
             order,
-            after: self.cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| invalid("cursor", "the next_cursor of a page"))?,
             limit,
         })
     }
+}
+
+/// Spelled as in the answers.
+fn order(text: &str) -> Option<Order> {
+    let spelled = [("updated_at", Key::Updated), ("created_at", Key::Created), ("assigned_to", Key::Owner), ("alert_count", Key::Alerts)];
+    let word = |word: &str| {
+        let (minus, name) = word.strip_prefix('-').map_or(("", word), |name| ("-", name));
+        let key = spelled.iter().find(|(other, _)| *other == name);
+        format!("{minus}{}", key.map_or(name, |(_, key)| key.as_str()))
+    };
+    text.split(',').map(word).collect::<Vec<_>>().join(",").parse().ok()
+}
+
+fn owner(name: String) -> Owner {
+    if name == "none" { Owner::Nobody } else { Owner::Is(name) }
+}
+
+fn choice<T>(not: &[String], name: &str, values: Vec<T>) -> Choice<T> {
+    if not.iter().any(|other| other == name) { Choice { any: Vec::new(), not: values } } else { values.into() }
 }
 
 fn invalid(field: &'static str, wanted: &str) -> Problem {
@@ -149,18 +192,17 @@ impl CoverageSummary {
     }
 }
 
+impl<T> Listed<T> {
+    /// A page of the store's, with its coverage.
+    pub fn new<R>(page: lists::Listed<R>, coverage: CoverageSummary, row: impl FnMut(R) -> T) -> Self {
+        let next_cursor = page.next.map(|next| next.to_string());
+        Self { data: page.rows.into_iter().map(row).collect(), next_cursor, coverage }
+    }
+}
+
 /// The tenant of a row.
 #[derive(Serialize, ToSchema)]
 pub struct TenantRef {
     pub id: uuid::Uuid,
     pub name: String,
-}
-
-/// Cuts a list read with one row too many to its limit, and says where the next page begins.
-pub fn page<T>(mut rows: Vec<T>, limit: i64, position: impl Fn(&T) -> Position) -> (Vec<T>, Option<String>) {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = more.then(|| rows.last().map(|row| position(row).to_string())).flatten();
-    (rows, next)
 }

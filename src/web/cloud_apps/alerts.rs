@@ -73,8 +73,13 @@ async fn show(user: User, db: ScopedDb, Id(tenant): Id<TenantId>, Query(shown): 
     let now = clock::now();
     let mut tx = db.begin().await?;
     let head = Head::of(&mut tx, tenant, "alerts", now).await?;
-    let filter = Filter { tenants: Some(vec![tenant]), statuses: OPEN.to_vec(), products: vec![Product::CloudApps], ..Filter::default() };
-    let alerts = crate::store::alerts::list(&mut tx, &filter, Order::Severity, None, ROWS).await?;
+    let filter = Filter {
+        tenants: Some(vec![tenant]),
+        statuses: OPEN.to_vec().into(),
+        products: vec![Product::CloudApps].into(),
+        ..Filter::default()
+    };
+    let alerts = crate::store::alerts::list(&mut tx, &filter, &Order::default(), None, ROWS).await?.rows;
     let found = answer(&mut tx, tenant, shown.answer, &["cloud_apps.alerts.list_get"]).await?;
     let compared = match &found {
         Some(found) => Compared::of(&mut tx, tenant, found).await?,

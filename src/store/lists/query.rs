@@ -1,0 +1,194 @@
+//! The text of a list's query.
+
+use super::{Choice, Filter, Listed, OPEN, Order, Owner, Position, entity_keys, pattern};
+use crate::store::Scoped;
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Postgres, QueryBuilder};
+
+/// A list limited to this many tenants is merged from one short index walk a tenant; a longer one walks the index of all tenants.
+const MERGED: usize = 100;
+
+/// A table that is listed; its rows are read as `r`.
+pub(in crate::store) struct Table {
+    name: &'static str,
+    id: &'static str,
+    is_alerts: bool,
+}
+
+pub(in crate::store) const INCIDENTS: Table = Table { name: "incidents", id: "incident_id", is_alerts: false };
+pub(in crate::store) const ALERTS: Table = Table { name: "alerts", id: "alert_id", is_alerts: true };
+
+/// A row, and its values by which the list is sorted.
+#[derive(FromRow)]
+struct Placed<T> {
+    #[sqlx(flatten)]
+    row: T,
+    place: Vec<String>,
+}
+
+impl Table {
+    /// At most `limit` rows after a position, each with `tenant_name` and `directory_id`.
+    pub async fn page<T>(
+        &self,
+        tx: &mut Scoped,
+        filter: &Filter,
+        order: &Order,
+        after: Option<&Position>,
+        limit: i64,
+    ) -> sqlx::Result<Listed<T>>
+    where
+        T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let mut query = self.select(filter, order, after, limit.saturating_add(1));
+        let mut found: Vec<Placed<T>> = query.build_query_as().fetch_all(&mut **tx).await?;
+        let most = usize::try_from(limit).unwrap_or(0);
+        let more = found.len() > most;
+        found.truncate(most);
+        let last = found.last().filter(|_| more).map(|last| Position::new(last.place.clone(), order));
+        let next = last.transpose().map_err(|error| sqlx::Error::Decode(error.into()))?;
+        Ok(Listed { rows: found.into_iter().map(|placed| placed.row).collect(), next })
+    }
+
+    /// How many rows the filter finds; it stops at `cap`.
+    pub async fn count(&self, tx: &mut Scoped, filter: &Filter, cap: i64) -> sqlx::Result<i64> {
+        let mut query = QueryBuilder::new(format!("select count(*) from (select 1 from {} as r where true", self.name));
+        self.push_tenants(&mut query, filter);
+        self.push_filter(&mut query, filter);
+        query.push(" limit ").push_bind(cap).push(") as capped");
+        query.build_query_scalar().fetch_one(&mut **tx).await
+    }
+
+    fn select(&self, filter: &Filter, order: &Order, after: Option<&Position>, limit: i64) -> QueryBuilder<Postgres> {
+        let (table, place, sorted) = (self.name, order.values_sql(self.id), order.sql(self.id));
+        let mut query = QueryBuilder::new("select r.*, t.name as tenant_name, t.directory_id from (");
+        match &filter.tenants {
+            Some(tenants) if tenants.len() <= MERGED && order.is_indexed() => {
+                query.push("select r.* from unnest(").push_bind(tenants.clone());
+                query.push(format!(
+                    "::uuid[]) as asked (tenant_id) cross join lateral (select r.*, {place} as place from {table} as r where r.tenant_id = asked.tenant_id"
+                ));
+                self.push_rest(&mut query, filter, order, after, limit);
+                query.push(format!(") as r order by {sorted} limit ")).push_bind(limit);
+            }
+            _ => {
+                let names = if order.needs_tenant() { " join tenants as t on t.tenant_id = r.tenant_id" } else { "" };
+                query.push(format!("select r.*, {place} as place from {table} as r{names} where true"));
+                self.push_tenants(&mut query, filter);
+                self.push_rest(&mut query, filter, order, after, limit);
+            }
+        }
+        query.push(format!(") as r join tenants as t on t.tenant_id = r.tenant_id order by {sorted}"));
+        query
+    }
+
+    fn push_rest(&self, query: &mut QueryBuilder<Postgres>, filter: &Filter, order: &Order, after: Option<&Position>, limit: i64) {
+        self.push_filter(query, filter);
+        if let Some(after) = after {
+            order.push_after(query, self.id, after);
+        }
+        query.push(format!(" order by {} limit ", order.sql(self.id))).push_bind(limit);
+    }
+
+    fn push_tenants(&self, query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+        if let Some(tenants) = &filter.tenants {
+            query.push(" and r.tenant_id = any(").push_bind(tenants.clone()).push(")");
+        }
+    }
+
+    /// Every condition but the tenants.
+    fn push_filter(&self, query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+        let texts = |values: &[crate::model::Product]| values.iter().map(|product| product.as_str().to_owned()).collect::<Vec<_>>();
+        if !filter.not_tenants.is_empty() {
+            query.push(" and not r.tenant_id = any(").push_bind(filter.not_tenants.clone()).push(")");
+        }
+        push_choice(query, "r.severity = any(", &filter.severities, |severities| severities.iter().map(|s| *s as i16).collect::<Vec<_>>());
+        push_statuses(query, filter);
+        push_owners(query, &filter.owners);
+        let product = if self.is_alerts { "r.product = any(" } else { "r.products && (" };
+        push_choice(query, product, &filter.products, texts);
+        // An alert has no tags.
+        push_choice(query, if self.is_alerts { "'{}'::text[] && (" } else { "r.tags && (" }, &filter.tags, <[String]>::to_vec);
+        self.push_categories(query, &filter.categories);
+        push_choice(query, "lower(coalesce(r.classification, 'none')) = any(", &filter.classifications, <[String]>::to_vec);
+        push_choice(query, "r.entities && (", &filter.entities, <[String]>::to_vec);
+        if let Some(text) = &filter.text {
+            query.push(" and (r.title ilike ").push_bind(pattern(text)).push(" or r.external_id = ").push_bind(text.trim().to_owned());
+            query.push(" or r.entities && ").push_bind(entity_keys(text)).push(")");
+        }
+        let times = [
+            ("r.updated_at >= ", filter.updated.since),
+            ("r.updated_at < ", filter.updated.until),
+            ("r.created_at >= ", filter.created.since),
+            ("r.created_at < ", filter.created.until),
+        ];
+        for (words, time) in times {
+            if let Some(time) = time {
+                query.push(" and ").push(words).push_bind(time);
+            }
+        }
+        if filter.without_incident {
+            query.push(if self.is_alerts { " and r.incident_id is null and r.incident_external_id is null" } else { " and false" });
+        }
+        query.push(" and r.tenant_id <> all (array(select o.tenant_id from tenants as o where o.state = 'offboarded'))");
+    }
+
+    fn push_categories(&self, query: &mut QueryBuilder<Postgres>, categories: &Choice<String>) {
+        let words = if self.is_alerts {
+            "coalesce(r.category, '') = any("
+        } else {
+            "exists (select from alerts as a where a.tenant_id = r.tenant_id and a.incident_id = r.incident_id and a.category = any("
+        };
+        for (not, values) in [("", &categories.any), ("not ", &categories.not)] {
+            if !values.is_empty() {
+                query.push(" and ").push(not).push(words).push_bind(values.clone()).push(if self.is_alerts { ")" } else { "))" });
+            }
+        }
+    }
+}
+
+/// The values as the database gets them. `words` is a condition that ends with an open bracket and is never null.
+fn push_choice<T, V>(query: &mut QueryBuilder<Postgres>, words: &str, choice: &Choice<T>, values: impl Fn(&[T]) -> V)
+where
+    V: for<'q> sqlx::Encode<'q, Postgres> + sqlx::Type<Postgres>,
+{
+    for (not, chosen) in [("", &choice.any), ("not ", &choice.not)] {
+        if !chosen.is_empty() {
+            query.push(" and ").push(not).push(words).push_bind(values(chosen)).push(")");
+        }
+    }
+}
+
+/// Where only open rows are asked for, that is said by the column of the partial indexes; and where it says it all, by nothing else: one
+/// condition too many makes the planner expect too few rows.
+fn push_statuses(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+    let words = |statuses: &[crate::model::Status]| statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>();
+    let any = &filter.statuses.any;
+    if !any.is_empty() && any.iter().all(|status| OPEN.contains(status)) {
+        query.push(" and r.is_open");
+        if OPEN.iter().all(|status| any.contains(status)) {
+            return push_choice(query, "r.status = any(", &Choice { any: Vec::new(), not: filter.statuses.not.clone() }, words);
+        }
+    }
+    push_choice(query, "r.status = any(", &filter.statuses, words);
+}
+
+fn push_owners(query: &mut QueryBuilder<Postgres>, owners: &Choice<Owner>) {
+    for (not, chosen) in [("", &owners.any), ("not ", &owners.not)] {
+        if chosen.is_empty() {
+            continue;
+        }
+        let name = |owner: &Owner| match owner {
+            Owner::Nobody => None,
+            Owner::Is(name) => Some(name.clone()),
+        };
+        let names: Vec<String> = chosen.iter().filter_map(name).collect();
+        query.push(" and ").push(not).push("(");
+        if names.len() < chosen.len() {
+            query.push("r.assigned_to is null").push(if names.is_empty() { "" } else { " or " });
+        }
+        if !names.is_empty() {
+            query.push("(r.assigned_to is not null and r.assigned_to = any(").push_bind(names).push("))");
+        }
+        query.push(")");
+    }
+}

@@ -1,0 +1,78 @@
+//! Files that are written piece by piece while they are sent.
+
+use ::csv::{QuoteStyle, Terminator, WriterBuilder};
+use axum::body::Body;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio_util::io::ReaderStream;
+
+/// What may lie between writing and sending.
+const BUFFER: usize = 64 * 1024;
+
+/// A file of this name and type, with what `write` writes; it gives the stream back when everything is written. Where it fails, the file
+/// breaks off.
+pub fn file<F>(name: &str, kind: &'static str, write: impl FnOnce(DuplexStream) -> F) -> Response
+where
+    F: Future<Output = anyhow::Result<DuplexStream>> + Send + 'static,
+{
+    let (read, out) = tokio::io::duplex(BUFFER);
+    let whole = Arc::new(AtomicBool::new(false));
+    let (done, work) = (whole.clone(), write(out));
+    tokio::spawn(async move {
+        let ended = async {
+            let mut out = work.await?;
+            done.store(true, Ordering::Release);
+            Ok::<_, anyhow::Error>(out.shutdown().await?)
+        };
+        if let Err(error) = ended.await {
+            tracing::info!(error = format!("{error:#}"), "a file was not written to its end");
+        }
+    });
+    let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""))];
+    (headers, Body::from_stream(ReaderStream::new(Whole { read, whole }))).into_response()
+}
+
+/// Records as lines of a CSV file.
+pub fn lines(records: impl IntoIterator<Item = Vec<String>>) -> anyhow::Result<Vec<u8>> {
+    let mut writer = WriterBuilder::new().quote_style(QuoteStyle::Always).terminator(Terminator::CRLF).from_writer(Vec::new());
+    for record in records {
+        writer.write_record(&record)?;
+    }
+    writer.into_inner().map_err(|error| anyhow::anyhow!("a line could not be written: {}", error.error()))
+}
+
+/// A file that ends early breaks off, rather than look whole.
+struct Whole {
+    read: DuplexStream,
+    whole: Arc<AtomicBool>,
+}
+
+impl AsyncRead for Whole {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.read).poll_read(context, buffer))?;
+        let ended = buffer.filled().len() == before && buffer.remaining() > 0;
+        if ended && !self.whole.load(Ordering::Acquire) {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file was not written to its end")));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::show::harmless;
+    use super::*;
+
+    #[test]
+    fn a_cell_is_quoted() {
+        let written = lines([vec!["a\"b".to_owned(), harmless("=HYPERLINK(\"x\")".to_owned())]]).unwrap();
+        assert_eq!(String::from_utf8(written).unwrap(), "\"a\"\"b\",\"'=HYPERLINK(\"\"x\"\")\"\r\n");
+    }
+}

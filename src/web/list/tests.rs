@@ -1,0 +1,51 @@
+use super::*;
+use crate::model::{Role, Scope, UserId, clock};
+use crate::store::users::{Density, Theme};
+
+#[test]
+fn an_address_keeps_what_is_not_changed_and_begins_again_at_the_first_page() {
+    let asked = Asked::read("/incidents", "q=a+b&severity=high&severity=low&not=tag&tag=x&cols=status&size=100&group=").unwrap();
+    assert_eq!(
+        asked.address.with("sort", "updated"),
+        "/incidents?q=a+b&severity=high&severity=low&not=tag&tag=x&cols=status&size=100&sort=updated"
+    );
+    assert_eq!(asked.address.with("severity", ""), "/incidents?q=a+b&not=tag&tag=x&cols=status&size=100");
+    assert_eq!(asked.address.bare(), "/incidents?cols=status&size=100");
+    assert_eq!(
+        (asked.severities.any, asked.tags.any.len(), asked.tags.not),
+        (vec![Severity::High, Severity::Low], 0, vec!["x".to_owned()])
+    );
+    for bad in ["severity=terrible", "after=high.1.00000000000000000000000000000000", "sort=worst", "updated=2h", "from=yesterday", "q=%00"]
+    {
+        assert!(Asked::read("/incidents", bad).is_err(), "{bad}");
+    }
+}
+
+fn person() -> Person {
+    Person {
+        id: UserId::new(),
+        login: "ada".to_owned(),
+        name: "Ada".to_owned(),
+        role: Role::Analyst,
+        scope: Scope::All,
+        theme: Theme::System,
+        density: Density::Comfortable,
+    }
+}
+
+#[test]
+fn tenants_are_those_of_the_groups_but_for_those_not_wanted() {
+    let ids = [TenantId::new(), TenantId::new(), TenantId::new()];
+    let names: Vec<TenantName> = ids
+        .iter()
+        .zip([vec!["gold"], vec!["gold", "trial"], vec![]])
+        .map(|(id, tags)| TenantName { tenant_id: *id, name: String::new(), tags: tags.into_iter().map(str::to_owned).collect() })
+        .collect();
+    let of = |query: &str| Asked::read("/incidents", query).unwrap().filter(&person(), &names, clock::now()).tenants;
+    assert_eq!(of(""), None);
+    assert_eq!(of("group=gold"), Some(vec![ids[0], ids[1]]));
+    assert_eq!(of("group=trial&not=group"), Some(vec![ids[0], ids[2]]));
+    assert_eq!(of(&format!("tenant={}&not=tenant", ids[0])), None, "left out by the query");
+    assert_eq!(of(&format!("tenant={}", ids[2])), Some(vec![ids[2]]));
+    assert_eq!(of(&format!("tenant={}&group=gold", ids[2])), Some(vec![]));
+}
