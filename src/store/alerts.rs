@@ -3,6 +3,7 @@
 use super::Scoped;
 use super::incidents::Original;
 use super::lists::{COUNT_CAP, Filter, Order, Position, bind_filter, list_sql};
+use super::live::Seen;
 use crate::model::{AlertId, DirectoryId, IncidentId, Product, Severity, Status, TenantId};
 use chrono::{DateTime, Utc};
 
@@ -65,6 +66,7 @@ const BY_UPDATE: &str = list_sql!(walked "alerts", list_sql!(where "r.product = 
 const BY_UPDATE_MERGED: &str = list_sql!(merged "alerts", list_sql!(where "r.product = any($7)", "false", "r.category = any($14)", "(r.incident_id is null and r.incident_external_id is null)"),
     "($16::smallint is null or (r.updated_at, r.alert_id) < ($17, $18))", "r.updated_at desc, r.alert_id desc");
 const COUNT: &str = list_sql!(count "alerts", list_sql!(where "r.product = any($7)", "false", "r.category = any($14)", "(r.incident_id is null and r.incident_external_id is null)"));
+const NEWS: &str = list_sql!(news "alerts", list_sql!(where "r.product = any($7)", "false", "r.category = any($14)", "(r.incident_id is null and r.incident_external_id is null)"));
 
 /// At most `limit` (1 to 201) alerts after a position. Alerts have no tags: a filter for tags finds none.
 pub async fn list(tx: &mut Scoped, filter: &Filter, order: Order, after: Option<Position>, limit: i64) -> sqlx::Result<Vec<Alert>> {
@@ -86,6 +88,11 @@ pub async fn list(tx: &mut Scoped, filter: &Filter, order: Order, after: Option<
 /// How many alerts the filter finds, at most [`COUNT_CAP`] + 1.
 pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
     bind_filter!(sqlx::query_scalar(COUNT), filter).bind(COUNT_CAP + 1).fetch_one(&mut **tx).await
+}
+
+/// How many alerts that the filter finds have changed since a page was made, at most [`COUNT_CAP`] + 1.
+pub async fn news(tx: &mut Scoped, filter: &Filter, seen: &Seen) -> sqlx::Result<i64> {
+    bind_filter!(sqlx::query_scalar(NEWS), filter).bind(COUNT_CAP + 1).bind(seen.at).bind(&seen.snapshot).fetch_one(&mut **tx).await
 }
 
 /// Which of these ids of a product's are alerts of a tenant that are open here. `ids`: a page of Microsoft's, at most some hundreds.

@@ -2,6 +2,7 @@
 
 use super::Scoped;
 use super::lists::{COUNT_CAP, Filter, Order, Position, bind_filter, list_sql};
+use super::live::Seen;
 use crate::model::{DirectoryId, IncidentId, Severity, Status, TenantId};
 use chrono::{DateTime, Utc};
 
@@ -60,6 +61,7 @@ const BY_UPDATE: &str = list_sql!(walked "incidents", list_sql!(where "r.product
 const BY_UPDATE_MERGED: &str = list_sql!(merged "incidents", list_sql!(where "r.products && $7", "r.tags && $8", "false", "false"),
     "($16::smallint is null or (r.updated_at, r.incident_id) < ($17, $18))", "r.updated_at desc, r.incident_id desc");
 const COUNT: &str = list_sql!(count "incidents", list_sql!(where "r.products && $7", "r.tags && $8", "false", "false"));
+const NEWS: &str = list_sql!(news "incidents", list_sql!(where "r.products && $7", "r.tags && $8", "false", "false"));
 
 /// At most `limit` (1 to 201) incidents after a position.
 pub async fn list(tx: &mut Scoped, filter: &Filter, order: Order, after: Option<Position>, limit: i64) -> sqlx::Result<Vec<Incident>> {
@@ -81,6 +83,11 @@ pub async fn list(tx: &mut Scoped, filter: &Filter, order: Order, after: Option<
 /// How many incidents the filter finds, at most [`COUNT_CAP`] + 1.
 pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
     bind_filter!(sqlx::query_scalar(COUNT), filter).bind(COUNT_CAP + 1).fetch_one(&mut **tx).await
+}
+
+/// How many incidents that the filter finds have changed since a page was made, at most [`COUNT_CAP`] + 1.
+pub async fn news(tx: &mut Scoped, filter: &Filter, seen: &Seen) -> sqlx::Result<i64> {
+    bind_filter!(sqlx::query_scalar(NEWS), filter).bind(COUNT_CAP + 1).bind(seen.at).bind(&seen.snapshot).fetch_one(&mut **tx).await
 }
 
 /// One incident of the transaction's scope.

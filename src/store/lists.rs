@@ -163,6 +163,12 @@ macro_rules! list_sql {
     (count $table:literal, $filter:expr) => {
         concat!("select count(*) from (select 1 from ", $table, " as r where ($1::uuid[] is null or r.tenant_id = any($1)) and ", $filter, " limit $16) as capped")
     };
+    (news $table:literal, $filter:expr) => {
+        concat!(
+            "select count(*) from (select 1 from ", $table, " as r where ($1::uuid[] is null or r.tenant_id = any($1)) and ", $filter,
+            " and r.synced_at > $17 - interval '2 minutes' and is_unseen(r.xmin, $18::text::pg_snapshot) limit $16) as capped"
+        )
+    };
 }
 pub(super) use list_sql;
 

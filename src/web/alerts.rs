@@ -5,6 +5,7 @@ use super::error::PageError;
 use super::extract::User;
 use super::filters;
 use super::list::{Asked, RawQuery, SIZES, owner_label};
+use super::live::Watch;
 use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::{When, thousands};
@@ -14,6 +15,7 @@ use crate::model::{Product, Severity, Status, clock};
 use crate::store;
 use crate::store::alerts::Alert;
 use crate::store::lists::{COUNT_CAP, Order};
+use crate::store::live::Kind;
 use crate::store::overview::TenantName;
 use askama::Template;
 use axum::Router;
@@ -37,6 +39,7 @@ struct AlertList {
     tenants: Vec<TenantName>,
     reading: Reading,
     empty: Option<Empty>,
+    live: Watch,
     now: DateTime<Utc>,
 }
 
@@ -83,6 +86,7 @@ async fn list(
     let now = clock::now();
     let filter = asked.filter(&user);
     let mut tx = db.begin().await?;
+    let live = Watch::list(Kind::Alerts, &asked, &store::live::seen(&mut tx).await?);
     let mut alerts = store::alerts::list(&mut tx, &filter, asked.order, asked.after, asked.size + 1).await?;
     let total = store::alerts::count(&mut tx, &filter).await?;
     let tenants = store::overview::names(&mut tx).await?;
@@ -95,5 +99,5 @@ async fn list(
     }
     let next = alerts.last().filter(|_| more).map(|last| asked.address.page(&last.position().to_string()));
     let empty = alerts.is_empty().then(|| reading.empty("alerts", tenants.len(), asked.is_filtered(), hidden));
-    Ok(Page(AlertList { user, asked, alerts, total, next, tenants, reading, empty, now }))
+    Ok(Page(AlertList { user, asked, alerts, total, next, tenants, reading, empty, live, now }))
 }

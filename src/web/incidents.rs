@@ -5,6 +5,7 @@ use super::error::PageError;
 use super::extract::User;
 use super::filters;
 use super::list::{Asked, RawQuery, SIZES, owner_label};
+use super::live::Watch;
 use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::{When, thousands};
@@ -14,6 +15,7 @@ use crate::model::{Product, Severity, Status, clock};
 use crate::store;
 use crate::store::incidents::Incident;
 use crate::store::lists::{COUNT_CAP, Order};
+use crate::store::live::Kind;
 use crate::store::overview::TenantName;
 use askama::Template;
 use axum::Router;
@@ -40,6 +42,7 @@ struct IncidentList {
     tenants: Vec<TenantName>,
     reading: Reading,
     empty: Option<Empty>,
+    live: Watch,
     now: DateTime<Utc>,
 }
 
@@ -82,6 +85,7 @@ async fn list(
     let now = clock::now();
     let filter = asked.filter(&user);
     let mut tx = db.begin().await?;
+    let live = Watch::list(Kind::Incidents, &asked, &store::live::seen(&mut tx).await?);
     let mut incidents = store::incidents::list(&mut tx, &filter, asked.order, asked.after, asked.size + 1).await?;
     let total = store::incidents::count(&mut tx, &filter).await?;
     let tenants = store::overview::names(&mut tx).await?;
@@ -95,5 +99,5 @@ async fn list(
     }
     let next = incidents.last().filter(|_| more).map(|last| asked.address.page(&last.position().to_string()));
     let empty = incidents.is_empty().then(|| reading.empty("incidents", tenants.len(), asked.is_filtered(), hidden));
-    Ok(Page(IncidentList { user, asked, incidents, total, next, tenants, reading, empty, now }))
+    Ok(Page(IncidentList { user, asked, incidents, total, next, tenants, reading, empty, live, now }))
 }

@@ -139,6 +139,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "database_url = \"postgres://h/d\"\ndatabase_url_file = \"DIR/good\"",
         "both set",
     ),
+    ("#listen_database_url_file = \"/etc/watchfloor/listen_database_url\"", "listen_database_url_file = \"DIR/absent\"", "absent"),
+    (
+        "#listen_database_url_file = \"/etc/watchfloor/listen_database_url\"",
+        "listen_database_url = \"postgres://h/hunter2\"\nlisten_database_url_file = \"DIR/good\"",
+        "listen_database_url",
+    ),
     ("#proxy = \"http://proxy.example.com:3128\"", "proxy = \"http://me:hunter2-do-not-print@proxy:99999\"", "outbound.proxy"),
     ("#proxy = \"http://proxy.example.com:3128\"", "proxy = \"socks5://me:hunter2-do-not-print@proxy:1\"", "outbound.proxy"),
     ("[login]", "[login]\npassword = \"hunter2-do-not-print\"", "password"),
