@@ -15,10 +15,10 @@
 
   const show = (news) => {
     const shown = news.count > 0;
-    const text = shown ? `${news.text} · ${place.dataset.live.includes(" ") ? "show" : "load"} (r)` : "";
+    const text = shown ? `${news.text} (r)` : "";
     if (link.textContent !== text) link.textContent = text; // said aloud only if it is something else
     link.hidden = !shown;
-    document.title = shown ? `(${news.text.match(/^[\d,]+\+?/)?.[0] ?? news.count}) ${title}` : title;
+    document.title = shown ? `(${news.number}) ${title}` : title;
   };
 
   // One question at a time; what happens meanwhile is one more.

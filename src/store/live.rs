@@ -14,7 +14,9 @@ use uuid::Uuid;
 /// As the triggers name it.
 const CHANNEL: &str = "watchfloor_live";
 /// Without a word for this long, the listening connection says something to itself.
-const BEAT: Duration = Duration::from_secs(30);
+const BEAT: Duration = Duration::from_secs(20);
+/// By then it has come back.
+const ECHO: Duration = Duration::from_secs(10);
 /// Before listening again after a failure; doubled each time, up to the second.
 const PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -84,7 +86,7 @@ async fn hear(options: &PgConnectOptions, told: &impl Fn(Told)) -> sqlx::Result<
     told(Told::Missed);
     let mut beaten = false;
     loop {
-        match tokio::time::timeout(BEAT, listener.try_recv()).await {
+        match tokio::time::timeout(if beaten { ECHO } else { BEAT }, listener.try_recv()).await {
             Ok(notification) => {
                 let notification = notification?.ok_or_else(|| failure("the connection was lost"))?;
                 beaten = false;
@@ -95,7 +97,7 @@ async fn hear(options: &PgConnectOptions, told: &impl Fn(Told)) -> sqlx::Result<
             Err(_) if beaten => return Err(failure("nothing comes through; listen_database_url must lead to the server itself")),
             Err(_) => {
                 let beat = listener.execute("select pg_notify('watchfloor_live', 'beat')");
-                tokio::time::timeout(LONGEST_PAUSE, beat).await.map_err(|_| failure("the server does not answer"))??;
+                tokio::time::timeout(ECHO, beat).await.map_err(|_| failure("the server does not answer"))??;
                 beaten = true;
             }
         }

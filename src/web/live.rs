@@ -95,22 +95,25 @@ impl Since {
 #[derive(Debug, Serialize)]
 struct News {
     count: i64,
+    /// The count for the title of the tab.
+    number: String,
     text: String,
 }
 
 impl News {
     fn of_list(count: i64) -> Json<Self> {
-        let text = if count > COUNT_CAP { format!("{}+ new", thousands(COUNT_CAP)) } else { format!("{} new", thousands(count)) };
-        Json(Self { count, text })
+        let number = if count > COUNT_CAP { format!("{}+", thousands(COUNT_CAP)) } else { thousands(count) };
+        Json(Self { count, text: format!("{number} new · load"), number })
     }
 
     fn of_record(what: &str, news: RecordNews) -> Json<Self> {
         let text = match news {
-            RecordNews { there: true, .. } => format!("This {what} has changed at Defender"),
-            RecordNews { here: true, .. } => format!("A change of this {what} has gone on"),
+            RecordNews { there: true, .. } => format!("This {what} has changed at Defender · show"),
+            RecordNews { here: true, .. } => format!("A change of this {what} has gone on · show"),
             _ => String::new(),
         };
-        Json(Self { count: i64::from(!text.is_empty()), text })
+        let count = i64::from(!text.is_empty());
+        Json(Self { count, number: count.to_string(), text })
     }
 }
 
@@ -196,7 +199,7 @@ impl Open {
                 () = self.place.closing.cancelled() => return None,
                 () = sleep_until(self.ends) => return None,
                 told = self.place.heard.recv() => {
-                    let told = told_to(&self.scope, told);
+                    let told = told_to(&self.scope, &told);
                     if kinds.is_empty() && !told.is_empty() {
                         due = self.next.max(Instant::now() + GATHER);
                     }
@@ -224,9 +227,9 @@ impl Open {
 }
 
 /// What of it concerns a reader of these tenants. What was missed may have been anything.
-fn told_to(scope: &Scope, told: Result<Told, RecvError>) -> Vec<Kind> {
+fn told_to(scope: &Scope, told: &Result<Told, RecvError>) -> Vec<Kind> {
     match told {
-        Ok(Told::Changed(kind, tenant)) if scope.holds(tenant) => vec![kind],
+        Ok(Told::Changed(kind, tenant)) if scope.holds(*tenant) => vec![*kind],
         Ok(Told::Changed(..)) => Vec::new(),
         Ok(Told::Missed) | Err(_) => Kind::ALL.to_vec(),
     }

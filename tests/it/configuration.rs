@@ -257,3 +257,16 @@ fn each_form_of_the_consent_link_has_its_word() {
     assert!(!load(&dir, EXAMPLE).unwrap().app[0].optional);
     std::fs::remove_dir_all(dir).unwrap();
 }
+
+#[test]
+fn where_changes_are_heard_may_be_said_in_a_file() {
+    use secrecy::ExposeSecret;
+    let dir = directory();
+    let (key, file) = ("#listen_database_url_file = \"/etc/watchfloor/listen_database_url\"", dir.join("url"));
+    std::fs::write(&file, "postgres://direct/d\n").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let text = EXAMPLE.replacen(key, &format!("listen_database_url_file = \"{}\"", file.display()), 1);
+    let said = |text: &str| load(&dir, text).unwrap().listen_database_url.map(|url| url.expose_secret().to_owned());
+    assert_eq!((said(&text).as_deref(), said(EXAMPLE)), (Some("postgres://direct/d"), None));
+    std::fs::remove_dir_all(dir).unwrap();
+}

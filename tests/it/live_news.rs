@@ -36,12 +36,34 @@ async fn news_count_what_the_list_would_show_anew_by_its_filters_and_its_readers
         assert_eq!(news(&admin, &all).await.0, 0, "{all}: what the page shows is no news");
         case(&app, own, &format!("OWN{}", list.len())).await;
         case(&app, foreign, &format!("FOREIGN{}", list.len())).await;
-        assert_eq!(news(&admin, &all).await, (2, "2 new".to_owned()));
+        assert_eq!(news(&admin, &all).await, (2, "2 new · load".to_owned()));
         assert_eq!(news(&viewer, &some).await.0, 1);
         assert_eq!(news(&viewer, &all).await.0, 1, "the reader's tenants count, not the page's");
         assert_eq!(news(&admin, &filtered).await.0, if list == "/incidents" { 2 } else { 0 });
         assert_eq!((news(&admin, &tenant).await.0, news(&admin, &other).await.0), (1, 0));
         assert_eq!(news(&admin, &watch(&admin, list).await).await.0, 0);
+    }
+}
+
+#[tokio::test]
+async fn beyond_a_thousand_news_are_not_counted() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Alder").await;
+    let admin = app.sign_in(Role::Admin).await;
+    let address = watch(&admin, "/incidents").await;
+    for (rows, text) in [(1_000, "1,000 new · load"), (5, "1,000+ new · load")] {
+        let mut tx = app.db.worker.tenant(tenant).await.unwrap();
+        sqlx::query(
+            "insert into incidents (tenant_id, incident_id, product, external_id, title, severity, severity_raw, status, status_raw, created_at, updated_at)
+             select $1, id, 'defender_xdr', id::text, 'Case', 4, 'x', 'new', 'x', now(), now() from (select gen_random_uuid() as id from generate_series(1, $2)) as made",
+        )
+        .bind(tenant)
+        .bind(rows)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(news(&admin, &address).await.1, text);
     }
 }
 
@@ -59,10 +81,15 @@ async fn what_was_being_written_while_the_page_was_made_is_news_once_it_is_there
     let mut watched = Vec::new();
     for page in &pages {
         watched.push(watch(&admin, page).await);
-        assert_eq!(news(&admin, watched.last().unwrap()).await, (0, if page.len() > 10 { "" } else { "0 new" }.to_owned()), "{page}");
+        assert_eq!(
+            news(&admin, watched.last().unwrap()).await,
+            (0, if page.len() > 10 { "" } else { "0 new · load" }.to_owned()),
+            "{page}"
+        );
     }
     tx.commit().await.unwrap();
-    let texts = ["1 new", "1 new", "This incident has changed at Defender", "This alert has changed at Defender"];
+    let texts =
+        ["1 new · load", "1 new · load", "This incident has changed at Defender · show", "This alert has changed at Defender · show"];
     for (address, text) in watched.iter().zip(texts) {
         assert_eq!(news(&admin, address).await, (1, text.to_owned()), "{address}");
     }
@@ -78,7 +105,8 @@ async fn the_page_of_a_record_is_told_of_its_alerts_and_of_changes_asked_for_her
     let change = "insert into changes (tenant_id, change_id, operation, args, subject, actor)
                   select tenant_id, gen_random_uuid(), 'xdr.incidents.update', array[external_id], 'x', 'x' from incidents where title = 'Title ONE'";
     let alert = "update alerts set synced_at = now() where title = 'Alert ONE'";
-    for (sql, text) in [(change, "A change of this incident has gone on"), (alert, "This incident has changed at Defender")] {
+    for (sql, text) in [(change, "A change of this incident has gone on · show"), (alert, "This incident has changed at Defender · show")]
+    {
         let (of_one, of_other) =
             (watch(&admin, &format!("/incidents/{incident}")).await, watch(&admin, &format!("/incidents/{other}")).await);
         let mut tx = app.db.worker.tenant(tenant).await.unwrap();
