@@ -5,6 +5,7 @@ pub mod budgets;
 pub mod cloud_apps;
 pub mod collected;
 pub mod hunts;
+pub mod live;
 pub mod notices;
 pub mod onboarding;
 pub mod questions;
@@ -31,6 +32,8 @@ pub struct AppState {
     pub microsoft: microsoft::Client,
     /// What every page tells those who run the portal.
     pub notices: notices::Notices,
+    /// Who waits for changes.
+    pub live: live::Live,
     /// Present in `watchfloor demo` only.
     pub demo: Option<Arc<Demo>>,
 }

@@ -39,6 +39,13 @@ pub struct Config {
     /// The same, in a file.
     #[serde(default)]
     pub database_url_file: Option<PathBuf>,
+    /// Where one connection of each web process hears of changes. Absent: `database_url`. Needed where that is a PgBouncer in transaction
+    /// mode, behind which a connection hears nothing.
+    #[serde(default)]
+    pub listen_database_url: Option<SecretString>,
+    /// The same, in a file.
+    #[serde(default)]
+    pub listen_database_url_file: Option<PathBuf>,
     #[serde(default = "default_data_dir")]
     pub data_dir: PathBuf,
     #[serde(default)]
@@ -135,6 +142,10 @@ impl Config {
         if let Some(file) = config.database_url_file.take() {
             ensure!(config.database_url.is_none(), "database_url and database_url_file are both set: keep one");
             config.database_url = Some(read_secret("database_url_file", &file)?);
+        }
+        if let Some(file) = config.listen_database_url_file.take() {
+            ensure!(config.listen_database_url.is_none(), "listen_database_url and listen_database_url_file are both set: keep one");
+            config.listen_database_url = Some(read_secret("listen_database_url_file", &file)?);
         }
         config.validate()?;
         Ok(config)

@@ -6,7 +6,7 @@ use crate::store::embedded::{DATABASE, Embedded, Kind, temporary_dir};
 use crate::store::migrate::{check_version, migrate};
 use crate::store::{Db, DbRole};
 use anyhow::{Context, Result};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use std::path::Path;
 
@@ -20,7 +20,7 @@ impl Database {
     /// The configured database, or the embedded one, which this starts or joins.
     pub async fn find(config: &Config) -> Result<Self> {
         if let Some(url) = &config.database_url {
-            return Ok(Self { options: address(url.expose_secret()).map_err(Usage)?, embedded: None });
+            return Ok(Self { options: address("database_url", url).map_err(Usage)?, embedded: None });
         }
         let embedded = Embedded::start(&config.data_dir.join("postgres"), Kind::Kept).await?;
         tracing::info!(dir = %embedded.dir().display(), "the embedded PostgreSQL runs");
@@ -58,6 +58,11 @@ impl Database {
         migrate(self.options.clone()).await
     }
 
+    /// How to reach it for hearing of changes: where `listen_database_url` says, or where everything else is.
+    pub fn listening(&self, config: &Config) -> Result<PgConnectOptions> {
+        config.listen_database_url.as_ref().map_or_else(|| Ok(self.options.clone()), |url| address("listen_database_url", url))
+    }
+
     /// A pool of at most `size` connections that work as `role`.
     pub async fn connect(&self, role: DbRole, size: u32) -> Result<Db> {
         Db::connect(self.options.clone(), role, size).await.context("cannot reach the database as its run-time role")
@@ -65,10 +70,11 @@ impl Database {
 }
 
 /// The error repeats nothing of the address, which may hold a password.
-fn address(url: &str) -> Result<PgConnectOptions> {
+fn address(key: &str, url: &SecretString) -> Result<PgConnectOptions> {
+    let url = url.expose_secret();
     let scheme = url.starts_with("postgres://") || url.starts_with("postgresql://");
     let options = url.parse().ok().filter(|_| scheme);
-    options.context("database_url is not a PostgreSQL address such as postgres://user@host/database")
+    options.with_context(|| format!("{key} is not a PostgreSQL address such as postgres://user@host/database"))
 }
 
 /// One connection for a command.

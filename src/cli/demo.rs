@@ -121,6 +121,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let microsoft = microsoft::Client::stand_in(cloud.address(), &config.app, now())?;
     let stand_in = Url::parse(&cloud.base())?;
     let (web, worker) = (database.connect(DbRole::Web, POOL).await?, database.connect(DbRole::Worker, POOL).await?);
+    let listening = database.listening(&config)?;
     let queue = Queue::new(&web);
     let newcomer = customers::register(&web, &queue, &config, &cloud, (args.cloud, usize::from(args.tenants))).await?;
     let logins = people::add(&web).await?;
@@ -130,7 +131,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let reader = Reader::new(worker.clone(), microsoft.clone(), config.sync.clone(), stop.asked.clone());
     let portal = Portal { config: Arc::new(config), microsoft, demo: Some(Arc::new(Demo { logins, stand_in, newcomer })) };
     let happens = async { tokio::join!(trickle(&cloud, &stop), deeds.carry_out(&cloud, &stop), late::look(&reader, late, &stop)) };
-    tokio::join!(portal.web(listener, web, &stop), portal.worker(worker, &stop), happens);
+    tokio::join!(portal.web(listener, (web, listening), &stop), portal.worker(worker, &stop), happens);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -178,6 +179,8 @@ fn config(public_url: &Url, address: SocketAddr, app: Vec<App>) -> Config {
         trusted_proxies: Vec::new(),
         database_url: None,
         database_url_file: None,
+        listen_database_url: None,
+        listen_database_url_file: None,
         data_dir: PathBuf::new(),
         outbound: Outbound::default(),
         login: Login::default(),

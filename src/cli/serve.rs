@@ -3,6 +3,7 @@
 use super::database::Database;
 use super::listen::{self, Stop};
 use super::{Usage, metrics, say};
+use crate::app::live::Live;
 use crate::app::notices::Notices;
 use crate::app::{AppState, Demo};
 use crate::auth::links;
@@ -10,11 +11,12 @@ use crate::auth::passwords::Hasher;
 use crate::config::Config;
 use crate::microsoft;
 use crate::model::clock::now;
-use crate::store::{Db, DbRole};
+use crate::store::{self, Db, DbRole};
 use crate::sync::engine::{self, Queue};
 use crate::web;
 use anyhow::Result;
 use clap::ValueEnum;
+use sqlx::postgres::PgConnectOptions;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +55,7 @@ pub async fn run(config: Config, args: Args) -> Result<ExitCode> {
     let stop = Stop::on_signals()?;
     let microsoft = microsoft::Client::configured(&config, now()).map_err(Usage)?;
     let database = Database::ready(&config).await?;
+    let listening = database.listening(&config).map_err(Usage)?;
     let metrics = metrics::serve(config.metrics_listen, stop.clone()).await?;
     let portal = Portal { config: Arc::new(config), microsoft, demo: None };
     let web = async {
@@ -64,7 +67,7 @@ pub async fn run(config: Config, args: Args) -> Result<ExitCode> {
         if let Some(link) = links::first_admin(&db, &portal.config.public_url).await? {
             say(format_args!("There is no administrator yet. Within 30 minutes, make one at {link}"))?;
         }
-        portal.web(listener, db, &stop).await;
+        portal.web(listener, (db, listening), &stop).await;
         anyhow::Ok(())
     };
     let worker = async {
@@ -112,8 +115,9 @@ pub struct Portal {
 }
 
 impl Portal {
-    /// Serves pages and the API until told to stop.
-    pub async fn web(&self, listener: TcpListener, db: Db, stop: &Stop) {
+    /// Serves pages and the API until told to stop. `listening`: how to reach the database for hearing of changes.
+    pub async fn web(&self, listener: TcpListener, (db, listening): (Db, PgConnectOptions), stop: &Stop) {
+        let live = Live::until(stop.asked.clone());
         let state = AppState {
             db: db.clone(),
             config: Arc::clone(&self.config),
@@ -121,10 +125,12 @@ impl Portal {
             queue: Queue::new(&db),
             microsoft: self.microsoft.clone(),
             notices: Notices::default(),
+            live: live.clone(),
             demo: self.demo.clone(),
         };
         tracing::info!(public_url = %self.config.public_url, "the portal is up");
-        listen::serve(listener, web::router(state), stop.clone()).await;
+        let hears = stop.asked.run_until_cancelled(store::live::listen(listening, |told| live.tell(told)));
+        tokio::join!(listen::serve(listener, web::router(state), stop.clone()), hears);
         db.close().await;
     }
 

@@ -50,6 +50,14 @@ impl Scope {
         }
     }
 
+    /// Whether this tenant is in it.
+    pub fn holds(&self, tenant: TenantId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Tenants(own) => own.contains(&tenant),
+        }
+    }
+
     /// Exactly one tenant.
     pub fn one(tenant: TenantId) -> Self {
         Self::Tenants(vec![tenant])

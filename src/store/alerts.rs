@@ -3,6 +3,7 @@
 use super::Scoped;
 use super::incidents::Original;
 use super::lists::{ALERTS, COUNT_CAP, Filter, Listed, Order, Position};
+use super::live::Seen;
 use crate::model::{AlertId, DirectoryId, IncidentId, Product, Severity, Status, TenantId};
 use chrono::{DateTime, Utc};
 
@@ -57,6 +58,11 @@ pub async fn list(tx: &mut Scoped, filter: &Filter, order: &Order, after: Option
 /// How many alerts the filter finds, at most [`COUNT_CAP`] + 1.
 pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
     ALERTS.count(tx, filter, COUNT_CAP + 1).await
+}
+
+/// How many alerts that the filter finds have changed since a page was made, at most [`COUNT_CAP`] + 1.
+pub async fn news(tx: &mut Scoped, filter: &Filter, seen: &Seen) -> sqlx::Result<i64> {
+    ALERTS.news(tx, filter, seen, COUNT_CAP + 1).await
 }
 
 /// Which of these ids of a product's are alerts of a tenant that are open here. `ids`: a page of Microsoft's, at most some hundreds.

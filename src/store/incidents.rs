@@ -2,6 +2,7 @@
 
 use super::Scoped;
 use super::lists::{COUNT_CAP, Filter, INCIDENTS, Listed, Order, Position};
+use super::live::Seen;
 use crate::model::{DirectoryId, IncidentId, Severity, Status, TenantId};
 use chrono::{DateTime, Utc};
 
@@ -52,6 +53,11 @@ pub async fn list(tx: &mut Scoped, filter: &Filter, order: &Order, after: Option
 /// How many incidents the filter finds, at most [`COUNT_CAP`] + 1.
 pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
     INCIDENTS.count(tx, filter, COUNT_CAP + 1).await
+}
+
+/// How many incidents that the filter finds have changed since a page was made, at most [`COUNT_CAP`] + 1.
+pub async fn news(tx: &mut Scoped, filter: &Filter, seen: &Seen) -> sqlx::Result<i64> {
+    INCIDENTS.news(tx, filter, seen, COUNT_CAP + 1).await
 }
 
 /// One incident of the transaction's scope.

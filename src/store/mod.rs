@@ -35,6 +35,7 @@ pub mod incidents;
 pub mod ingest;
 pub mod invites;
 pub mod lists;
+pub mod live;
 pub mod lookups;
 pub mod migrate;
 pub mod offboarding;

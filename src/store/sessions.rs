@@ -33,23 +33,35 @@ pub async fn insert(tx: &mut Scoped, hash: &[u8], user: UserId, hours: i32, ip: 
     Ok(())
 }
 
-/// Whose session this is, if it has neither expired nor lain idle for 30 minutes; its idle time starts anew (to the minute).
-/// Needs an all-tenants transaction, because it reads the user's grants; commit it.
-pub async fn identify(tx: &mut Scoped, hash: &[u8]) -> sqlx::Result<Option<Identity>> {
-    sqlx::query_as(
-        "with seen as (
-             update sessions set last_seen_at = now()
-             where session_hash = $1 and last_seen_at < now() - interval '1 minute' and last_seen_at > now() - interval '30 minutes'
-         )
-         select u.user_id, u.login, u.display_name, u.role, u.all_tenants, u.theme, u.density,
+/// Who is behind the session `$1`, if it lives.
+macro_rules! person {
+    () => {
+        "select u.user_id, u.login, u.display_name, u.role, u.all_tenants, u.theme, u.density,
                 array(select g.tenant_id from grants as g join tenants as t on t.tenant_id = g.tenant_id
                       where g.user_id = u.user_id and not u.all_tenants and t.state <> 'offboarded' order by 1) as tenants
          from sessions as s join users as u on u.user_id = s.user_id
-         where s.session_hash = $1 and s.expires_at > now() and s.last_seen_at > now() - interval '30 minutes' and u.disabled_at is null",
-    )
+         where s.session_hash = $1 and s.expires_at > now() and s.last_seen_at > now() - interval '30 minutes' and u.disabled_at is null"
+    };
+}
+
+/// Whose session this is, if it has neither expired nor lain idle for 30 minutes; its idle time starts anew (to the minute).
+/// Needs an all-tenants transaction, because it reads the user's grants; commit it.
+pub async fn identify(tx: &mut Scoped, hash: &[u8]) -> sqlx::Result<Option<Identity>> {
+    sqlx::query_as(concat!(
+        "with seen as (
+             update sessions set last_seen_at = now()
+             where session_hash = $1 and last_seen_at < now() - interval '1 minute' and last_seen_at > now() - interval '30 minutes'
+         ) ",
+        person!()
+    ))
     .bind(hash)
     .fetch_optional(&mut **tx)
     .await
+}
+
+/// The same without a new beginning of the idle time: for what nobody does, a page only.
+pub async fn look(tx: &mut Scoped, hash: &[u8]) -> sqlx::Result<Option<Identity>> {
+    sqlx::query_as(person!()).bind(hash).fetch_optional(&mut **tx).await
 }
 
 /// The user's living sessions, last used first.

@@ -6,6 +6,7 @@ use super::error::PageError;
 use super::extract::{Id, User};
 use super::filters;
 use super::incident::AlertPart;
+use super::live::Watch;
 use super::originals::portal_link;
 use super::page::Page;
 use super::scope::ScopedDb;
@@ -38,6 +39,7 @@ struct AlertPage {
     lines: Vec<Line>,
     /// For who may change it from here.
     form: Option<Form>,
+    live: Watch,
     now: DateTime<Utc>,
 }
 
@@ -65,6 +67,7 @@ pub(super) async fn page(
 ) -> Result<Page<impl Template + use<>>, PageError> {
     let now = clock::now();
     let mut tx = db.begin().await?;
+    let live = Watch::record(format!("/alerts/{id}"), &store::live::seen(&mut tx).await?);
     let alert = store::alerts::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
     let originals = store::alerts::originals(&mut tx, alert.tenant_id, &[id]).await?;
     let incident = match alert.incident_id {
@@ -79,5 +82,5 @@ pub(super) async fn page(
     let lines = changed.map(|change| Line::new(change, now)).collect();
     let form = form(&user, &alert, back);
     let link = portal_link(alert.url.as_deref(), alert.directory_id);
-    Ok(Page(AlertPage { user, part: AlertPart::new(alert, &originals, now), incident, link, cloud, lines, form, now }))
+    Ok(Page(AlertPage { user, part: AlertPart::new(alert, &originals, now), incident, link, cloud, lines, form, live, now }))
 }

@@ -5,6 +5,7 @@ use super::error::PageError;
 use super::extract::User;
 use super::filters;
 use super::list::{Asked, RawQuery, SIZES};
+use super::live::Watch;
 use super::page::Page;
 use super::queue::{Column, Frame};
 use super::scope::ScopedDb;
@@ -15,6 +16,7 @@ use crate::model::{Product, Status, clock};
 use crate::store;
 use crate::store::alerts::Alert;
 use crate::store::lists::Key;
+use crate::store::live::Kind;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
@@ -45,6 +47,7 @@ const COLUMNS: [Column; 12] = [
 struct AlertList {
     user: User,
     frame: Frame,
+    live: Watch,
     alerts: Vec<Alert>,
 }
 
@@ -63,6 +66,7 @@ async fn list(
 ) -> Result<Page<AlertList>, PageError> {
     let (now, asked) = (clock::now(), Asked::read("/alerts", &query)?);
     let mut tx = db.begin().await?;
+    let live = Watch::list(Kind::Alerts, &asked, &store::live::seen(&mut tx).await?);
     let tenants = store::overview::names(&mut tx).await?;
     let filter = asked.filter(&user, &tenants, now);
     let page = store::alerts::list(&mut tx, &filter, &asked.order, asked.after.as_ref(), asked.size).await?;
@@ -75,5 +79,5 @@ async fn list(
     let next = page.next.map(|next| asked.address.page(&next.to_string()));
     let empty = nothing.then(|| reading.empty("alerts", tenants.len(), asked.is_filtered(), hidden));
     let frame = Frame { asked, columns: &COLUMNS, tenants, views, total, next, reading, empty, now };
-    Ok(Page(AlertList { user, frame, alerts: page.rows }))
+    Ok(Page(AlertList { user, frame, live, alerts: page.rows }))
 }

@@ -88,9 +88,27 @@ impl User {
     }
 }
 
+/// Somebody signed in whose page asks by itself: that does not keep the session alive. Stands before whatever else needs the user.
+#[derive(Clone, Debug)]
+pub struct Watcher(pub User);
+
 impl FromRequestParts<AppState> for User {
     type Rejection = PageError;
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, PageError> {
+        Self::find(parts, state, true).await
+    }
+}
+
+impl FromRequestParts<AppState> for Watcher {
+    type Rejection = PageError;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, PageError> {
+        User::find(parts, state, false).await.map(Self)
+    }
+}
+
+impl User {
+    /// Who sent the request; `acts`: somebody did something, and the session's idle time starts anew.
+    async fn find(parts: &mut Parts, state: &AppState, acts: bool) -> Result<Self, PageError> {
         if let Some(user) = parts.extensions.get::<Self>() {
             return Ok(user.clone()); // asked for by several arguments, looked up once
         }
@@ -98,13 +116,15 @@ impl FromRequestParts<AppState> for User {
         let here = here.path_and_query().map_or("/", |here| here.as_str()).to_owned();
         let asked = || PageError::SignIn((parts.method == Method::GET).then(|| here.clone()));
         let secret = session_of(&parts.headers, &state.config).ok_or_else(asked)?;
-        let person = sessions::identify(&state.db, &secret).await?.ok_or_else(asked)?;
+        let session_hash = secret::hash(&secret);
+        let person = if acts { sessions::identify(&state.db, &secret).await? } else { sessions::look(&state.db, &session_hash).await? };
+        let person = person.ok_or_else(asked)?;
         let notices = if person.role.allows(Role::Lead) {
             state.notices.current(&state.db, &state.microsoft, clock::now()).await
         } else {
             Arc::default()
         };
-        let (session_hash, forms) = (secret::hash(&secret), FormKey::of_session(&secret));
+        let forms = FormKey::of_session(&secret);
         let user = Self { person, ip: client_ip(parts, &state.config), here, session_hash, forms, notices };
         parts.extensions.insert(user.clone());
         Ok(user)

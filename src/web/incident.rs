@@ -5,6 +5,7 @@ use super::error::PageError;
 use super::evidence::{self, Proof};
 use super::extract::{Id, User};
 use super::filters;
+use super::live::Watch;
 use super::originals::{OriginalText, portal_link};
 use super::page::Page;
 use super::scope::ScopedDb;
@@ -45,6 +46,7 @@ struct IncidentPage {
     lines: Vec<Line>,
     /// For who may change it from here.
     form: Option<Form>,
+    live: Watch,
     now: DateTime<Utc>,
 }
 
@@ -123,6 +125,7 @@ pub(super) async fn page(
 ) -> Result<Page<impl Template + use<>>, PageError> {
     let now = clock::now();
     let mut tx = db.begin().await?;
+    let live = Watch::record(format!("/incidents/{id}"), &store::live::seen(&mut tx).await?);
     let incident = store::incidents::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
     let tenant = incident.tenant_id;
     let target = match &incident.redirect_to {
@@ -158,6 +161,7 @@ pub(super) async fn page(
         link: portal_link(incident.url.as_deref(), incident.directory_id),
         user,
         incident,
+        live,
         now,
     }))
 }

@@ -31,6 +31,7 @@ pub mod hunting;
 pub mod incident;
 pub mod incidents;
 pub mod list;
+pub mod live;
 pub mod login;
 pub mod onboard;
 pub mod originals;
@@ -94,6 +95,7 @@ pub fn router(state: AppState) -> Router {
         .merge(onboard::routes())
         .merge(api::routes())
         .merge(overview::routes())
+        .merge(live::routes())
         .merge(incidents::routes())
         .merge(incident::routes())
         .merge(alerts::routes())

@@ -3,8 +3,9 @@
 use crate::apps::{app, registration};
 use crate::support::{TestDb, database};
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::response::Response;
 use scraper::{Html, Selector};
 use secrecy::SecretString;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tower::ServiceExt;
 use url::form_urlencoded;
 use uuid::Uuid;
 use watchfloor::app::AppState;
+use watchfloor::app::live::Live;
 use watchfloor::app::notices::Notices;
 use watchfloor::auth::form_tokens::{FIELD, FormKey};
 use watchfloor::auth::passwords::Hasher;
@@ -86,6 +88,8 @@ impl TestApp {
             trusted_proxies: Vec::new(),
             database_url: None,
             database_url_file: None,
+            listen_database_url: None,
+            listen_database_url_file: None,
             data_dir: "data".into(),
             outbound: Outbound::default(),
             login: Login::default(),
@@ -102,6 +106,7 @@ impl TestApp {
             queue: Queue::new(&db.web),
             microsoft,
             notices: Notices::default(),
+            live: Live::until(CancellationToken::new()),
             demo: None,
         };
         let router = watchfloor::web::router(state.clone());
@@ -191,6 +196,16 @@ impl Visitor {
         self.send(self.request(Method::GET, path).body(Body::empty()).unwrap()).await
     }
 
+    /// The same person at another process of the portal.
+    pub fn at(&self, router: &Router) -> Self {
+        Self { router: router.clone(), session: self.session.clone() }
+    }
+
+    /// The answer as it begins, its body still to come.
+    pub async fn open(&self, path: &str) -> Response {
+        self.router.clone().oneshot(self.request(Method::GET, path).body(Body::empty()).unwrap()).await.unwrap()
+    }
+
     /// A form of our own page: same site, with its token.
     pub async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
         let token = self.form_token(path);
@@ -226,7 +241,9 @@ impl Visitor {
 
     pub async fn send(&self, request: Request<Body>) -> Reply {
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
-        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        // A stream of events has no end.
+        let has_end = parts.headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind != "text/event-stream");
+        let bytes = if has_end { to_bytes(body, usize::MAX).await.unwrap() } else { Bytes::new() };
         Reply { status: parts.status, headers: parts.headers, html: String::from_utf8_lossy(&bytes).into_owned() }
     }
 }

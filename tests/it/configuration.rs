@@ -139,6 +139,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "database_url = \"postgres://h/d\"\ndatabase_url_file = \"DIR/good\"",
         "both set",
     ),
+    ("#listen_database_url_file = \"/etc/watchfloor/listen_database_url\"", "listen_database_url_file = \"DIR/absent\"", "absent"),
+    (
+        "#listen_database_url_file = \"/etc/watchfloor/listen_database_url\"",
+        "listen_database_url = \"postgres://h/hunter2\"\nlisten_database_url_file = \"DIR/good\"",
+        "listen_database_url",
+    ),
     ("#proxy = \"http://proxy.example.com:3128\"", "proxy = \"http://me:hunter2-do-not-print@proxy:99999\"", "outbound.proxy"),
     ("#proxy = \"http://proxy.example.com:3128\"", "proxy = \"socks5://me:hunter2-do-not-print@proxy:1\"", "outbound.proxy"),
     ("[login]", "[login]\npassword = \"hunter2-do-not-print\"", "password"),
@@ -249,5 +255,18 @@ fn each_form_of_the_consent_link_has_its_word() {
         assert_eq!((app.consent.as_str(), app.consent.comes_back(), app.optional), (word, comes_back, true));
     }
     assert!(!load(&dir, EXAMPLE).unwrap().app[0].optional);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn where_changes_are_heard_may_be_said_in_a_file() {
+    use secrecy::ExposeSecret;
+    let dir = directory();
+    let (key, file) = ("#listen_database_url_file = \"/etc/watchfloor/listen_database_url\"", dir.join("url"));
+    std::fs::write(&file, "postgres://direct/d\n").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let text = EXAMPLE.replacen(key, &format!("listen_database_url_file = \"{}\"", file.display()), 1);
+    let said = |text: &str| load(&dir, text).unwrap().listen_database_url.map(|url| url.expose_secret().to_owned());
+    assert_eq!((said(&text).as_deref(), said(EXAMPLE)), (Some("postgres://direct/d"), None));
     std::fs::remove_dir_all(dir).unwrap();
 }

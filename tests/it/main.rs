@@ -59,6 +59,8 @@ mod journey;
 mod key_vault;
 mod link_forms;
 mod lists;
+mod live;
+mod live_news;
 mod lookups;
 mod microsoft;
 mod microsoft_faults;

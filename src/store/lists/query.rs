@@ -2,6 +2,7 @@
 
 use super::{Choice, Filter, Listed, OPEN, Order, Owner, Position, entity_keys, pattern};
 use crate::store::Scoped;
+use crate::store::live::Seen;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Postgres, QueryBuilder};
 
@@ -51,9 +52,22 @@ impl Table {
 
     /// How many rows the filter finds; it stops at `cap`.
     pub async fn count(&self, tx: &mut Scoped, filter: &Filter, cap: i64) -> sqlx::Result<i64> {
+        self.counted(tx, filter, None, cap).await
+    }
+
+    /// The same for rows that were stored after what a page has seen.
+    pub async fn news(&self, tx: &mut Scoped, filter: &Filter, seen: &Seen, cap: i64) -> sqlx::Result<i64> {
+        self.counted(tx, filter, Some(seen), cap).await
+    }
+
+    async fn counted(&self, tx: &mut Scoped, filter: &Filter, seen: Option<&Seen>, cap: i64) -> sqlx::Result<i64> {
         let mut query = QueryBuilder::new(format!("select count(*) from (select 1 from {} as r where true", self.name));
         self.push_tenants(&mut query, filter);
         self.push_filter(&mut query, filter);
+        if let Some(seen) = seen {
+            query.push(" and r.synced_at > ").push_bind(seen.at).push(" - interval '2 minutes' and is_unseen(r.xmin, ");
+            query.push_bind(seen.snapshot.clone()).push("::pg_snapshot)");
+        }
         query.push(" limit ").push_bind(cap).push(") as capped");
         query.build_query_scalar().fetch_one(&mut **tx).await
     }

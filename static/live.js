@@ -1,0 +1,86 @@
+// Says what has changed since the page was made, and never touches what is on it. Without this file: load the page again.
+"use strict";
+{
+  const place = document.querySelector("[data-live]");
+  const link = place && place.querySelector("a");
+  const kinds = place ? place.dataset.live.split(" ") : [];
+  const title = document.title;
+  const first = 15_000;
+  const longest = 600_000;
+  let source = null;
+  let timer = 0;
+  let pause = first;
+  let asking = false;
+  let again = false;
+
+  const show = (news) => {
+    const shown = news.count > 0;
+    const text = shown ? `${news.text} (r)` : "";
+    if (link.textContent !== text) link.textContent = text; // said aloud only if it is something else
+    link.hidden = !shown;
+    document.title = shown ? `(${news.number}) ${title}` : title;
+  };
+
+  // One question at a time; what happens meanwhile is one more.
+  const ask = async () => {
+    if (document.hidden) return;
+    if (asking) {
+      again = true;
+      return;
+    }
+    asking = true;
+    try {
+      const answer = await fetch(place.dataset.news, { redirect: "error" });
+      if (answer.ok) show(await answer.json());
+    } catch {
+      // The next event asks again.
+    }
+    asking = false;
+    if (again) {
+      again = false;
+      soon();
+    }
+  };
+  const soon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(ask, 150);
+  };
+
+  // A stream that opens may have missed something. One that is refused for good (too many are open, or nobody is signed in any more) is
+  // tried again later and later; whatever else ends it the browser mends by itself.
+  const open = () => {
+    if (source || document.hidden) return;
+    source = new EventSource("/live");
+    source.addEventListener("open", () => {
+      pause = first;
+      soon();
+    });
+    source.addEventListener("news", (event) => {
+      if (event.data.split(" ").some((kind) => kinds.includes(kind))) soon();
+    });
+    source.addEventListener("error", () => {
+      if (!source || source.readyState !== EventSource.CLOSED) return;
+      source = null;
+      setTimeout(open, pause);
+      pause = Math.min(pause * 2, longest);
+    });
+  };
+  // Nobody reads a hidden page; and a browser has few connections for all its tabs.
+  const close = () => {
+    clearTimeout(timer);
+    if (source) source.close();
+    source = null;
+  };
+
+  if (place) {
+    open();
+    document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+    addEventListener("pagehide", close);
+    addEventListener("pageshow", open);
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "r" || link.hidden || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.target.closest("input, select, textarea, [contenteditable]")) return;
+      location.assign(link.href);
+    });
+  }
+}
