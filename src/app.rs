@@ -5,6 +5,7 @@ pub mod budgets;
 pub mod cloud_apps;
 pub mod collected;
 pub mod hunts;
+pub mod notes;
 pub mod notices;
 pub mod onboarding;
 pub mod questions;

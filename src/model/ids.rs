@@ -63,6 +63,8 @@ id!(/// A hunting query run over several tenants.
     HuntId);
 id!(/// A hunting query kept for later.
     SavedQueryId);
+id!(/// A note on an incident.
+    NoteId);
 id!(/// An API token (not its secret).
     TokenId);
 

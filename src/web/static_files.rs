@@ -1,4 +1,4 @@
-//! The style sheet, the script and the icon, compiled in and served under names that hold their hash, so that they can be kept for ever.
+//! The style sheet, the scripts and the icon, compiled in and served under names that hold their hash, so that they can be kept for ever.
 
 use super::error::PageError;
 use super::extract::Id;
@@ -28,6 +28,8 @@ static STYLE: LazyLock<File> =
     LazyLock::new(|| File::new("style", "css", "text/css; charset=utf-8", include_bytes!("../../static/style.css")));
 static SCRIPT: LazyLock<File> =
     LazyLock::new(|| File::new("app", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/app.js")));
+static CASE: LazyLock<File> =
+    LazyLock::new(|| File::new("case", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/case.js")));
 static ICON: LazyLock<File> = LazyLock::new(|| File::new("icon", "svg", "image/svg+xml", include_bytes!("../../static/icon.svg")));
 
 /// Where the style sheet is.
@@ -40,6 +42,11 @@ pub fn script() -> &'static str {
     &SCRIPT.url
 }
 
+/// Where the script of incidents and alerts is.
+pub fn case() -> &'static str {
+    &CASE.url
+}
+
 /// Where the icon is.
 pub fn icon() -> &'static str {
     &ICON.url
@@ -50,7 +57,7 @@ pub fn routes() -> Router<AppState> {
 }
 
 async fn file(Id(name): Id<String>) -> Result<impl IntoResponse, PageError> {
-    let wanted = [&*STYLE, &*SCRIPT, &*ICON].into_iter().find(|file| file.url.strip_prefix("/static/") == Some(name.as_str()));
+    let wanted = [&*STYLE, &*SCRIPT, &*CASE, &*ICON].into_iter().find(|file| file.url.strip_prefix("/static/") == Some(name.as_str()));
     let file = wanted.ok_or(PageError::NotFound)?;
     Ok(([(header::CONTENT_TYPE, file.kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")], file.body))
 }
