@@ -21,8 +21,11 @@ pub fn sent(url: Option<&str>, directory: Option<DirectoryId>, clouds: &[Cloud])
         return None;
     }
     if clouds.iter().any(|cloud| host == cloud.defender_portal()) {
-        let others: Vec<(String, String)> =
-            url.query_pairs().filter(|(name, _)| !name.eq_ignore_ascii_case("tid")).map(|(name, value)| (name.into(), value.into())).collect();
+        let others: Vec<(String, String)> = url
+            .query_pairs()
+            .filter(|(name, _)| !name.eq_ignore_ascii_case("tid"))
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
         url.query_pairs_mut().clear().extend_pairs(others).append_pair("tid", &directory?.to_string());
         return Some(url.into());
     }

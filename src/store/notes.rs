@@ -88,13 +88,7 @@ pub async fn get(tx: &mut Scoped, tenant: TenantId, note: NoteId) -> sqlx::Resul
 }
 
 /// The notes of an incident, newest first: those before the one at `before`, at most `limit`.
-pub async fn list(
-    tx: &mut Scoped,
-    tenant: TenantId,
-    incident: IncidentId,
-    before: Option<NoteId>,
-    limit: i64,
-) -> sqlx::Result<Vec<Note>> {
+pub async fn list(tx: &mut Scoped, tenant: TenantId, incident: IncidentId, before: Option<NoteId>, limit: i64) -> sqlx::Result<Vec<Note>> {
     sqlx::query_as(
         "select * from notes
          where tenant_id = $1 and incident_id = $2

@@ -23,8 +23,8 @@ pub struct Related {
 }
 
 /// The ten incidents of the reader's scope that share most with one of `tenant`; what few incidents have counts for more than what many
-/// have. Looked at are those of the last 90 days, of the tenant the 2,000 that changed last, of all `tenants` (as in a
-/// [`super::lists::Filter`]) the 5,000: an index over entities is of no use under row-level security.
+/// have, and what more than 500 have for nothing. Looked at are those of the last 90 days: the 5,000 of all `tenants` (as in a [`super::lists::Filter`]) that changed last, and before
+/// them 2,000 of the tenant's own. An index over entities is of no use under row-level security.
 pub async fn to(
     tx: &mut Scoped,
     tenants: Option<&[TenantId]>,
@@ -36,17 +36,21 @@ pub async fn to(
         return Ok(Vec::new());
     }
     sqlx::query_as(
-        "with recent as materialized (
-             (select tenant_id, incident_id, entities from incidents
-              where ($1::uuid[] is null or tenant_id = any ($1)) and updated_at > $5 order by updated_at desc, incident_id desc limit 5000)
-             union all
-             (select tenant_id, incident_id, entities from incidents
-              where tenant_id = $2 and updated_at > $5 order by updated_at desc, incident_id desc limit 2000)
+        "with wide as materialized (
+             select tenant_id, incident_id, entities, updated_at from incidents
+             where ($1::uuid[] is null or tenant_id = any ($1)) and updated_at > $5 order by updated_at desc, incident_id desc limit 5000
+         ), own as materialized (
+             select tenant_id, incident_id, entities from incidents
+             where tenant_id = $2 and updated_at > $5 and updated_at < (select min(updated_at) from wide)
+             order by updated_at desc, incident_id desc limit 2000
          ), shared as (
-             select distinct r.tenant_id, r.incident_id, e.entity from recent as r cross join unnest(r.entities) as e (entity)
+             select r.tenant_id, r.incident_id, e.entity
+             from (select tenant_id, incident_id, entities from wide union all select * from own) as r cross join unnest(r.entities) as e (entity)
              where r.incident_id <> $3 and r.entities && $4 and e.entity = any ($4)
          ), rated as (
-             select tenant_id, incident_id, entity, 1.0 / count(*) over (partition by entity) as weight from shared
+             select s.tenant_id, s.incident_id, s.entity, 1.0 / telling.times as weight
+             from shared as s
+                  join (select entity, count(*) as times from shared group by entity having count(*) <= 500) as telling on telling.entity = s.entity
          ), best as (
              select tenant_id, incident_id, sum(weight) as weight, array_agg(entity order by weight desc, entity) as shared
              from rated group by tenant_id, incident_id order by sum(weight) desc, (tenant_id = $2) desc, incident_id desc limit 20

@@ -208,7 +208,8 @@ pub(super) async fn page(db: &ScopedDb, user: User, id: IncidentId, back: Back) 
 
 /// The incident in Microsoft's portal.
 fn link(of: &Incident, cloud: Option<Cloud>) -> Option<String> {
-    portal::sent(of.url.as_deref(), of.directory_id, &[cloud?]).or_else(|| portal::page(cloud?, of.directory_id?, &["incidents", &of.external_id]))
+    portal::sent(of.url.as_deref(), of.directory_id, &[cloud?])
+        .or_else(|| portal::page(cloud?, of.directory_id?, &["incidents", &of.external_id]))
 }
 
 fn parts(mut alerts: Vec<Alert>, originals: Vec<AlertOriginal>, now: DateTime<Utc>) -> Vec<AlertPart> {

@@ -31,7 +31,9 @@ async fn a_form_that_closes_without_verdict_or_comment_comes_back_and_says_which
     run(&app, tenant, "update incidents set classification = null, determination = null, status_raw = 'Active'").await;
     run(&app, tenant, "update alerts set product = 'defender_endpoint', status_raw = 'New'").await;
     let analyst = app.sign_in(Role::Analyst).await;
-    for (path, verdict) in [(format!("/incidents/{incident}"), "TruePositive/Malware"), (format!("/alerts/{alert}"), "FalsePositive/NotMalicious")] {
+    for (path, verdict) in
+        [(format!("/incidents/{incident}"), "TruePositive/Malware"), (format!("/alerts/{alert}"), "FalsePositive/NotMalicious")]
+    {
         let before = changes(&app, tenant).await;
         for (verdict, comment, told, field) in [
             ("", "KEPT", "say what it was", "select[name=verdict]"),
@@ -59,7 +61,11 @@ async fn what_is_there_already_counts_and_what_is_closed_is_not_closed_again() {
     let (incident, _) = crate::pages::case(&app, tenant, "mark").await;
     let (analyst, path) = (app.sign_in(Role::Analyst).await, format!("/incidents/{incident}"));
     run(&app, tenant, "update incidents set classification = 'TruePositive', determination = 'Phishing', status_raw = 'Active'").await;
-    assert_eq!(send(&analyst, &path, "Resolved", "FalsePositive", "Seen").await.status, StatusCode::UNPROCESSABLE_ENTITY, "Phishing is none of its");
+    assert_eq!(
+        send(&analyst, &path, "Resolved", "FalsePositive", "Seen").await.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "Phishing is none of its"
+    );
     send(&analyst, &path, "Resolved", "", "Seen").await.assert_redirect(&path);
     for unsaid in [
         "update incidents set classification = 'Unknown'",
@@ -90,17 +96,27 @@ async fn programs_and_batches_close_by_the_same_rule() {
         wish
     };
     let batch = format!("/tenants/{tenant}/alerts/batch");
-    for (method, path, in_batch) in
-        [(Method::PATCH, format!("/incidents/{incident}"), false), (Method::PATCH, format!("/alerts/{alert}"), false), (Method::POST, batch, true)]
-    {
+    for (method, path, in_batch) in [
+        (Method::PATCH, format!("/incidents/{incident}"), false),
+        (Method::PATCH, format!("/alerts/{alert}"), false),
+        (Method::POST, batch, true),
+    ] {
         let asked = |wish: Value| if in_batch { json!({"alerts": [alert.to_string()], "change": wish}) } else { wish };
         let before = changes(&app, tenant).await;
         for member in ["classification", "determination", "comment"] {
             let (status, problem) = program.call(method.clone(), &path, Some(asked(wanting(member)))).await;
-            assert_eq!((status, problem["errors"][0]["field"].as_str()), (StatusCode::UNPROCESSABLE_ENTITY, Some(member)), "{path}: {problem}");
+            assert_eq!(
+                (status, problem["errors"][0]["field"].as_str()),
+                (StatusCode::UNPROCESSABLE_ENTITY, Some(member)),
+                "{path}: {problem}"
+            );
         }
         let small = asked(json!({"status": "resolved", "comment": "x"}));
-        assert_eq!(program.call(method.clone(), &path, Some(small)).await.0, StatusCode::UNPROCESSABLE_ENTITY, "{path}: however it is spelt");
+        assert_eq!(
+            program.call(method.clone(), &path, Some(small)).await.0,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{path}: however it is spelt"
+        );
         assert_eq!(changes(&app, tenant).await, before, "{path}: nothing was sent");
         assert_eq!(program.call(method.clone(), &path, Some(asked(whole.clone()))).await.0, StatusCode::ACCEPTED, "{path}");
     }

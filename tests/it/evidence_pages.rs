@@ -69,7 +69,9 @@ async fn one_time_line_holds_alerts_microsofts_changes_ours_and_notes_the_latest
     let mut tx = app.db.worker.tenant(tenant).await.unwrap();
     for sql in [
         "update alerts set created_at = now() - interval '5 h', external_id = 'da7' where external_id = 'Xmark'",
-        "update incident_events set at = now() - interval '4 h', kind = 'status', before = 'new', after = 'in_progress'",
+        "insert into incident_events (tenant_id, event_id, incident_id, at, kind, before, after)
+         select tenant_id, gen_random_uuid(), incident_id, now() - interval '4 h', 'status', 'new', 'in_progress' from incidents
+         where external_id = 'Xmark'",
     ] {
         sqlx::query(sql).execute(&mut *tx).await.unwrap();
     }
@@ -77,9 +79,16 @@ async fn one_time_line_holds_alerts_microsofts_changes_ours_and_notes_the_latest
     let analyst = app.sign_in(Role::Analyst).await;
     let path = format!("/incidents/{incident}");
     let change = Uuid::now_v7().to_string();
-    let fields = [("change", change.as_str()), ("status", "InProgress"), ("assigned_to", "owner-mark"), ("verdict", ""), ("comment", "On it")];
+    let fields =
+        [("change", change.as_str()), ("status", "InProgress"), ("assigned_to", "owner-mark"), ("verdict", ""), ("comment", "On it")];
     analyst.post_form(&path, &fields).await.assert_redirect(&path);
-    let elsewhere = [("change", &*Uuid::now_v7().to_string()), ("status", "InProgress"), ("assigned_to", "owner-other"), ("verdict", ""), ("comment", "ELSEWHERE")];
+    let elsewhere = [
+        ("change", &*Uuid::now_v7().to_string()),
+        ("status", "InProgress"),
+        ("assigned_to", "owner-other"),
+        ("verdict", ""),
+        ("comment", "ELSEWHERE"),
+    ];
     let there = format!("/incidents/{other}");
     analyst.post_form(&there, &elsewhere).await.assert_redirect(&there);
     let mut tx = app.db.worker.tenant(tenant).await.unwrap();
@@ -103,6 +112,7 @@ async fn one_time_line_holds_alerts_microsofts_changes_ours_and_notes_the_latest
     let line = page.texts(".timeline li");
     let begins = [
         "Note Noted … ",
+        "At Microsoft Owner: mark → mark",
         "From here Update alerts: status Resolved Done",
         "From here Update alert: status InProgress Failed",
         "From here Update incident: status InProgress “On it” Waiting",
@@ -114,9 +124,12 @@ async fn one_time_line_holds_alerts_microsofts_changes_ours_and_notes_the_latest
         assert!(line.starts_with(begin.trim_end()), "{line} does not begin with {begin}");
         assert!(line.contains(" UTC · ") && line.contains(" ago"), "exact and relative: {line}");
     }
-    assert!(line[0].contains("Test Person") && line[1].contains("bob"), "{line:#?}");
+    assert!(line[0].contains("Test Person") && line[2].contains("bob"), "{line:#?}");
     assert_eq!(page.attribute(".timeline li.alert a", "href"), Some(format!("/alerts/{alert}")));
-    let classes: Vec<String> = ["note", "ours", "change", "alert"].iter().map(|class| page.texts(&format!(".timeline li.{class} .what svg + *, .timeline li.{class} .what")).join("")).collect();
+    let classes: Vec<String> = ["note", "ours", "change", "alert"]
+        .iter()
+        .map(|class| page.texts(&format!(".timeline li.{class} .what svg + *, .timeline li.{class} .what")).join(""))
+        .collect();
     assert!(classes.iter().all(|word| !word.is_empty()), "{classes:?}");
 }
 

@@ -32,7 +32,13 @@ async fn pass(app: &TestApp, tenant: TenantId, minutes: i32) {
 
 /// What is said in the head of an incident's page.
 async fn told(visitor: &Visitor, incident: IncidentId) -> Option<String> {
-    visitor.get(&format!("/incidents/{incident}")).await.assert_success().texts(".head .line .chip").into_iter().find(|chip| chip.contains("work"))
+    visitor
+        .get(&format!("/incidents/{incident}"))
+        .await
+        .assert_success()
+        .texts(".head .line .chip")
+        .into_iter()
+        .find(|chip| chip.contains("work"))
 }
 
 #[tokio::test]
@@ -125,7 +131,11 @@ async fn it_ends_by_itself_and_a_note_or_change_of_the_same_person_keeps_it() {
     assert!(told(&ben, incident).await.is_some(), "a change of hers");
     note(&ben).await;
     change(&ben, true).await;
-    assert_eq!(told(&ben, incident).await.as_deref(), Some("Ada works on this since 1 h"), "who takes the incident does not push her aside");
+    assert_eq!(
+        told(&ben, incident).await.as_deref(),
+        Some("Ada works on this since 1 h"),
+        "who takes the incident does not push her aside"
+    );
     pass(&app, tenant, 2).await;
     assert_eq!(told(&ben, incident).await, None, "what others do keeps nothing");
     note(&ada).await;
@@ -140,7 +150,10 @@ async fn half_an_hour_is_half_an_hour_by_the_time_that_is_given() {
     let app = TestApp::start().await;
     let tenant = app.tenant("Own").await;
     let (incident, _) = crate::pages::case(&app, tenant, "mark").await;
-    let (ada, ben) = (By { actor: Actor::User(UserId::new(), "ada".into()), ip: None }, By { actor: Actor::User(UserId::new(), "ben".into()), ip: None });
+    let (ada, ben) = (
+        By { actor: Actor::User(UserId::new(), "ada".into()), ip: None },
+        By { actor: Actor::User(UserId::new(), "ben".into()), ip: None },
+    );
     let begin: DateTime<Utc> = "2026-11-26T08:00:00.000000123Z".parse().unwrap();
     let at = |seconds: i64| begin + TimeDelta::seconds(seconds);
     let mut tx = app.db.web.tenant(tenant).await.unwrap();

@@ -56,7 +56,10 @@ async fn nobody_writes_a_note_who_may_not_and_another_tenants_incident_is_none()
         assert_eq!(refused.status, StatusCode::NOT_FOUND, "{incident}");
     }
     assert_eq!(lead.post_form(&format!("/incidents/{mine}/notes/{note}/pin"), &[("pinned", "true")]).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(viewer.post_form(&format!("/incidents/{theirs}/notes/{note}/pin"), &[("pinned", "true")]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        viewer.post_form(&format!("/incidents/{theirs}/notes/{note}/pin"), &[("pinned", "true")]).await.status,
+        StatusCode::FORBIDDEN
+    );
     assert!(audited(&app, foreign, "note.pin").await.is_empty());
     let page = viewer.get(&format!("/incidents/{theirs}")).await.assert_success();
     assert_eq!((page.texts(".note-list .note-text"), page.texts("form.note-form").len()), (vec!["FOREIGN-TEXT".to_owned()], 0));
@@ -97,7 +100,9 @@ async fn an_empty_or_too_long_note_comes_back_and_a_long_one_in_any_script_is_ta
     let tenant = app.tenant("Own").await;
     let (incident, _) = crate::pages::case(&app, tenant, "mark").await;
     let analyst = app.sign_in(Role::Analyst).await;
-    for (text, told) in [(String::new(), "Write something"), (" \r\n\t\n ".to_owned(), "Write something"), ("a".repeat(10_001), "at most 10,000")] {
+    for (text, told) in
+        [(String::new(), "Write something"), (" \r\n\t\n ".to_owned(), "Write something"), ("a".repeat(10_001), "at most 10,000")]
+    {
         let reply = write(&analyst, incident, &fresh(), &text).await;
         assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(reply.texts("#note-problem")[0].contains(told));
@@ -135,7 +140,9 @@ async fn a_note_is_text_with_its_lines_labelled_internal_and_pinned_for_the_next
     let changes: i64 = sqlx::query_scalar("select count(*) from changes").fetch_one(&mut *tx).await.unwrap();
     assert_eq!(changes, 0, "nothing is sent to Microsoft");
     drop(tx);
-    for rewriting in ["update notes set text = 'x'", "update notes set author = 'x'", "update notes set created_at = now()", "delete from notes"] {
+    for rewriting in
+        ["update notes set text = 'x'", "update notes set author = 'x'", "update notes set created_at = now()", "delete from notes"]
+    {
         for db in [&app.db.web, &app.db.worker] {
             let mut tx = db.tenant(tenant).await.unwrap();
             let refused = sqlx::query(rewriting).execute(&mut *tx).await.unwrap_err();
@@ -178,7 +185,8 @@ async fn programs_read_and_write_notes_once_for_each_key() {
 
     let (_, first) = viewer.get(&format!("{path}?limit=2")).await;
     let (_, rest) = viewer.get(&format!("{path}?limit=2&cursor={}", first["next_cursor"].as_str().unwrap())).await;
-    let told = |page: &Value| page["data"].as_array().unwrap().iter().map(|note| note["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let told =
+        |page: &Value| page["data"].as_array().unwrap().iter().map(|note| note["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
     assert_eq!((told(&first), told(&rest), &rest["next_cursor"]), (vec!["Three".into(), "Two".into()], vec!["One".into()], &Value::Null));
     for bad in ["limit=0", "limit=201", "limit=x", "cursor=x", "other=1"] {
         assert!(viewer.get(&format!("{path}?{bad}")).await.0.is_client_error(), "{bad}");

@@ -154,12 +154,7 @@ const MACHINES: &[Kind] = &[
         ],
     ),
     kind(&["filehash"], ("file", "Hash"), &["/value"], &[("Hash", &["/value"]), ("Algorithm", &["/algorithm"])]),
-    kind(
-        &["malware"],
-        ("alert", "Malware"),
-        NAME,
-        &[("Category", &["/category"]), ("Files", &["/files"]), ("Processes", &["/processes"])],
-    ),
+    kind(&["malware"], ("alert", "Malware"), NAME, &[("Category", &["/category"]), ("Files", &["/files"]), ("Processes", &["/processes"])]),
     kind(
         &["registry", "registrykey", "registryvalue"],
         ("key", "Registry"),
@@ -187,11 +182,7 @@ const MACHINES: &[Kind] = &[
         &["dns"],
         ("net", "DNS name"),
         &["/domainName"],
-        &[
-            ("Resolves to", &["/ipAddresses"]),
-            ("Server", &["/dnsServerIp/ipAddress"]),
-            ("Asked by", &["/hostIpAddress/ipAddress"]),
-        ],
+        &[("Resolves to", &["/ipAddresses"]), ("Server", &["/dnsServerIp/ipAddress"]), ("Asked by", &["/hostIpAddress/ipAddress"])],
     ),
     kind(
         &["networkconnection"],

@@ -43,18 +43,38 @@ fn every_documented_kind_of_graph_has_a_title_for_people_and_says_what_is_its_ow
     let (namespace, ip) = (json!({"name": "prod", "cluster": {"name": "aks1"}}), json!({"ipAddress": "192.0.2.7"}));
     let file = json!({"fileName": "a.dll", "filePath": "c:\\t", "sha1": "1".repeat(40), "sha256": "2".repeat(64), "md5": "3".repeat(32)});
     let all = [
-        ("activeDirectoryDomain", json!({"activeDirectoryDomainName": "T", "trustedDomains": ["a.example", "b.example"]}), ["Trusts", "a.example, b.example"]),
+        (
+            "activeDirectoryDomain",
+            json!({"activeDirectoryDomainName": "T", "trustedDomains": ["a.example", "b.example"]}),
+            ["Trusts", "a.example, b.example"],
+        ),
         ("aiAgent", json!({"agentName": "T", "agentId": "7"}), ["Id", "7"]),
         ("amazonResource", json!({"resourceName": "T", "amazonResourceId": "arn:aws:s3:::b"}), ["ARN", "arn:aws:s3:::b"]),
-        ("analyzedMessage", json!({"subject": "T", "p2Sender": {"emailAddress": "a@evil.example"}, "recipientEmailAddress": "b@x",
-            "deliveryAction": "Delivered", "networkMessageId": "n-7", "urls": ["https://a", "https://b"]}), ["Network message id", "n-7"]),
+        (
+            "analyzedMessage",
+            json!({"subject": "T", "p2Sender": {"emailAddress": "a@evil.example"}, "recipientEmailAddress": "b@x",
+            "deliveryAction": "Delivered", "networkMessageId": "n-7", "urls": ["https://a", "https://b"]}),
+            ["Network message id", "n-7"],
+        ),
         ("azureResource", json!({"resourceName": "T", "resourceId": "/subscriptions/1"}), ["Id", "/subscriptions/1"]),
         ("blobContainer", json!({"name": "T", "storageResource": {"resourceId": "/s/1"}}), ["Storage", "/s/1"]),
-        ("blob", json!({"name": "T", "blobContainer": {"name": "c"}, "fileHashes": [{"algorithm": "md5", "value": "abc"}]}), ["Hashes", "abc"]),
+        (
+            "blob",
+            json!({"name": "T", "blobContainer": {"name": "c"}, "fileHashes": [{"algorithm": "md5", "value": "abc"}]}),
+            ["Hashes", "abc"],
+        ),
         ("cloudApplication", json!({"displayName": "T", "appId": 20893}), ["Id", "20893"]),
         ("cloudLogonRequest", json!({"requestId": "T"}), ["", ""]),
-        ("cloudLogonSession", json!({"sessionId": "T", "startUtcDateTime": "2026-01-02T03:04:05.6789Z"}), ["Begun", "2026-01-02 03:04:05 UTC"]),
-        ("container", json!({"name": "T", "image": {"imageId": "nginx:1"}, "isPrivileged": true, "args": ["-a", "-b"]}), ["Privileged", "Yes"]),
+        (
+            "cloudLogonSession",
+            json!({"sessionId": "T", "startUtcDateTime": "2026-01-02T03:04:05.6789Z"}),
+            ["Begun", "2026-01-02 03:04:05 UTC"],
+        ),
+        (
+            "container",
+            json!({"name": "T", "image": {"imageId": "nginx:1"}, "isPrivileged": true, "args": ["-a", "-b"]}),
+            ["Privileged", "Yes"],
+        ),
         ("containerImage", json!({"imageId": "T", "registry": {"registry": "r.example"}}), ["Registry", "r.example"]),
         ("containerRegistry", json!({"registry": "T"}), ["", ""]),
         ("device", json!({"deviceDnsName": "T", "mdeDeviceId": "d7", "riskScore": "high"}), ["Defender id", "d7"]),
@@ -76,13 +96,25 @@ fn every_documented_kind_of_graph_has_a_title_for_people_and_says_what_is_its_ow
         ("kubernetesServiceAccount", json!({"name": "T", "namespace": namespace}), ["Namespace", "prod"]),
         ("kubernetesService", json!({"name": "T", "clusterIP": ip, "serviceType": "loadBalancer"}), ["Address", "192.0.2.7"]),
         ("mailbox", json!({"primaryAddress": "T", "displayName": "Ada"}), ["Name", "Ada"]),
-        ("mailboxConfiguration", json!({"mailboxPrimaryAddress": "T", "configurationType": "mailForwardingRule"}), ["Setting", "mailForwardingRule"]),
+        (
+            "mailboxConfiguration",
+            json!({"mailboxPrimaryAddress": "T", "configurationType": "mailForwardingRule"}),
+            ["Setting", "mailForwardingRule"],
+        ),
         ("mailCluster", json!({"clusterBy": "T", "emailCount": 4, "networkMessageIds": ["a", "b"]}), ["Network message ids", "a, b"]),
         ("malware", json!({"name": "T", "category": "Trojan", "files": [{"fileDetails": file}]}), ["Files", "a.dll"]),
-        ("networkConnection", json!({"destinationAddress": {"ipAddress": "T"}, "sourceAddress": ip, "destinationPort": 443}), ["To port", "443"]),
+        (
+            "networkConnection",
+            json!({"destinationAddress": {"ipAddress": "T"}, "sourceAddress": ip, "destinationPort": 443}),
+            ["To port", "443"],
+        ),
         ("nic", json!({"macAddress": "T", "ipAddress": ip}), ["Address", "192.0.2.7"]),
         ("oauthApplication", json!({"displayName": "T", "publisher": "Evil Ltd", "appId": "a7"}), ["Publisher", "Evil Ltd"]),
-        ("process", json!({"imageFile": {"fileName": "T", "sha256": "2"}, "processId": 4, "processIntegrityLevel": "High"}), ["Integrity", "High"]),
+        (
+            "process",
+            json!({"imageFile": {"fileName": "T", "sha256": "2"}, "processId": 4, "processIntegrityLevel": "High"}),
+            ["Integrity", "High"],
+        ),
         ("registryKey", json!({"registryKey": "T", "registryHive": "HKEY_LOCAL_MACHINE"}), ["Hive", "HKEY_LOCAL_MACHINE"]),
         ("registryValue", json!({"registryKey": "T", "registryValueName": "Run", "registryValue": "a.exe"}), ["Value", "a.exe"]),
         ("sasToken", json!({"signatureHash": "T", "permissions": ["read", "write"]}), ["Allows", "read, write"]),
@@ -104,7 +136,8 @@ fn every_documented_kind_of_graph_has_a_title_for_people_and_says_what_is_its_ow
         assert_eq!(proof.verdicts, [("warn", "Suspicious".to_owned())], "{kind}");
         assert_ne!(proof.icon, "more", "{kind}");
     }
-    let session = json!({"evidence": [{"@odata.type": "#microsoft.graph.security.cloudLogonSessionEvidence", "account": user, "sessionId": "s"}]});
+    let session =
+        json!({"evidence": [{"@odata.type": "#microsoft.graph.security.cloudLogonSessionEvidence", "account": user, "sessionId": "s"}]});
     assert_eq!(of_alert(&session)[0].title, "ada@contoso.com");
 }
 
@@ -119,9 +152,17 @@ fn every_documented_entity_of_defender_has_a_title_for_people() {
         ("File", json!({"fileName": "T", "sha1": "1", "sha256": "2", "md5": "3"}), ["SHA-256", "2"]),
         ("Process", json!({"fileName": "T", "processId": 7, "accountName": "ada"}), ["As", "ada"]),
         ("MailBox", json!({"mailboxAddress": "T", "mailboxDisplayName": "Ada"}), ["Name", "Ada"]),
-        ("MailMessage", json!({"subject": "T", "sender": "a@evil.example", "recipient": "b@x.example", "deliveryAction": "Blocked"}), ["Delivery", "Blocked"]),
+        (
+            "MailMessage",
+            json!({"subject": "T", "sender": "a@evil.example", "recipient": "b@x.example", "deliveryAction": "Blocked"}),
+            ["Delivery", "Blocked"],
+        ),
         ("MailCluster", json!({"clusterBy": "T", "clusterByValue": "v"}), ["Value", "v"]),
-        ("Registry", json!({"registryKey": "T", "registryHive": "HKLM", "registryValueType": "String", "registryValue": "v"}), ["Value", "v"]),
+        (
+            "Registry",
+            json!({"registryKey": "T", "registryHive": "HKLM", "registryValueType": "String", "registryValue": "v"}),
+            ["Value", "v"],
+        ),
         ("SecurityGroup", json!({"securityGroupName": "T", "securityGroupId": "g"}), ["Id", "g"]),
         ("CloudApplication", json!({"applicationName": "T", "applicationId": 11}), ["Id", "11"]),
         ("OAuthApplication", json!({"displayName": "T", "appId": "a"}), ["App id", "a"]),
@@ -175,7 +216,11 @@ fn processes_stand_below_the_one_that_began_them_also_if_that_is_only_named() {
         {"entityType": "User", "accountName": "ada"},
     ]);
     let body = json!({ "entities": entities });
-    assert_eq!(drawn(&body), ["winword.exe", "  cmd.exe", "    whoami.exe", "    evil.exe", "cmd.exe", "  calc.exe"], "another device has its own");
+    assert_eq!(
+        drawn(&body),
+        ["winword.exe", "  cmd.exe", "    whoami.exe", "    evil.exe", "cmd.exe", "  calc.exe"],
+        "another device has its own"
+    );
     let evidence = Evidence::of_alert(&body);
     assert_eq!((evidence.proofs.len(), evidence.len()), (1, 5), "what is only named is no evidence");
 }

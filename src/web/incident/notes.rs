@@ -82,12 +82,7 @@ impl NotesPart {
     }
 }
 
-async fn add(
-    Analyst(user): Analyst,
-    db: ScopedDb,
-    Id(id): Id<IncidentId>,
-    Posted(_, sent): Posted<Sent>,
-) -> Result<Response, PageError> {
+async fn add(Analyst(user): Analyst, db: ScopedDb, Id(id): Id<IncidentId>, Posted(_, sent): Posted<Sent>) -> Result<Response, PageError> {
     let mut tx = db.begin().await?;
     let of = store::incidents::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
     let outcome = notes::add(&mut tx, (&user.by(), &user), &of, (sent.note, &sent.text), clock::now()).await;
@@ -97,9 +92,10 @@ async fn add(
             return Ok(Redirect::to(&format!("/incidents/{id}#note-{}", sent.note)).into_response());
         }
         Err(Refusal::Wrong(_, why)) => (StatusCode::UNPROCESSABLE_ENTITY, why),
-        Err(Refusal::Reused) => {
-            (StatusCode::CONFLICT, "You have sent this form before, with another text: that note stands above. Save again to add this one too.")
-        }
+        Err(Refusal::Reused) => (
+            StatusCode::CONFLICT,
+            "You have sent this form before, with another text: that note stands above. Save again to add this one too.",
+        ),
         Err(other) => return Err(refused(other)),
     };
     drop(tx);

@@ -60,12 +60,7 @@ pub(super) const RESOURCES: &[Kind] = &[
         &["googlecloudresource"],
         ("tenants", "Google Cloud resource"),
         &["/resourceName", "/fullResourceName"],
-        &[
-            ("Type", &["/resourceType"]),
-            ("Project", &["/projectId"]),
-            ("Place", &["/location"]),
-            ("Full name", &["/fullResourceName"]),
-        ],
+        &[("Type", &["/resourceType"]), ("Project", &["/projectId"]), ("Place", &["/location"]), ("Full name", &["/fullResourceName"])],
     ),
     kind(
         &["blob"],
@@ -108,7 +103,12 @@ pub(super) const CONTAINERS: &[Kind] = &[
             ("Id", &["/containerId"]),
         ],
     ),
-    kind(&["containerimage"], ("file", "Container image"), &["/imageId"], &[("Registry", &["/registry/registry"]), ("Digest", &["/digestImage/imageId"])]),
+    kind(
+        &["containerimage"],
+        ("file", "Container image"),
+        &["/imageId"],
+        &[("Registry", &["/registry/registry"]), ("Digest", &["/digestImage/imageId"])],
+    ),
     kind(&["containerregistry"], ("tenants", "Container registry"), &["/registry"], &[]),
     kind(
         &["kubernetescluster"],
@@ -127,7 +127,13 @@ pub(super) const CONTAINERS: &[Kind] = &[
         &["kubernetespod"],
         ("tenants", "Kubernetes pod"),
         NAME,
-        &[NAMESPACE, CLUSTER, ("Address", &["/podIp/ipAddress"]), ("Runs as", &["/serviceAccount/name"]), ("Controller", &["/controller/name"])],
+        &[
+            NAMESPACE,
+            CLUSTER,
+            ("Address", &["/podIp/ipAddress"]),
+            ("Runs as", &["/serviceAccount/name"]),
+            ("Controller", &["/controller/name"]),
+        ],
     ),
     kind(&["kubernetessecret"], ("key", "Kubernetes secret"), NAME, &[("Type", &["/secretType"]), NAMESPACE, CLUSTER]),
     kind(
