@@ -37,12 +37,19 @@ fn a_kind_we_do_not_know_is_shown_whole() {
     assert!(bare[0].json.as_ref().is_some_and(|json| json.contains("urlEvidence")));
 }
 
-#[test]
-fn every_documented_kind_of_graph_has_a_title_for_people_and_says_what_is_its_own() {
-    let user = json!({"userAccount": {"userPrincipalName": "ada@contoso.com"}});
-    let (namespace, ip) = (json!({"name": "prod", "cluster": {"name": "aks1"}}), json!({"ipAddress": "192.0.2.7"}));
-    let file = json!({"fileName": "a.dll", "filePath": "c:\\t", "sha1": "1".repeat(40), "sha256": "2".repeat(64), "md5": "3".repeat(32)});
-    let all = [
+/// A kind of Graph's, a sample whose title is "T", and a fact that must be told.
+type Sample = (&'static str, Value, [&'static str; 2]);
+
+fn address() -> Value {
+    json!({"ipAddress": "192.0.2.7"})
+}
+
+fn namespace() -> Value {
+    json!({"name": "prod", "cluster": {"name": "aks1"}})
+}
+
+fn from_active_directory_to_host() -> Vec<Sample> {
+    vec![
         (
             "activeDirectoryDomain",
             json!({"activeDirectoryDomainName": "T", "trustedDomains": ["a.example", "b.example"]}),
@@ -78,7 +85,7 @@ fn every_documented_kind_of_graph_has_a_title_for_people_and_says_what_is_its_ow
         ("containerImage", json!({"imageId": "T", "registry": {"registry": "r.example"}}), ["Registry", "r.example"]),
         ("containerRegistry", json!({"registry": "T"}), ["", ""]),
         ("device", json!({"deviceDnsName": "T", "mdeDeviceId": "d7", "riskScore": "high"}), ["Defender id", "d7"]),
-        ("dns", json!({"domainName": "T", "ipAddresses": [ip]}), ["Resolves to", "192.0.2.7"]),
+        ("dns", json!({"domainName": "T", "ipAddresses": [address()]}), ["Resolves to", "192.0.2.7"]),
         ("file", json!({"fileDetails": {"fileName": "T", "sha1": "1", "sha256": "2", "md5": "3"}}), ["MD5", "3"]),
         ("fileHash", json!({"algorithm": "sha256", "value": "T"}), ["Hash", "T"]),
         ("gitHubOrganization", json!({"displayName": "T", "login": "acme"}), ["Login", "acme"]),
@@ -86,15 +93,20 @@ fn every_documented_kind_of_graph_has_a_title_for_people_and_says_what_is_its_ow
         ("gitHubUser", json!({"login": "T", "email": "a@b.example"}), ["E-mail", "a@b.example"]),
         ("googleCloudResource", json!({"resourceName": "T", "projectId": "p"}), ["Project", "p"]),
         ("hostLogonSession", json!({"sessionId": "T", "host": {"hostName": "pc7"}}), ["Device", "pc7"]),
-        ("iotDevice", json!({"deviceName": "T", "manufacturer": "Acme", "ipAddress": ip}), ["Address", "192.0.2.7"]),
+    ]
+}
+
+fn from_iot_to_user() -> Vec<Sample> {
+    vec![
+        ("iotDevice", json!({"deviceName": "T", "manufacturer": "Acme", "ipAddress": address()}), ["Address", "192.0.2.7"]),
         ("ip", json!({"ipAddress": "T", "countryLetterCode": "DE"}), ["Country", "DE"]),
         ("kubernetesCluster", json!({"name": "T", "platform": "aks"}), ["Platform", "aks"]),
-        ("kubernetesController", json!({"name": "T", "namespace": namespace}), ["Namespace", "prod"]),
+        ("kubernetesController", json!({"name": "T", "namespace": namespace()}), ["Namespace", "prod"]),
         ("kubernetesNamespace", json!({"name": "T", "cluster": {"name": "aks1"}}), ["Cluster", "aks1"]),
-        ("kubernetesPod", json!({"name": "T", "namespace": namespace, "podIp": ip}), ["Cluster", "aks1"]),
+        ("kubernetesPod", json!({"name": "T", "namespace": namespace(), "podIp": address()}), ["Cluster", "aks1"]),
         ("kubernetesSecret", json!({"name": "T", "secretType": "Opaque"}), ["Type", "Opaque"]),
-        ("kubernetesServiceAccount", json!({"name": "T", "namespace": namespace}), ["Namespace", "prod"]),
-        ("kubernetesService", json!({"name": "T", "clusterIP": ip, "serviceType": "loadBalancer"}), ["Address", "192.0.2.7"]),
+        ("kubernetesServiceAccount", json!({"name": "T", "namespace": namespace()}), ["Namespace", "prod"]),
+        ("kubernetesService", json!({"name": "T", "clusterIP": address(), "serviceType": "loadBalancer"}), ["Address", "192.0.2.7"]),
         ("mailbox", json!({"primaryAddress": "T", "displayName": "Ada"}), ["Name", "Ada"]),
         (
             "mailboxConfiguration",
@@ -102,13 +114,17 @@ fn every_documented_kind_of_graph_has_a_title_for_people_and_says_what_is_its_ow
             ["Setting", "mailForwardingRule"],
         ),
         ("mailCluster", json!({"clusterBy": "T", "emailCount": 4, "networkMessageIds": ["a", "b"]}), ["Network message ids", "a, b"]),
-        ("malware", json!({"name": "T", "category": "Trojan", "files": [{"fileDetails": file}]}), ["Files", "a.dll"]),
+        (
+            "malware",
+            json!({"name": "T", "category": "Trojan", "files": [{"fileDetails": {"fileName": "a.dll", "sha1": "1"}}]}),
+            ["Files", "a.dll"],
+        ),
         (
             "networkConnection",
-            json!({"destinationAddress": {"ipAddress": "T"}, "sourceAddress": ip, "destinationPort": 443}),
+            json!({"destinationAddress": {"ipAddress": "T"}, "sourceAddress": address(), "destinationPort": 443}),
             ["To port", "443"],
         ),
-        ("nic", json!({"macAddress": "T", "ipAddress": ip}), ["Address", "192.0.2.7"]),
+        ("nic", json!({"macAddress": "T", "ipAddress": address()}), ["Address", "192.0.2.7"]),
         ("oauthApplication", json!({"displayName": "T", "publisher": "Evil Ltd", "appId": "a7"}), ["Publisher", "Evil Ltd"]),
         (
             "process",
@@ -124,8 +140,12 @@ fn every_documented_kind_of_graph_has_a_title_for_people_and_says_what_is_its_ow
         ("teamsMessage", json!({"subject": "T", "senderFromAddress": "x@evil.example"}), ["From", "x@evil.example"]),
         ("url", json!({"url": "T"}), ["", ""]),
         ("user", json!({"userAccount": {"userPrincipalName": "T", "azureAdUserId": "u7"}}), ["Entra id", "u7"]),
-    ];
-    for (kind, mut item, [label, value]) in all {
+    ]
+}
+
+#[test]
+fn every_documented_kind_of_graph_has_a_title_for_people_and_says_what_is_its_own() {
+    for (kind, mut item, [label, value]) in from_active_directory_to_host().into_iter().chain(from_iot_to_user()) {
         item["@odata.type"] = json!(format!("#microsoft.graph.security.{kind}Evidence"));
         item["verdict"] = json!("suspicious");
         item["roles"] = json!(["attacker", "source"]);
@@ -136,8 +156,8 @@ fn every_documented_kind_of_graph_has_a_title_for_people_and_says_what_is_its_ow
         assert_eq!(proof.verdicts, [("warn", "Suspicious".to_owned())], "{kind}");
         assert_ne!(proof.icon, "more", "{kind}");
     }
-    let session =
-        json!({"evidence": [{"@odata.type": "#microsoft.graph.security.cloudLogonSessionEvidence", "account": user, "sessionId": "s"}]});
+    let session = json!({"evidence": [{"@odata.type": "#microsoft.graph.security.cloudLogonSessionEvidence", "sessionId": "s",
+        "account": {"userAccount": {"userPrincipalName": "ada@contoso.com"}}}]});
     assert_eq!(of_alert(&session)[0].title, "ada@contoso.com");
 }
 
