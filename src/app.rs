@@ -6,6 +6,7 @@ pub mod cloud_apps;
 pub mod collected;
 pub mod hunts;
 pub mod live;
+pub mod notes;
 pub mod notices;
 pub mod onboarding;
 pub mod questions;

@@ -105,7 +105,9 @@ async fn one(
         return Ok(());
     }
     let through = through(tx, state, record.tenant, record.product).await?;
-    let parts = parts(record, through, wish.members(Some(now))?, wish.signed(who)?)?;
+    let members = wish.members(Some(now))?;
+    wish.closes_well(now)?;
+    let parts = parts(record, through, members, wish.signed(who)?)?;
     send(tx, state, by, record, (change, Some(&asked)), (parts, wish.comment.as_deref())).await
 }
 
@@ -167,6 +169,7 @@ pub async fn alerts(
         return Ok(());
     }
     let through = through(tx, state, tenant, Product::DefenderEndpoint).await?;
+    of.iter().try_for_each(|alert| wish.closes_well(&alert.into()))?;
     let (members, signed) = (wish.members(None)?, wish.signed(who)?);
     let comment = wish.comment.as_deref();
     if through == Adapter::Defender {

@@ -65,6 +65,8 @@ id!(/// A hunting query kept for later.
     SavedQueryId);
 id!(/// A list kept under a name.
     ViewId);
+id!(/// A note on an incident.
+    NoteId);
 id!(/// An API token (not its secret).
     TokenId);
 

@@ -15,6 +15,7 @@ pub mod import;
 pub mod incident;
 pub mod permission;
 pub mod places;
+pub mod portal;
 pub mod product;
 pub mod registration;
 pub mod tenant;
@@ -29,8 +30,8 @@ pub use cloud::{Cloud, Home};
 pub use consent::{ConsentOutcome, ConsentStep, PermissionState, Verdict};
 pub use hunt::{HuntApi, HuntOutcome};
 pub use ids::{
-    AlertId, AttemptId, ChangeId, DeviceId, DirectoryId, HuntId, IncidentId, InviteId, LookupId, RunId, SavedQueryId, TenantId, TokenId,
-    UserId, ViewId,
+    AlertId, AttemptId, ChangeId, DeviceId, DirectoryId, HuntId, IncidentId, InviteId, LookupId, NoteId, RunId, SavedQueryId, TenantId,
+    TokenId, UserId, ViewId,
 };
 pub use incident::{Severity, Status};
 pub use places::{CloudAppsHost, Places, Region, Seat};

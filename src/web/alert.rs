@@ -3,18 +3,18 @@
 use super::changes::Line;
 use super::cloud_apps::alert_part::CloudPart;
 use super::error::PageError;
+use super::evidence::{Proof, Step};
 use super::extract::{Id, User};
 use super::filters;
 use super::incident::AlertPart;
 use super::live::Watch;
-use super::originals::portal_link;
 use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::When;
 use super::triage::{Form, Sent};
 use crate::app::AppState;
 use crate::app::acting::Refusal;
-use crate::model::{AlertId, clock, verdict};
+use crate::model::{AlertId, clock, portal, verdict};
 use crate::store;
 use crate::store::alerts::Alert;
 use crate::store::incidents::Incident;
@@ -77,10 +77,11 @@ pub(super) async fn page(
     let originals: Vec<_> = originals.into_iter().map(|row| row.original).collect();
     let cloud = CloudPart::of(&mut tx, &alert, &originals, now).await?;
     let changed = store::changes::recent(&mut tx, alert.tenant_id, Some(&alert.external_id), 50).await?;
+    let cloud_of = store::tenants::get(&mut tx, alert.tenant_id).await?.map(|tenant| tenant.cloud);
     tx.commit().await?;
     let changed = changed.into_iter().filter(|change| change.operation.contains(".alerts.")).take(5);
     let lines = changed.map(|change| Line::new(change, now)).collect();
     let form = form(&user, &alert, back);
-    let link = portal_link(alert.url.as_deref(), alert.directory_id);
+    let link = cloud_of.and_then(|cloud| portal::sent(alert.url.as_deref(), alert.directory_id, &[cloud]));
     Ok(Page(AlertPage { user, part: AlertPart::new(alert, &originals, now), incident, link, cloud, lines, form, live, now }))
 }

@@ -1,7 +1,19 @@
 //! Evidence for people. Microsoft's APIs write the same thing in four shapes; each kind is read from whichever members are there.
 
+mod kinds;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use tree::Step;
+
 use super::show;
+use chrono::DateTime;
+use kinds::KINDS;
 use serde_json::Value;
+
+/// Of a list so many members are told.
+const TOLD: usize = 8;
 
 /// One piece of evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,142 +29,74 @@ pub struct Proof {
     pub verdicts: Vec<(&'static str, String)>,
     /// The whole record, where the kind is not known.
     pub json: Option<String>,
+    /// What puts a process into its tree.
+    pub process: Option<Process>,
+    /// Its place among the evidence of its alert; none for what is only named.
+    pub number: Option<usize>,
 }
 
-/// What is shown of a kind: members as JSON pointers, the first that is filled counts.
-struct Kind {
-    /// Microsoft's words, lower case.
-    names: &'static [&'static str],
-    icon: &'static str,
-    label: &'static str,
-    title: &'static [&'static str],
-    facts: &'static [(&'static str, &'static [&'static str])],
+/// A process among others. Ids and times as Microsoft wrote them, times to the second.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    pub id: Option<String>,
+    pub device: Option<String>,
+    pub started: Option<String>,
+    pub parent: Option<String>,
+    pub parent_name: Option<String>,
+    pub parent_started: Option<String>,
 }
 
-const HASHES: [(&str, &[&str]); 2] =
-    [("SHA-256", &["/sha256", "/fileDetails/sha256", "/imageFile/sha256"]), ("SHA-1", &["/sha1", "/fileDetails/sha1", "/imageFile/sha1"])];
+/// The evidence of an alert.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// The processes, each within the one that began it.
+    pub tree: Vec<Step>,
+    /// All else, devices first.
+    pub proofs: Vec<Proof>,
+}
 
-const KINDS: &[Kind] = &[
-    Kind {
-        names: &["user", "account"],
-        icon: "user",
-        label: "User",
-        title: &["/userPrincipalName", "/userAccount/userPrincipalName", "/pa", "/accountName", "/userAccount/accountName", "/label"],
-        facts: &[
-            ("Account", &["/accountName", "/userAccount/accountName", "/label"]),
-            ("Domain", &["/domainName", "/userAccount/domainName"]),
-            ("Name", &["/userAccount/displayName"]),
-            ("SID", &["/userSid", "/userAccount/userSid"]),
-            ("Entra id", &["/aadUserId", "/userAccount/azureAdUserId"]),
-        ],
-    },
-    Kind {
-        names: &["device", "host", "machine"],
-        icon: "device",
-        label: "Device",
-        title: &["/deviceDnsName", "/hostName", "/computerDnsName", "/label", "/mdatpDeviceId", "/mdeDeviceId"],
-        facts: &[
-            ("System", &["/osPlatform"]),
-            ("Version", &["/version"]),
-            ("Risk", &["/riskScore"]),
-            ("Health", &["/healthStatus"]),
-            ("Onboarding", &["/onboardingStatus"]),
-            ("Group", &["/rbacGroupName"]),
-            ("Defender id", &["/mdatpDeviceId", "/mdeDeviceId"]),
-            ("Entra id", &["/aadDeviceId", "/azureAdDeviceId"]),
-        ],
-    },
-    Kind {
-        names: &["process"],
-        icon: "process",
-        label: "Process",
-        title: &["/fileName", "/imageFile/fileName"],
-        facts: &[
-            ("Folder", &["/filePath", "/imageFile/filePath"]),
-            ("Process id", &["/processId"]),
-            ("Started", &["/processCreationTime", "/processCreationDateTime"]),
-            ("Parent", &["/parentProcessFileName", "/parentProcessImageFile/fileName"]),
-            ("Parent id", &["/parentProcessId"]),
-            ("As", &["/userAccount/accountName", "/accountName"]),
-            HASHES[0],
-            HASHES[1],
-        ],
-    },
-    Kind {
-        names: &["file"],
-        icon: "file",
-        label: "File",
-        title: &["/fileName", "/fileDetails/fileName", "/label"],
-        facts: &[("Folder", &["/filePath", "/fileDetails/filePath"]), ("Publisher", &["/fileDetails/filePublisher"]), HASHES[0], HASHES[1]],
-    },
-    Kind {
-        names: &["ip"],
-        icon: "net",
-        label: "IP address",
-        title: &["/ipAddress", "/address", "/label"],
-        facts: &[("Country", &["/countryLetterCode", "/location/countryName"])],
-    },
-    Kind { names: &["url"], icon: "net", label: "URL", title: &["/url", "/label"], facts: &[] },
-    Kind {
-        names: &["mailbox"],
-        icon: "mail",
-        label: "Mailbox",
-        title: &["/mailboxAddress", "/primaryAddress", "/upn"],
-        facts: &[("Name", &["/mailboxDisplayName", "/displayName"])],
-    },
-    Kind {
-        names: &["mailmessage", "analyzedmessage"],
-        icon: "mail",
-        label: "Message",
-        title: &["/subject"],
-        facts: &[
-            ("From", &["/sender", "/p2Sender/emailAddress", "/p1Sender/emailAddress"]),
-            ("To", &["/recipient", "/recipientEmailAddress"]),
-            ("Delivery", &["/deliveryAction"]),
-            ("Place", &["/deliveryLocation"]),
-            ("Sender's address", &["/senderIp"]),
-            ("Links", &["/urlCount"]),
-            ("Attachments", &["/attachmentsCount"]),
-        ],
-    },
-    Kind {
-        names: &["mailcluster"],
-        icon: "mail",
-        label: "Group of messages",
-        title: &["/clusterBy", "/subject"],
-        facts: &[("Value", &["/clusterByValue"])],
-    },
-    Kind {
-        names: &["registry", "registrykey", "registryvalue"],
-        icon: "key",
-        label: "Registry",
-        title: &["/registryKey", "/registryValueName"],
-        facts: &[
-            ("Hive", &["/registryHive"]),
-            ("Name", &["/registryValueName"]),
-            ("Value", &["/registryValue"]),
-            ("Type", &["/registryValueType"]),
-        ],
-    },
-    Kind {
-        names: &["securitygroup", "grouptag"],
-        icon: "user",
-        label: "Group",
-        title: &["/securityGroupName", "/displayName", "/label"],
-        facts: &[],
-    },
-    Kind {
-        names: &["cloudapplication", "oauthapplication", "service"],
-        icon: "net",
-        label: "App",
-        title: &["/displayName", "/label", "/name"],
-        facts: &[("Id", &["/appId"])],
-    },
-    Kind { names: &["policyrule"], icon: "more", label: "Policy", title: &["/label"], facts: &[("Type", &["/policyType"])] },
-];
+impl Evidence {
+    /// From an alert's original.
+    pub fn of_alert(body: &Value) -> Self {
+        let (processes, proofs) = of_alert(body).into_iter().partition(|proof: &Proof| proof.process.is_some());
+        Self { tree: tree::of(processes), proofs }
+    }
+
+    /// How many things there are.
+    pub fn len(&self) -> usize {
+        self.proofs.len() + self.tree.iter().filter(|step| matches!(step, Step::Begin(proof) if proof.number.is_some())).count()
+    }
+
+    /// There is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.tree.is_empty() && self.proofs.is_empty()
+    }
+}
+
+impl Proof {
+    /// A process of which another's record tells the name.
+    fn named(name: &str, id: Option<&str>) -> Self {
+        Self {
+            icon: "process",
+            kind: "Process".to_owned(),
+            title: name.to_owned(),
+            facts: id.map(|id| ("Process id", id.to_owned())).into_iter().collect(),
+            command: None,
+            verdicts: Vec::new(),
+            json: None,
+            process: None,
+            number: None,
+        }
+    }
+
+    /// Whether a fact is one that people copy elsewhere.
+    pub fn is_hash(label: &str) -> bool {
+        matches!(label, "SHA-256" | "SHA-1" | "MD5" | "Hash")
+    }
+}
 
 /// The evidence in an alert's original, devices first.
-pub fn of_alert(body: &Value) -> Vec<Proof> {
+fn of_alert(body: &Value) -> Vec<Proof> {
     let list = |name: &str| body.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let devices = list("devices").iter().map(|item| proof("device", item));
     let others = list("entities").iter().chain(list("evidence")).map(|item| proof(kind_of(item), item));
@@ -161,6 +105,9 @@ pub fn of_alert(body: &Value) -> Vec<Proof> {
         if !proofs.contains(&proof) {
             proofs.push(proof);
         }
+    }
+    for (number, proof) in proofs.iter_mut().enumerate() {
+        proof.number = Some(number);
     }
     proofs
 }
@@ -174,7 +121,7 @@ fn kind_of(item: &Value) -> &str {
 
 fn proof(word: &str, item: &Value) -> Proof {
     let lower = word.to_lowercase();
-    let known = KINDS.iter().find(|kind| kind.names.contains(&lower.as_str()));
+    let known = KINDS.iter().copied().flatten().find(|kind| kind.names.contains(&lower.as_str()));
     let title = known.and_then(|kind| first(item, kind.title));
     let (Some(kind), Some(title)) = (known, title) else {
         let json = serde_json::to_string_pretty(&without_nulls(item)).unwrap_or_default();
@@ -182,21 +129,38 @@ fn proof(word: &str, item: &Value) -> Proof {
             icon: known.map_or("more", |kind| kind.icon),
             kind: show::words(word),
             title: known.map_or_else(|| show::words(word), |kind| kind.label.to_owned()),
-            facts: Vec::new(),
-            command: None,
-            verdicts: Vec::new(),
             json: Some(show::visible(&json)),
+            ..Proof::named("", None)
         };
     };
-    let facts = kind.facts.iter().filter_map(|(label, members)| Some((*label, first(item, members)?))).filter(|(_, value)| *value != title);
+    let facts = kind.facts.iter().chain(COMMON).filter_map(|(label, members)| Some((*label, first(item, members)?)));
     Proof {
         icon: kind.icon,
         kind: kind.label.to_owned(),
-        facts: facts.collect(),
+        facts: facts.filter(|(label, value)| *value != title || Proof::is_hash(label)).collect(),
         command: first(item, &["/processCommandLine"]),
         verdicts: verdicts(item),
         json: None,
+        process: (kind.label == "Process").then(|| process(item)),
+        number: None,
         title,
+    }
+}
+
+/// What any kind may say.
+const COMMON: &[(&str, &[&str])] =
+    &[("Role", &["/detailedRoles", "/roles", "/entityRole"]), ("Remediation", &["/remediationStatusDetails"]), ("Tags", &["/tags"])];
+
+fn process(item: &Value) -> Process {
+    let second = |text: String| text.get(..19).map_or_else(|| text.clone(), str::to_owned);
+    let raw = |members: &[&str]| members.iter().find_map(|member| item.pointer(member)?.as_str().map(str::to_owned)).map(second);
+    Process {
+        id: first(item, &["/processId"]),
+        device: first(item, &["/mdeDeviceId", "/deviceId"]),
+        started: raw(&["/processCreationTime", "/processCreationDateTime"]),
+        parent: first(item, &["/parentProcessId"]),
+        parent_name: first(item, &["/parentProcessFileName", "/parentProcessImageFile/fileName"]),
+        parent_started: raw(&["/parentProcessCreationTime", "/parentProcessCreationDateTime"]),
     }
 }
 
@@ -215,13 +179,36 @@ fn verdicts(item: &Value) -> Vec<(&'static str, String)> {
     signed.collect()
 }
 
-/// The first of the members that holds a text or a number.
+/// The first of the members that says something.
 fn first(item: &Value, members: &[&str]) -> Option<String> {
-    members.iter().find_map(|member| match item.pointer(member)? {
-        Value::String(text) if !text.trim().is_empty() => Some(show::visible(text)),
+    members.iter().find_map(|member| told(item.pointer(member)?))
+}
+
+/// A text, number or answer for people; of a list what its members say. `None`: nothing.
+fn told(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.trim().is_empty() => Some(moment(text).unwrap_or_else(|| show::visible(text))),
         Value::Number(number) => Some(number.to_string()),
+        Value::Bool(answer) => Some(if *answer { "Yes" } else { "No" }.to_owned()),
+        Value::Array(list) => {
+            let all: Vec<String> = list.iter().filter_map(told).collect();
+            let rest = all.len().saturating_sub(TOLD);
+            let mut text = all.into_iter().take(TOLD).collect::<Vec<_>>().join(", ");
+            if rest > 0 {
+                text = format!("{text} and {rest} more");
+            }
+            Some(text).filter(|text| !text.is_empty())
+        }
+        // Within lists: a file, an address, a hash.
+        Value::Object(_) => first(value, &["/fileName", "/fileDetails/fileName", "/imageFile/fileName", "/ipAddress", "/value", "/name"]),
         _ => None,
-    })
+    }
+}
+
+/// Microsoft's time as pages write times.
+fn moment(text: &str) -> Option<String> {
+    let at = DateTime::parse_from_rfc3339(text).ok().filter(|_| text.len() >= 20)?;
+    Some(at.to_utc().format("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 fn without_nulls(value: &Value) -> Value {
@@ -230,44 +217,5 @@ fn without_nulls(value: &Value) -> Value {
             members.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), without_nulls(value))).collect()
         }
         other => other.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn the_same_user_is_read_from_each_apis_shape() {
-        for item in [
-            json!({"entities": [{"entityType": "User", "accountName": "ada", "userPrincipalName": "ada@contoso.com", "sha1": null}]}),
-            json!({"evidence": [{"@odata.type": "#microsoft.graph.security.userEvidence", "userAccount": {"accountName": "ada", "userPrincipalName": "ada@contoso.com"}}]}),
-            json!({"entities": [{"type": "account", "label": "ada", "pa": "ada@contoso.com"}]}),
-        ] {
-            let proofs = of_alert(&item);
-            assert_eq!((proofs[0].kind.as_str(), proofs[0].title.as_str()), ("User", "ada@contoso.com"), "{item}");
-            assert_eq!(proofs[0].facts, [("Account", "ada".to_owned())], "{item}");
-        }
-    }
-
-    #[test]
-    fn a_process_shows_its_command_line_and_a_verdict_its_sign() {
-        let proofs = of_alert(&json!({"evidence": [{"entityType": "Process", "fileName": "rundll32.exe", "processId": 3276,
-            "processCommandLine": "rundll32.exe  c:\\temp\\a.dll", "verdict": "malicious", "detectionStatus": "Detected"}]}));
-        assert_eq!(proofs[0].command.as_deref(), Some("rundll32.exe  c:\\temp\\a.dll"));
-        assert_eq!(proofs[0].verdicts, [("bad", "Malicious".to_owned())]);
-        assert_eq!(proofs[0].facts, [("Process id", "3276".to_owned())]);
-    }
-
-    #[test]
-    fn a_kind_we_do_not_know_is_shown_whole() {
-        let proofs = of_alert(&json!({"evidence": [{"nothing": null, "spin": "up", "type": "quantum"}, 7]}));
-        assert_eq!(
-            (proofs[0].kind.as_str(), proofs[0].json.as_deref()),
-            ("Quantum", Some("{\n  \"spin\": \"up\",\n  \"type\": \"quantum\"\n}"))
-        );
-        assert_eq!(proofs[1].json.as_deref(), Some("7"));
-        assert!(of_alert(&json!("not an alert")).is_empty());
     }
 }

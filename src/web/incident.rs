@@ -1,33 +1,43 @@
 //! One incident.
 
+mod notes;
+mod timeline;
+mod work;
+
 use super::changes::Line;
 use super::error::PageError;
-use super::evidence::{self, Proof};
+use super::evidence::{Evidence, Proof, Step};
 use super::extract::{Id, User};
 use super::filters;
 use super::live::Watch;
-use super::originals::{OriginalText, portal_link};
+use super::originals::OriginalText;
 use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::{self, When};
 use super::triage::{Form, Sent};
 use crate::app::AppState;
 use crate::app::acting::Refusal;
-use crate::model::{AlertId, IncidentId, Scope, Severity, Status, clock, verdict};
+use crate::model::{AlertId, Cloud, IncidentId, Scope, Status, clock, portal, verdict};
 use crate::store;
 use crate::store::alerts::{Alert, AlertOriginal};
-use crate::store::incidents::{Incident, IncidentEvent, Sighting};
+use crate::store::incidents::{Incident, Sighting};
+use crate::store::related::{self, Related};
 use askama::Template;
 use axum::Router;
 use axum::routing::get;
 use chrono::{DateTime, Utc};
+use notes::NotesPart;
 use std::collections::BTreeMap;
+use timeline::{Moment, timeline};
+use work::WorkPart;
 
-/// Entities whose sightings are looked for.
+/// Entities whose sightings are looked for, and which related incidents share.
 const ENTITIES: usize = 40;
+/// The latest changes from here that the time line holds.
+const CHANGES: i64 = 200;
 
 pub fn routes() -> Router<AppState> {
-    Router::new().route("/incidents/{id}", get(detail))
+    Router::new().route("/incidents/{id}", get(detail)).merge(notes::routes()).merge(work::routes())
 }
 
 #[derive(Template)]
@@ -47,6 +57,9 @@ struct IncidentPage {
     /// For who may change it from here.
     form: Option<Form>,
     live: Watch,
+    notes: NotesPart,
+    work: WorkPart,
+    related: Vec<Related>,
     now: DateTime<Utc>,
 }
 
@@ -73,7 +86,7 @@ pub struct AlertPart {
     pub alert: Alert,
     pub description: Option<String>,
     pub actions: Option<String>,
-    pub proofs: Vec<Proof>,
+    pub evidence: Evidence,
     pub originals: Vec<OriginalText>,
 }
 
@@ -85,7 +98,7 @@ impl AlertPart {
         Self {
             description: text("description").filter(|text| *text != alert.title),
             actions: text("recommendedActions").or_else(|| text("recommendedAction")),
-            proofs: bodies.iter().map(evidence::of_alert).max_by_key(Vec::len).unwrap_or_default(),
+            evidence: bodies.iter().map(Evidence::of_alert).max_by_key(Evidence::len).unwrap_or_default(),
             originals: originals.iter().map(|original| OriginalText::new(original, now)).collect(),
             alert,
         }
@@ -98,17 +111,15 @@ struct Entity {
     elsewhere: Option<Sighting>,
 }
 
-/// One line of the time line.
-struct Moment {
-    at: DateTime<Utc>,
-    /// "alert" or "change".
-    class: &'static str,
-    text: String,
-    alert: Option<AlertId>,
+/// A form that comes back, and why.
+pub(super) enum Back {
+    Nothing,
+    Change(Sent, Refusal),
+    Note(notes::Sent, &'static str),
 }
 
 async fn detail(user: User, db: ScopedDb, Id(id): Id<IncidentId>) -> Result<Page<impl Template>, PageError> {
-    page(&db, user, id, None).await
+    page(&db, user, id, Back::Nothing).await
 }
 
 fn form(user: &User, of: &Incident, back: Option<(Sent, Refusal)>) -> Option<Form> {
@@ -116,54 +127,93 @@ fn form(user: &User, of: &Incident, back: Option<(Sent, Refusal)>) -> Option<For
     can_change.then(|| Form::new(format!("/incidents/{}", of.incident_id), &of.tenant_name, (verdict::XDR, true), of.into(), back))
 }
 
-/// The incident's page; `back`: a form that was refused, and why.
-pub(super) async fn page(
-    db: &ScopedDb,
-    user: User,
-    id: IncidentId,
-    back: Option<(Sent, Refusal)>,
-) -> Result<Page<impl Template + use<>>, PageError> {
-    let now = clock::now();
-    let mut tx = db.begin().await?;
-    let live = Watch::record(format!("/incidents/{id}"), &store::live::seen(&mut tx).await?);
-    let incident = store::incidents::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
+/// What of an incident the page is made of.
+struct Read {
+    incident: Incident,
+    target: Option<IncidentId>,
+    alerts: Vec<Alert>,
+    alert_originals: Vec<AlertOriginal>,
+    originals: Vec<store::incidents::Original>,
+    events: Vec<store::incidents::IncidentEvent>,
+    sightings: Vec<Sighting>,
+    related: Vec<Related>,
+    changes: Vec<store::changes::Change>,
+    notes: Vec<store::notes::Note>,
+    lease: Option<store::leases::Lease>,
+    cloud: Option<Cloud>,
+}
+
+async fn read(tx: &mut store::Scoped, scope: &Scope, id: IncidentId, now: DateTime<Utc>) -> Result<Read, PageError> {
+    let incident = store::incidents::get(tx, id).await?.ok_or(PageError::NotFound)?;
     let tenant = incident.tenant_id;
     let target = match &incident.redirect_to {
-        Some(other) => store::incidents::find_external(&mut tx, tenant, &incident.product, other).await?,
+        Some(other) => store::incidents::find_external(tx, tenant, &incident.product, other).await?,
         None => None,
     };
-    let alerts = store::alerts::of_incident(&mut tx, tenant, id).await?;
+    let alerts = store::alerts::of_incident(tx, tenant, id).await?;
     let ids: Vec<AlertId> = alerts.iter().map(|alert| alert.alert_id).collect();
-    let alert_originals = store::alerts::originals(&mut tx, tenant, &ids).await?;
-    let events = store::incidents::events(&mut tx, tenant, id).await?;
-    let originals = store::incidents::originals(&mut tx, tenant, id).await?;
+    let theirs: Vec<String> = alerts.iter().map(|alert| alert.external_id.clone()).collect();
     let names = &incident.entities[..incident.entities.len().min(ENTITIES)];
-    let scope = match &user.scope {
+    let scope = match scope {
         Scope::All => None,
         Scope::Tenants(tenants) => Some(tenants.as_slice()),
     };
-    let sightings = store::incidents::sightings(&mut tx, scope, id, names).await?;
-    let changed = store::changes::recent(&mut tx, tenant, Some(&incident.external_id), 50).await?;
-    tx.commit().await?;
-    let changed = changed.into_iter().filter(|change| change.operation.contains(".incidents.")).take(5);
-    let entities = incident
-        .entities
-        .iter()
-        .map(|name| Entity { name: name.clone(), elsewhere: sightings.iter().find(|sighting| sighting.entity == *name).cloned() });
-    Ok(Page(IncidentPage {
+    Ok(Read {
         target,
-        entities: entities.collect(),
-        timeline: timeline(&events, &alerts),
-        alerts: parts(alerts, alert_originals, now),
-        originals: originals.iter().map(|original| OriginalText::new(original, now)).collect(),
+        alert_originals: store::alerts::originals(tx, tenant, &ids).await?,
+        originals: store::incidents::originals(tx, tenant, id).await?,
+        events: store::incidents::events(tx, tenant, id).await?,
+        sightings: store::incidents::sightings(tx, scope, id, names).await?,
+        related: related::to(tx, scope, (tenant, id), names, now).await?,
+        changes: store::changes::of_case(tx, tenant, &incident.external_id, &theirs, CHANGES).await?,
+        notes: store::notes::list(tx, tenant, id, None, notes::SHOWN + 1).await?,
+        lease: store::leases::current(tx, tenant, id, now).await?,
+        cloud: store::tenants::get(tx, tenant).await?.map(|tenant| tenant.cloud),
+        alerts,
+        incident,
+    })
+}
+
+/// The incident's page; `back`: a form that was refused.
+pub(super) async fn page(db: &ScopedDb, user: User, id: IncidentId, back: Back) -> Result<Page<impl Template + use<>>, PageError> {
+    let now = clock::now();
+    let mut tx = db.begin().await?;
+    let live = Watch::record(format!("/incidents/{id}"), &store::live::seen(&mut tx).await?);
+    let read = read(&mut tx, &user.scope, id, now).await?;
+    tx.commit().await?;
+    let (change, note) = match back {
+        Back::Nothing => (None, None),
+        Back::Change(sent, refusal) => (Some((sent, refusal)), None),
+        Back::Note(sent, why) => (None, Some((sent, why))),
+    };
+    let notes = NotesPart::new(&user, id, read.notes, note);
+    let timeline = timeline(&read.events, &read.alerts, &read.changes, &notes.notes);
+    let changed = read.changes.into_iter().filter(|change| change.operation.contains(".incidents.")).take(5);
+    let (incident, sightings) = (read.incident, read.sightings);
+    let elsewhere = |name: &String| sightings.iter().find(|sighting| sighting.entity == *name).cloned();
+    Ok(Page(IncidentPage {
+        target: read.target,
+        entities: incident.entities.iter().map(|name| Entity { name: name.clone(), elsewhere: elsewhere(name) }).collect(),
+        timeline,
+        alerts: parts(read.alerts, read.alert_originals, now),
+        originals: read.originals.iter().map(|original| OriginalText::new(original, now)).collect(),
         lines: changed.map(|change| Line::new(change, now)).collect(),
-        form: form(&user, &incident, back),
-        link: portal_link(incident.url.as_deref(), incident.directory_id),
+        form: form(&user, &incident, change),
+        link: link(&incident, read.cloud),
+        work: WorkPart::new(&user, id, read.lease),
+        related: read.related,
+        notes,
         user,
         incident,
         live,
         now,
     }))
+}
+
+/// The incident in Microsoft's portal.
+fn link(of: &Incident, cloud: Option<Cloud>) -> Option<String> {
+    portal::sent(of.url.as_deref(), of.directory_id, &[cloud?])
+        .or_else(|| portal::page(cloud?, of.directory_id?, &["incidents", &of.external_id]))
 }
 
 fn parts(mut alerts: Vec<Alert>, originals: Vec<AlertOriginal>, now: DateTime<Utc>) -> Vec<AlertPart> {
@@ -177,32 +227,4 @@ fn parts(mut alerts: Vec<Alert>, originals: Vec<AlertOriginal>, now: DateTime<Ut
         AlertPart::new(alert, &originals, now)
     };
     alerts.into_iter().map(part).collect()
-}
-
-/// Alerts and changes in one line, the latest first.
-fn timeline(events: &[IncidentEvent], alerts: &[Alert]) -> Vec<Moment> {
-    let changes = events.iter().map(|event| Moment { at: event.at, class: "change", text: change(event), alert: None });
-    let raised =
-        alerts.iter().map(|alert| Moment { at: alert.created_at, class: "alert", text: alert.title.clone(), alert: Some(alert.alert_id) });
-    let mut line: Vec<Moment> = changes.chain(raised).collect();
-    line.sort_by_key(|moment| std::cmp::Reverse(moment.at));
-    line
-}
-
-/// "Status: New → In progress".
-fn change(event: &IncidentEvent) -> String {
-    let shown = |value: &Option<String>| {
-        let Some(value) = value else { return if event.kind == "owner" { "nobody" } else { "nothing" }.to_owned() };
-        match event.kind.as_str() {
-            "status" => value.parse::<Status>().map_or_else(|_| value.clone(), |status| status.label().to_owned()),
-            "severity" => value.parse::<Severity>().map_or_else(|_| value.clone(), |severity| severity.label().to_owned()),
-            "classification" => show::words(value),
-            _ => value.clone(),
-        }
-    };
-    match event.kind.as_str() {
-        "opened" => "First read from Defender".to_owned(),
-        "merged" => format!("Merged into incident {}", shown(&event.after)),
-        kind => format!("{}: {} → {}", show::words(kind), shown(&event.before), shown(&event.after)),
-    }
 }

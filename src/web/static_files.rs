@@ -30,6 +30,8 @@ static SCRIPT: LazyLock<File> =
     LazyLock::new(|| File::new("app", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/app.js")));
 static LIVE: LazyLock<File> =
     LazyLock::new(|| File::new("live", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/live.js")));
+static CASE: LazyLock<File> =
+    LazyLock::new(|| File::new("case", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/case.js")));
 static ICON: LazyLock<File> = LazyLock::new(|| File::new("icon", "svg", "image/svg+xml", include_bytes!("../../static/icon.svg")));
 
 /// Where the style sheet is.
@@ -47,6 +49,11 @@ pub fn live() -> &'static str {
     &LIVE.url
 }
 
+/// Where the script of incidents and alerts is.
+pub fn case() -> &'static str {
+    &CASE.url
+}
+
 /// Where the icon is.
 pub fn icon() -> &'static str {
     &ICON.url
@@ -57,7 +64,7 @@ pub fn routes() -> Router<AppState> {
 }
 
 async fn file(Id(name): Id<String>) -> Result<impl IntoResponse, PageError> {
-    let wanted = [&*STYLE, &*SCRIPT, &*LIVE, &*ICON].into_iter().find(|file| file.url.strip_prefix("/static/") == Some(name.as_str()));
+    let wanted = [&*STYLE, &*SCRIPT, &*LIVE, &*CASE, &*ICON].into_iter().find(|file| file.url.strip_prefix("/static/") == Some(name.as_str()));
     let file = wanted.ok_or(PageError::NotFound)?;
     Ok(([(header::CONTENT_TYPE, file.kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")], file.body))
 }

@@ -12,7 +12,7 @@ use super::show::When;
 use crate::app::budgets::{self, Budget};
 use crate::app::{AppState, onboarding, readings};
 use crate::config::Config;
-use crate::model::{Adapter, Cloud, SyncHealth, TenantId, TenantState, clock};
+use crate::model::{Adapter, Cloud, SyncHealth, TenantId, TenantState, clock, portal};
 use crate::store;
 use crate::store::alerts::Alert;
 use crate::store::audit::{self, Entry};
@@ -79,8 +79,7 @@ impl TenantPage {
 
     /// Its Microsoft Defender portal.
     fn portal(&self) -> Option<String> {
-        let host = self.tenant.cloud.defender_portal();
-        self.tenant.directory_id.map(|directory| format!("https://{host}/incidents?tid={directory}"))
+        portal::page(self.tenant.cloud, self.tenant.directory_id?, &["incidents"])
     }
 
     /// Limits of which something was used lately.

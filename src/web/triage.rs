@@ -9,8 +9,8 @@ use crate::app::AppState;
 use crate::app::acting::{self, Refusal};
 use crate::app::triage::{self, Now, Wish};
 use crate::model::verdict::Words;
-use crate::model::{AlertId, ChangeId, IncidentId};
-use crate::store;
+use crate::model::{AlertId, ChangeId, IncidentId, clock};
+use crate::store::{self, leases};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -116,6 +116,8 @@ pub struct Form {
     pub tags: String,
     pub comment: String,
     pub problem: Option<String>,
+    /// Which field the problem is with.
+    pub wrong: Option<&'static str>,
 }
 
 impl Form {
@@ -136,6 +138,7 @@ impl Form {
             tags,
             comment: empty(),
             problem: None,
+            wrong: None,
         };
         if let Some((sent, refusal)) = back {
             form.fill(sent, &refusal);
@@ -150,6 +153,9 @@ impl Form {
             Refusal::Wrong(_, why) => (*why).to_owned(),
             other => other.to_string(),
         });
+        if let Refusal::Wrong(field, _) = refusal {
+            self.wrong = Some(*field);
+        }
         if sent.is_other_owner(&sent.assigned_to) {
             self.owner.clone_from(&sent.assigned_to);
         }
@@ -192,6 +198,16 @@ impl Form {
         words.into_iter().filter(|word| !word.is_empty()).map(|word| super::show::words(word)).collect::<Vec<_>>().join(", ")
     }
 
+    /// Whether the problem is with the verdict.
+    pub fn is_verdict_wrong(&self) -> bool {
+        matches!(self.wrong, Some("classification" | "determination"))
+    }
+
+    /// Whether the problem is with the comment.
+    pub fn is_comment_wrong(&self) -> bool {
+        self.wrong == Some("comment")
+    }
+
     /// Whether this verdict is chosen.
     pub fn is_chosen(&self, classification: &str, determination: &str) -> bool {
         verdict(&self.verdict) == (classification, determination)
@@ -218,12 +234,18 @@ async fn change_incident(
     let of = store::incidents::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
     let outcome = triage::incident(&mut tx, &state, (&user.by(), &user), &of, form.change, &form.wish(&user.login)).await;
     let Err(refusal) = outcome else {
+        let (by, now) = (user.by(), clock::now());
+        // Whoever takes it is at work on it, unless somebody else is.
+        if form.take.is_some() {
+            leases::take(&mut tx, (&by, &user.name), &of, None, now).await?;
+        }
+        leases::renew(&mut tx, &by, &of, now).await?;
         tx.commit().await?;
         return Ok(Redirect::to(&format!("/incidents/{id}")).into_response());
     };
     drop(tx);
     match again(&refusal) {
-        Some(status) => Ok((status, incident::page(&db, user, id, Some((form, refusal))).await?).into_response()),
+        Some(status) => Ok((status, incident::page(&db, user, id, incident::Back::Change(form, refusal)).await?).into_response()),
         None => Err(refused(refusal)),
     }
 }

@@ -152,8 +152,14 @@ async fn chosen_alerts_are_one_change_for_each_tenant_and_an_event_becomes_an_al
     }
     let (analyst, narrow) = (app.sign_in(Role::Analyst).await, app.sign_in_for(Role::Analyst, &[a]).await);
     let id = uuid::Uuid::now_v7().to_string();
-    let fields =
-        [("change", id.as_str()), ("alert", &ids[0]), ("alert", &ids[1]), ("status", "Resolved"), ("verdict", ""), ("comment", "Seen")];
+    let fields = [
+        ("change", id.as_str()),
+        ("alert", &ids[0]),
+        ("alert", &ids[1]),
+        ("status", "Resolved"),
+        ("verdict", "TruePositive/Malware"),
+        ("comment", "Seen"),
+    ];
     assert_eq!(narrow.post_form("/alerts/batch", &fields).await.status, StatusCode::NOT_FOUND, "another tenant's alert is no alert");
     for _ in 0..2 {
         assert_eq!(analyst.post_form("/alerts/batch", &fields).await.status, StatusCode::SEE_OTHER);

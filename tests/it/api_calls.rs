@@ -15,6 +15,7 @@ pub fn body_of(method: &Method, path: &str) -> Option<Value> {
     match (method.as_str(), path) {
         ("POST", "/tenants/{id}/lookups") => Some(json!({"operation": "xdr.incidents.list"})),
         ("POST", "/tenants/{id}/invites") => Some(json!({"apps": null})),
+        ("POST", "/incidents/{id}/notes") => Some(json!({"text": "x"})),
         ("POST", "/hunts") => Some(json!({"query": "DeviceInfo", "all": true})),
         ("POST", "/devices/{id}/actions") => Some(json!({"action": "isolate", "comment": "x"})),
         ("POST", "/tenants/{id}/cloud-apps/alerts/close") => {
@@ -51,6 +52,7 @@ pub const PROMISED: &[&str] = &[
     "/hunts/{id}",
     "/incidents",
     "/incidents/{id}",
+    "/incidents/{id}/notes",
     "/lookups/{id}",
     "/me",
     "/saved-queries",

@@ -80,7 +80,7 @@ async fn a_change_asked_for_again_after_it_was_carried_out_is_the_same_change() 
     let program = Program::of(&app, Role::Analyst, None).await;
     let path = format!("/incidents/{incident}");
     let ask = async |body: Value| program.keyed(Method::PATCH, &path, "K", body).await;
-    let wish = json!({"status": "Resolved", "assigned_to": "owner-mark"});
+    let wish = json!({"status": "Resolved", "assigned_to": "owner-mark", "comment": "Clean"});
     let first = answered(&ask(wish.clone()).await);
     assert_eq!(first.0, StatusCode::ACCEPTED);
     refreshed(&app, tenant, "update incidents set status_raw = 'Resolved', status = 'resolved'").await;

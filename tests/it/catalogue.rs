@@ -118,12 +118,12 @@ async fn nothing_in_the_schema_breaks_the_isolation_of_tenants() {
 async fn each_way_to_break_the_isolation_is_found() {
     let TestDb { owner, .. } = database().await;
     for (change, found) in [
-        ("create table notes (note_id uuid primary key)", "notes: no tenant_id"),
+        ("create table memos (memo_id uuid primary key)", "memos: no tenant_id"),
         ("alter table incidents disable row level security", "incidents: row-level security"),
         ("alter table alerts no force row level security", "alerts: row-level security"),
         ("alter table audit_log no force row level security", "audit_log: row-level security"),
         ("alter table incidents add unique (external_id)", "incidents: tenant_id is not first"),
-        ("create table notes (tenant_id uuid)", "notes: tenant_id may be null"),
+        ("create table memos (tenant_id uuid)", "memos: tenant_id may be null"),
         ("create policy open on invites using (true)", "invites: needs exactly one policy"),
         ("drop policy scope on invites; create policy scope on invites using (true)", "invites: needs exactly one policy"),
         ("drop policy scope on grants", "grants: needs exactly one policy"),

@@ -143,12 +143,12 @@ async fn one_form_or_call_changes_a_tenant_through_the_api_that_it_grants() {
 
         let alert = portal.text(of.tenant, "select alert_id::text from alerts where product = 'defender_endpoint'").await;
         let path = format!("/alerts/{alert}");
-        let wish = json!({"status": "Resolved", "classification": "FalsePositive", "determination": "InsufficientData"});
+        let wish = json!({"status": "InProgress", "classification": "FalsePositive", "determination": "InsufficientData"});
         let (status, change) = program.call(Method::PATCH, &path, Some(wish)).await;
         assert_eq!((status, change["operation"].as_str()), (StatusCode::ACCEPTED, Some(expected[2][0])), "{name}: {change}");
         assert_eq!(portal.sent(of.tenant).await, done(expected[2]), "{name}");
         let row = "select concat_ws(' ', status, classification) from alerts where product = 'defender_endpoint'";
-        assert_eq!(portal.text(of.tenant, row).await, "resolved FalsePositive", "{name}");
+        assert_eq!(portal.text(of.tenant, row).await, "in_progress FalsePositive", "{name}");
         let id = Uuid::now_v7().to_string();
         let fields = [("change", id.as_str()), ("status", ""), ("assigned_to", ""), ("was_verdict", "/"), ("verdict", ""), comment];
         analyst.post_form(&path, &fields).await.assert_redirect(&path);

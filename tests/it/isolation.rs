@@ -50,6 +50,14 @@ const ROWS: &[(&str, &str)] = &[
          values ($1, $1, 'defender_xdr', '1', 'Title', 4, 'high', 'new', 'new', now(), now())",
     ),
     ("alert_raw", "insert into alert_raw (tenant_id, alert_id, api, body, body_hash, updated_at) values ($1, $1, 'graph', '{}', '', now())"),
+    (
+        "notes",
+        "insert into notes (tenant_id, note_id, incident_id, author, login, text, created_at) values ($1, gen_random_uuid(), $1, 'Ann', 'ann', 'x', now())",
+    ),
+    (
+        "incident_leases",
+        "insert into incident_leases (tenant_id, incident_id, user_id, name, login, since, until) values ($1, $1, $1, 'Ann', 'ann', now(), now())",
+    ),
     ("tenant_counts", "insert into tenant_counts (tenant_id, product) values ($1, 'graph')"),
     ("api_usage", "insert into api_usage (tenant_id, budget, hour, minute) values ($1, 'graph security', now(), now())"),
     (

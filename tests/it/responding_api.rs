@@ -37,7 +37,7 @@ async fn devices_and_alerts_are_changed_through_the_api_by_analysts_in_their_own
         (
             Method::POST,
             format!("/tenants/{own}/alerts/batch"),
-            json!({"alerts": [own], "change": {"status": "Resolved"}}),
+            json!({"alerts": [own], "change": {"status": "InProgress"}}),
             "endpoint.alerts.batch",
         ),
         (Method::POST, format!("/tenants/{own}/alerts"), event, "endpoint.alerts.create"),
@@ -49,7 +49,7 @@ async fn devices_and_alerts_are_changed_through_the_api_by_analysts_in_their_own
         let there = path.replace(&own.to_string(), &foreign.to_string());
         assert_eq!(analyst.call(method.clone(), &there, Some(body.clone())).await.0, StatusCode::NOT_FOUND, "{there}");
     }
-    let mixed = json!({"alerts": [own, foreign], "change": {"status": "Resolved"}});
+    let mixed = json!({"alerts": [own, foreign], "change": {"status": "InProgress"}});
     let (status, _) = analyst.call(Method::POST, &format!("/tenants/{own}/alerts/batch"), Some(mixed)).await;
     assert_eq!(status, StatusCode::NOT_FOUND, "an alert of another tenant spoils the whole batch");
     for bad in [json!({}), json!({"add_tag": "a", "value": "High"}), json!({"add_tag": " "})] {

@@ -171,8 +171,8 @@ async fn a_batch_over_several_tenants_says_what_was_asked_of_each_and_names_the_
         ("alert", &ids[0]),
         ("alert", &ids[1]),
         ("status", "Resolved"),
-        ("verdict", ""),
-        ("comment", ""),
+        ("verdict", "TruePositive/Malware"),
+        ("comment", "Seen"),
     ];
     for closed in ["update tenants set state = 'paused'", "update tenants set needs_approval = true"] {
         run(&app, birch, closed).await;

@@ -59,6 +59,9 @@ impl From<&Alert> for Now {
 /// Longer than anything Microsoft's portal makes. Characters, as in the forms.
 const LONGEST: usize = 2_000;
 
+/// Microsoft's words for no verdict.
+const UNSAID: [&str; 4] = ["", "Unknown", "NotAvailable", "NotSet"];
+
 pub(super) fn is_long(text: &str) -> bool {
     text.chars().count() > LONGEST
 }
@@ -93,6 +96,28 @@ impl Wish {
             changed.extend(shown.filter(|(shown, now)| shown.tags.join(", ") != now.tags.join(", ")).map(|_| "tags"));
         }
         if changed.is_empty() { Ok(members) } else { Err(Refusal::Changed(changed)) }
+    }
+
+    /// Whoever resolves what is not resolved says what it was, or leaves what is said there, and what was found.
+    pub(super) fn closes_well(&self, now: &Now) -> Result<(), Refusal> {
+        let is_closed = |status: &str| status.trim().eq_ignore_ascii_case("Resolved");
+        if !self.status.as_deref().is_some_and(is_closed) || is_closed(&now.status) {
+            return Ok(());
+        }
+        let says = |word: &str| !UNSAID.iter().any(|unsaid| word.trim().eq_ignore_ascii_case(unsaid));
+        let anew = self.classification.as_deref().filter(|asked| *asked != now.classification);
+        // A determination belongs to its classification.
+        let determination = self.determination.as_deref().unwrap_or(if anew.is_some() { "" } else { &now.determination });
+        if !says(anew.unwrap_or(&now.classification)) {
+            return Err(Refusal::Wrong("classification", "To close it, say what it was: choose a verdict. Nothing was sent."));
+        }
+        if !says(determination) {
+            return Err(Refusal::Wrong("determination", "To close it, say more exactly what it was: choose a verdict. Nothing was sent."));
+        }
+        if self.comment.as_deref().is_none_or(|comment| comment.trim().is_empty()) {
+            return Err(Refusal::Wrong("comment", "To close it, say in a comment what was found. Nothing was sent."));
+        }
+        Ok(())
     }
 
     /// The comment as Microsoft gets it.

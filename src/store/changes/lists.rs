@@ -53,6 +53,21 @@ pub async fn touching(tx: &mut Scoped, tenant: TenantId, object: &str, limit: i6
         .await
 }
 
+/// The latest changes of an incident of a tenant's and of these alerts, also among several, newest first. All by Microsoft's ids.
+pub async fn of_case(tx: &mut Scoped, tenant: TenantId, incident: &str, alerts: &[String], limit: i64) -> sqlx::Result<Vec<Change>> {
+    sqlx::query_as(listed!(
+        " and ((args[1] = $2 and operation like '%.incidents.%') or (args[1] = any ($3) and operation like '%.alerts.%')
+                       or (args[1] = 'batch' and operation = 'endpoint.alerts.batch' and request -> 'alertIds' ?| $3))
+           order by created_at desc, change_id desc limit $4"
+    ))
+    .bind(tenant)
+    .bind(incident)
+    .bind(alerts)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}
+
 /// The latest changes of a tenant whose operation begins so, newest first.
 pub async fn of_product(tx: &mut Scoped, tenant: TenantId, prefix: &str, limit: i64) -> sqlx::Result<Vec<Change>> {
     sqlx::query_as(listed!(" and starts_with(operation, $2) order by created_at desc, change_id desc limit $3"))

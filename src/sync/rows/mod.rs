@@ -10,7 +10,6 @@ use crate::store::quarantine::Kind;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use url::Url;
 
 mod cloud;
 mod defender;
@@ -171,10 +170,7 @@ fn depth(json: &str) -> usize {
 
 /// The page of a record in Microsoft's portal, for the right directory.
 fn portal(origin: Origin, page: &str, id: &str) -> Option<String> {
-    let mut url = Url::parse(&format!("https://{}/", origin.cloud.defender_portal())).ok()?;
-    url.path_segments_mut().ok()?.pop_if_empty().extend([page, id]);
-    url.query_pairs_mut().append_pair("tid", &origin.directory.to_string());
-    Some(url.into())
+    crate::model::portal::page(origin.cloud, origin.directory, &[page, id])
 }
 
 /// At most `most` characters: indexes and lists have their limits, the original keeps the whole.

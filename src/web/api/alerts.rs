@@ -4,7 +4,7 @@ use super::bearer::{Bearer, Id, Query};
 use super::listing::{CoverageSummary, ListQuery, Listed, TenantRef};
 use super::problem::{Problem, ProblemBody};
 use crate::app::AppState;
-use crate::model::{AlertId, clock};
+use crate::model::{AlertId, Cloud, clock, portal};
 use crate::store::{self, Scoped};
 use axum::Json;
 use axum::extract::State;
@@ -71,7 +71,7 @@ impl Alert {
             created_at: row.created_at,
             updated_at: row.updated_at,
             synced_at: row.synced_at,
-            url: row.url,
+            url: portal::sent(row.url.as_deref(), row.directory_id, Cloud::ALL),
         }
     }
 }

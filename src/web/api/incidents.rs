@@ -4,7 +4,7 @@ use super::bearer::{Bearer, Id, Query};
 use super::listing::{CoverageSummary, ListQuery, Listed, TenantRef};
 use super::problem::{Problem, ProblemBody};
 use crate::app::AppState;
-use crate::model::{IncidentId, clock};
+use crate::model::{Cloud, IncidentId, clock, portal};
 use crate::store;
 use axum::Json;
 use axum::extract::State;
@@ -65,7 +65,7 @@ impl From<store::incidents::Incident> for Incident {
             created_at: row.created_at,
             updated_at: row.updated_at,
             synced_at: row.synced_at,
-            url: row.url,
+            url: portal::sent(row.url.as_deref(), row.directory_id, Cloud::ALL),
             redirect_to: row.redirect_to,
         }
     }

@@ -16,6 +16,7 @@ mod incidents;
 mod invites;
 mod listing;
 mod lookups;
+mod notes;
 mod problem;
 mod responding;
 mod saved_queries;
@@ -89,6 +90,7 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(invites::routes())
         .merge(coverage::routes())
         .merge(incidents::routes())
+        .merge(notes::routes())
         .merge(alerts::routes())
         .merge(responding::routes())
         .merge(lookups::routes())

@@ -1,0 +1,89 @@
+// Incidents and alerts work without this file. It searches Microsoft's originals line by line, adds a key, and opens everything for paper.
+"use strict";
+
+// n goes to the note's text.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "n" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, [contenteditable]")) return;
+  const note = document.querySelector("textarea[data-note]");
+  if (!note) return;
+  event.preventDefault();
+  note.focus();
+});
+
+// A long original is searched as a text, and at most so many lines of it are shown.
+const MOST = 2000;
+
+const searchable = (original) => {
+  const pre = original.querySelector("pre");
+  const lines = pre.textContent.split("\n");
+  const whole = pre.textContent;
+  const label = document.createElement("label");
+  const input = document.createElement("input");
+  const told = document.createElement("span");
+  label.className = "find";
+  label.append("Lines with ", input, " ", told);
+  input.type = "search";
+  input.autocomplete = "off";
+  input.spellcheck = false;
+  told.className = "quiet small";
+  told.setAttribute("role", "status");
+  pre.before(label);
+
+  const marked = (line, wanted) => {
+    const shown = document.createDocumentFragment();
+    const lower = line.toLowerCase();
+    let at = 0;
+    // Lowering a letter may change its length: then the line is shown without marks.
+    if (lower.length === line.length) {
+      for (let found = lower.indexOf(wanted); found >= 0; found = lower.indexOf(wanted, at)) {
+        const mark = document.createElement("mark");
+        mark.textContent = line.slice(found, found + wanted.length);
+        shown.append(line.slice(at, found), mark);
+        at = found + wanted.length;
+      }
+    }
+    shown.append(line.slice(at));
+    return shown;
+  };
+
+  const search = () => {
+    const wanted = input.value.trim().toLowerCase();
+    if (!wanted) {
+      pre.textContent = whole;
+      told.textContent = "";
+      return;
+    }
+    const found = lines.flatMap((line, n) => (line.toLowerCase().includes(wanted) ? [n] : []));
+    const shown = document.createDocumentFragment();
+    for (const n of found.slice(0, MOST)) {
+      const number = document.createElement("span");
+      number.className = "line-number";
+      number.textContent = `${n + 1} `;
+      shown.append(number, marked(lines[n], wanted), "\n");
+    }
+    pre.replaceChildren(shown);
+    const rest = found.length > MOST ? `; the first ${MOST} are shown` : "";
+    told.textContent = found.length === 0 ? "No line" : `${found.length} of ${lines.length} lines${rest}`;
+  };
+
+  let waiting = 0;
+  input.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(search, 120);
+  });
+};
+
+// The box comes when an original is opened: pages may hold hundreds of them.
+for (const original of document.querySelectorAll("details.original")) {
+  original.addEventListener("toggle", () => original.open && searchable(original), { once: true });
+}
+
+// On paper nothing can be opened.
+let opened = [];
+addEventListener("beforeprint", () => {
+  opened = [...document.querySelectorAll("main details:not([open])")];
+  for (const closed of opened) closed.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const open of opened) open.open = false;
+});
