@@ -41,7 +41,7 @@ pub async fn identify(tx: &mut Scoped, hash: &[u8]) -> sqlx::Result<Option<Ident
              update sessions set last_seen_at = now()
              where session_hash = $1 and last_seen_at < now() - interval '1 minute' and last_seen_at > now() - interval '30 minutes'
          )
-         select u.user_id, u.login, u.display_name, u.role, u.all_tenants, u.theme, u.density,
+         select u.user_id, u.login, u.display_name, u.role, u.all_tenants, u.theme, u.density, u.keys,
                 array(select g.tenant_id from grants as g join tenants as t on t.tenant_id = g.tenant_id
                       where g.user_id = u.user_id and not u.all_tenants and t.state <> 'offboarded' order by 1) as tenants
          from sessions as s join users as u on u.user_id = s.user_id

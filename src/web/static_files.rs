@@ -28,6 +28,10 @@ static STYLE: LazyLock<File> =
     LazyLock::new(|| File::new("style", "css", "text/css; charset=utf-8", include_bytes!("../../static/style.css")));
 static SCRIPT: LazyLock<File> =
     LazyLock::new(|| File::new("app", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/app.js")));
+static QUEUE: LazyLock<File> =
+    LazyLock::new(|| File::new("queue", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/queue.js")));
+static PALETTE: LazyLock<File> =
+    LazyLock::new(|| File::new("palette", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/palette.js")));
 static ICON: LazyLock<File> = LazyLock::new(|| File::new("icon", "svg", "image/svg+xml", include_bytes!("../../static/icon.svg")));
 
 /// Where the style sheet is.
@@ -40,6 +44,16 @@ pub fn script() -> &'static str {
     &SCRIPT.url
 }
 
+/// Where the script of the lists is.
+pub fn queue() -> &'static str {
+    &QUEUE.url
+}
+
+/// Where the script of the palette and the help sheet is.
+pub fn palette() -> &'static str {
+    &PALETTE.url
+}
+
 /// Where the icon is.
 pub fn icon() -> &'static str {
     &ICON.url
@@ -50,7 +64,8 @@ pub fn routes() -> Router<AppState> {
 }
 
 async fn file(Id(name): Id<String>) -> Result<impl IntoResponse, PageError> {
-    let wanted = [&*STYLE, &*SCRIPT, &*ICON].into_iter().find(|file| file.url.strip_prefix("/static/") == Some(name.as_str()));
+    let wanted =
+        [&*STYLE, &*SCRIPT, &*QUEUE, &*PALETTE, &*ICON].into_iter().find(|file| file.url.strip_prefix("/static/") == Some(name.as_str()));
     let file = wanted.ok_or(PageError::NotFound)?;
     Ok(([(header::CONTENT_TYPE, file.kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")], file.body))
 }

@@ -53,6 +53,7 @@ mod hunting_jobs;
 mod hunting_lists;
 mod hunting_pages;
 mod hunting_wire;
+mod incident_batch;
 mod interrupted;
 mod isolation;
 mod journey;
