@@ -43,7 +43,7 @@ keys.set("j", () => step(1));
 keys.set("k", () => step(-1));
 keys.set("f", () => document.querySelector("form.filters input[type=search]")?.focus());
 keys.set("v", () => (document.querySelector("nav.views a[aria-current]") ?? document.querySelector("nav.views a"))?.focus());
-keys.set("n", () => document.querySelector("[data-key=n], textarea[name=note]")?.focus());
+keys.set("n", () => document.querySelector("textarea[data-note]")?.focus());
 keys.set("l", () => (document.querySelector("a[data-key=l]") ?? current?.querySelector("a[data-defender]"))?.click());
 
 // [ and ]: pages of a list; on an incident its neighbours in the list it was opened from.
@@ -125,6 +125,7 @@ const openDialog = (key) => {
   const what = which.length === 1 ? "" : ` ${which.length}`;
   button.textContent = `${button.dataset.word}${what} at ${tenants.length === 1 ? tenants[0] : `${tenants.length} tenants`}`;
   form.querySelector("[data-problem]").hidden = true;
+  form.querySelector("[data-problem]").removeAttribute("role");
   dialog.showModal();
   form.querySelector("select, input:not([type=hidden])")?.matches("[data-key=a] *") || form.querySelector("select, input:not([type=hidden])")?.focus();
 };
@@ -182,6 +183,7 @@ for (const dialog of document.querySelectorAll("dialog.desk-dialog")) {
     button.disabled = false;
     if (!answer.ok) {
       const place = form.querySelector("[data-problem]");
+      place.setAttribute("role", "alert");
       [place.textContent, place.hidden] = [problem(answer), false];
       return;
     }
@@ -228,7 +230,7 @@ const save = async (event, row) => {
   event.preventDefault();
   const form = event.target;
   const fields = new URLSearchParams(new FormData(form, event.submitter));
-  const answer = await fetchPage("POST", form.action, fields);
+  const answer = await fetchPage("POST", form.getAttribute("action"), fields);
   const box = row.querySelector("input[form=batch]");
   if (answer.ok) {
     if (box) mark(box, "Being changed", answer.url);

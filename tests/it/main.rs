@@ -34,6 +34,7 @@ mod credentials;
 mod customer;
 mod cut_lists;
 mod demo_clouds;
+mod desk;
 mod doctor;
 mod doctor_pages;
 mod drift;
