@@ -1,7 +1,10 @@
 // Everything works without this file. It adds keys and closes open menus.
 "use strict";
 
-const typing = (target) => target.closest("input, select, textarea, [contenteditable]") !== null;
+const typing = (target) => target.closest("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]") !== null;
+
+// Single keys: every script puts its own here. What gives false back leaves the key to the browser.
+const keys = new Map();
 
 // A click elsewhere or Escape closes menus and filter lists; opening one closes the others.
 const popups = () => document.querySelectorAll("details.menu[open], details.pick[open]");
@@ -16,28 +19,19 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// j and k move through a list, Enter opens (it is a link), g then o, q, a, t or h goes to a page, f to the search field.
+// g then o, q, a, t or h goes to a page. Keys are off in fields and dialogs, with Ctrl, Alt or Meta, and for whoever switched them off.
 const places = { o: "/", q: "/incidents", a: "/alerts", t: "/tenants", h: "/hunting" };
 let going = 0;
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+  if (document.documentElement.dataset.keys === "off" || document.querySelector("dialog:modal")) return;
   if (event.timeStamp - going < 1000 && places[event.key]) {
     location.assign(places[event.key]);
     return;
   }
   going = event.key === "g" ? event.timeStamp : 0;
-  if (event.key === "j" || event.key === "k") {
-    const rows = [...document.querySelectorAll("a[data-row]")];
-    const at = rows.indexOf(document.activeElement);
-    const next = rows[event.key === "j" ? at + 1 : Math.max(at - 1, 0)];
-    if (next) next.focus();
-  } else if (event.key === "f") {
-    const search = document.querySelector("input[type=search]");
-    if (search) {
-      event.preventDefault();
-      search.focus();
-    }
-  }
+  const act = keys.get(event.key);
+  if (act && act(event) !== false) event.preventDefault();
 });
 
 // Filters apply when their list closes.

@@ -1,6 +1,7 @@
 //! Changing incidents and alerts: only what differs is sent, through the API that the tenant grants, and the comment names the person, whom
 //! the app hides.
 
+pub mod batch;
 mod wish;
 
 pub use wish::{Now, Wish};
@@ -123,9 +124,12 @@ pub async fn incident(
     if of.product != Product::DefenderXdr.as_str() {
         return Err(Refusal::Wrong("incident", "Incidents of this product cannot be changed from here."));
     }
+    one(tx, state, who, &of_incident(of), &of.into(), (change, wish)).await
+}
+
+fn of_incident(of: &Incident) -> Record<'_> {
     let subject = format!("#{} {}", of.external_id, of.title);
-    let record = Record { tenant: of.tenant_id, product: Product::DefenderXdr, id: &of.external_id, subject };
-    one(tx, state, who, &record, &of.into(), (change, wish)).await
+    Record { tenant: of.tenant_id, product: Product::DefenderXdr, id: &of.external_id, subject }
 }
 
 fn record(of: &Alert) -> Record<'_> {

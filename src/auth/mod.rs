@@ -56,12 +56,14 @@ pub struct Person {
     pub scope: Scope,
     pub theme: Theme,
     pub density: Density,
+    /// Whether single keys do things on pages.
+    pub keys: bool,
 }
 
 impl From<Identity> for Person {
     fn from(row: Identity) -> Self {
         let scope = if row.all_tenants { Scope::All } else { Scope::Tenants(row.tenants) };
-        let Identity { user_id: id, login, display_name: name, role, theme, density, .. } = row;
-        Self { id, login, name, role, scope, theme, density }
+        let Identity { user_id: id, login, display_name: name, role, theme, density, keys, .. } = row;
+        Self { id, login, name, role, scope, theme, density, keys }
     }
 }

@@ -70,6 +70,42 @@ pub async fn get(tx: &mut Scoped, incident: IncidentId) -> sqlx::Result<Option<I
     .await
 }
 
+/// These incidents, in the order of their ids; those that are not there, or not in the transaction's scope, are left out. `ids`: at most 200.
+pub async fn these(tx: &mut Scoped, ids: &[IncidentId]) -> sqlx::Result<Vec<Incident>> {
+    sqlx::query_as(
+        "select r.*, t.name as tenant_name, t.directory_id from incidents as r join tenants as t on t.tenant_id = r.tenant_id
+         where r.incident_id = any($1) and t.state <> 'offboarded' order by r.incident_id",
+    )
+    .bind(ids)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// The incidents of Defender XDR that have these ids at Microsoft, each with its tenant.
+pub async fn numbered(tx: &mut Scoped, of: &[(TenantId, &str)]) -> sqlx::Result<Vec<(TenantId, String, IncidentId)>> {
+    let (tenants, numbers): (Vec<TenantId>, Vec<&str>) = of.iter().copied().unzip();
+    sqlx::query_as(
+        "select r.tenant_id, r.external_id, r.incident_id from unnest($1::uuid[], $2::text[]) as w (tenant_id, external_id)
+         join incidents as r on r.tenant_id = w.tenant_id and r.product = 'defender_xdr' and r.external_id = w.external_id",
+    )
+    .bind(&tenants)
+    .bind(&numbers)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// The incidents that have this id at Microsoft, whosever they are, at most 10.
+pub async fn with_number(tx: &mut Scoped, number: &str) -> sqlx::Result<Vec<(IncidentId, String, String)>> {
+    sqlx::query_as(
+        "select r.incident_id, r.title, t.name from tenants as t
+         cross join lateral (select incident_id, title from incidents where tenant_id = t.tenant_id and external_id = $1) as r
+         where t.state <> 'offboarded' order by t.name limit 10",
+    )
+    .bind(number)
+    .fetch_all(&mut **tx)
+    .await
+}
+
 /// The incident of a tenant that has this id at Microsoft: where a merged one went.
 pub async fn find_external(tx: &mut Scoped, tenant: TenantId, product: &str, external_id: &str) -> sqlx::Result<Option<IncidentId>> {
     sqlx::query_scalar("select incident_id from incidents where tenant_id = $1 and product = $2 and external_id = $3")

@@ -54,6 +54,8 @@ pub struct Identity {
     pub all_tenants: bool,
     pub theme: Theme,
     pub density: Density,
+    /// Whether single keys do things on pages.
+    pub keys: bool,
     /// Granted tenants that are not offboarded; empty is nothing, also where `all_tenants` is set.
     pub tenants: Vec<TenantId>,
 }
@@ -183,11 +185,12 @@ async fn shut_out(tx: &mut Scoped, user: UserId) -> sqlx::Result<()> {
 }
 
 /// Keeps how a user likes the pages.
-pub async fn set_appearance(tx: &mut Scoped, user: UserId, theme: Theme, density: Density) -> sqlx::Result<()> {
-    sqlx::query("update users set theme = $2, density = $3 where user_id = $1")
+pub async fn set_appearance(tx: &mut Scoped, user: UserId, theme: Theme, density: Density, keys: bool) -> sqlx::Result<()> {
+    sqlx::query("update users set theme = $2, density = $3, keys = $4 where user_id = $1")
         .bind(user)
         .bind(theme)
         .bind(density)
+        .bind(keys)
         .execute(&mut **tx)
         .await?;
     Ok(())

@@ -103,13 +103,15 @@ async fn password(State(state): State<AppState>, Posted(user, form): Posted<NewP
 struct Appearance {
     theme: Option<Theme>,
     density: Option<Density>,
+    keys: Option<bool>,
     #[serde(default)]
     back: String,
 }
 
 async fn appearance(State(state): State<AppState>, Posted(user, form): Posted<Appearance>) -> Result<Redirect, PageError> {
     let mut tx = state.db.no_tenant().await?;
-    store::users::set_appearance(&mut tx, user.id, form.theme.unwrap_or(user.theme), form.density.unwrap_or(user.density)).await?;
+    let (theme, density) = (form.theme.unwrap_or(user.theme), form.density.unwrap_or(user.density));
+    store::users::set_appearance(&mut tx, user.id, theme, density, form.keys.unwrap_or(user.keys)).await?;
     tx.commit().await?;
     Ok(Redirect::to(internal(&form.back)))
 }

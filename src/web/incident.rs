@@ -122,7 +122,8 @@ async fn detail(user: User, db: ScopedDb, Id(id): Id<IncidentId>) -> Result<Page
     page(&db, user, id, Back::Nothing).await
 }
 
-fn form(user: &User, of: &Incident, back: Option<(Sent, Refusal)>) -> Option<Form> {
+/// For who may change it from here.
+pub(super) fn form(user: &User, of: &Incident, back: Option<(Sent, Refusal)>) -> Option<Form> {
     let can_change = user.is_analyst() && of.product == "defender_xdr" && of.status != Status::Redirected;
     can_change.then(|| Form::new(format!("/incidents/{}", of.incident_id), &of.tenant_name, (verdict::XDR, true), of.into(), back))
 }

@@ -11,6 +11,7 @@ pub mod alert;
 pub mod alerts;
 pub mod api;
 pub mod batch;
+pub mod batch_told;
 pub mod changes;
 pub mod chips;
 pub mod cloud_apps;
@@ -29,6 +30,7 @@ pub mod headers;
 pub mod health;
 pub mod hunting;
 pub mod incident;
+pub mod incident_batch;
 pub mod incidents;
 pub mod list;
 pub mod live;
@@ -37,6 +39,8 @@ pub mod onboard;
 pub mod originals;
 pub mod overview;
 pub mod page;
+pub mod palette;
+pub mod preview;
 pub mod queue;
 pub mod scope;
 pub mod setup;
@@ -111,6 +115,10 @@ pub fn router(state: AppState) -> Router {
         .merge(acting::routes())
         .merge(triage::routes())
         .merge(batch::routes())
+        .merge(incident_batch::routes())
+        .merge(batch_told::routes())
+        .merge(preview::routes())
+        .merge(palette::routes())
         .merge(devices::routes())
         .merge(device::routes())
         .merge(endpoint::routes())

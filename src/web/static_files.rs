@@ -32,6 +32,10 @@ static LIVE: LazyLock<File> =
     LazyLock::new(|| File::new("live", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/live.js")));
 static CASE: LazyLock<File> =
     LazyLock::new(|| File::new("case", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/case.js")));
+static QUEUE: LazyLock<File> =
+    LazyLock::new(|| File::new("queue", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/queue.js")));
+static PALETTE: LazyLock<File> =
+    LazyLock::new(|| File::new("palette", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/palette.js")));
 static ICON: LazyLock<File> = LazyLock::new(|| File::new("icon", "svg", "image/svg+xml", include_bytes!("../../static/icon.svg")));
 
 /// Where the style sheet is.
@@ -54,6 +58,16 @@ pub fn case() -> &'static str {
     &CASE.url
 }
 
+/// Where the script of the lists is.
+pub fn queue() -> &'static str {
+    &QUEUE.url
+}
+
+/// Where the script of the palette and the help sheet is.
+pub fn palette() -> &'static str {
+    &PALETTE.url
+}
+
 /// Where the icon is.
 pub fn icon() -> &'static str {
     &ICON.url
@@ -64,7 +78,8 @@ pub fn routes() -> Router<AppState> {
 }
 
 async fn file(Id(name): Id<String>) -> Result<impl IntoResponse, PageError> {
-    let wanted = [&*STYLE, &*SCRIPT, &*LIVE, &*CASE, &*ICON].into_iter().find(|file| file.url.strip_prefix("/static/") == Some(name.as_str()));
+    let all = [&*STYLE, &*SCRIPT, &*LIVE, &*CASE, &*QUEUE, &*PALETTE, &*ICON];
+    let wanted = all.into_iter().find(|file| file.url.strip_prefix("/static/") == Some(name.as_str()));
     let file = wanted.ok_or(PageError::NotFound)?;
     Ok(([(header::CONTENT_TYPE, file.kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")], file.body))
 }

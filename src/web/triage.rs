@@ -58,7 +58,8 @@ pub fn verdict(word: &str) -> (&str, &str) {
     word.split_once('/').unwrap_or((word, ""))
 }
 
-fn tags_of(text: &str) -> Vec<String> {
+/// Tags with commas between.
+pub fn tags_of(text: &str) -> Vec<String> {
     text.split(',').filter_map(given).collect()
 }
 

@@ -16,7 +16,8 @@ async fn newcomer(browser: &Browser) -> (String, String) {
     (rest.split_once(", domain").unwrap().0.to_owned(), domain)
 }
 
-async fn sign_in(browser: &Browser, address: &str, login: &str) {
+/// Signs one of the demo's people in.
+pub async fn sign_in(browser: &Browser, address: &str, login: &str) {
     browser.open(&format!("{address}/login")).await;
     browser.fill("Name or e-mail address", login).await;
     browser.fill("Password", &format!("{login}-of-the-demo")).await;

@@ -3,6 +3,8 @@
 use super::Change;
 use crate::model::{ChangeId, TenantId};
 use crate::store::Scoped;
+use crate::store::audit::By;
+use chrono::{DateTime, Utc};
 
 /// The changes without [`answer`](Change::answer), which may be large.
 macro_rules! changes {
@@ -91,6 +93,48 @@ pub async fn among(tx: &mut Scoped, wanted: &[(TenantId, ChangeId)]) -> sqlx::Re
     .fetch_all(&mut **tx)
     .await?;
     Ok(rows.into_iter().map(|row| (row.tenant_name, row.change)).collect())
+}
+
+/// Notes that these changes of a tenant were asked for by one form; ids that are no change are left out.
+pub async fn join(tx: &mut Scoped, tenant: TenantId, batch: ChangeId, changes: &[ChangeId]) -> sqlx::Result<()> {
+    let update = sqlx::query("update changes set batch = $2 where tenant_id = $1 and change_id = any($3)");
+    update.bind(tenant).bind(batch).bind(changes).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// What a user asked for by one form, each with its tenant's name, by name and in the order in which it was asked for; at most 4,000.
+pub async fn together(tx: &mut Scoped, by: &By, batch: ChangeId) -> sqlx::Result<Vec<(String, Change)>> {
+    let rows: Vec<Named> = sqlx::query_as(concat!(
+        "select t.name as tenant_name, c.* from (",
+        changes!(),
+        " where batch = $1 and user_id = $2) as c join tenants as t on t.tenant_id = c.tenant_id
+          order by t.name, t.tenant_id, c.created_at, c.change_id limit 4000"
+    ))
+    .bind(batch)
+    .bind(by.user())
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.tenant_name, row.change)).collect())
+}
+
+/// Calls off those of these changes of a tenant that nobody has begun to send, and tells which.
+pub async fn withdraw(
+    tx: &mut Scoped,
+    tenant: TenantId,
+    changes: &[ChangeId],
+    reason: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<ChangeId>> {
+    sqlx::query_scalar(
+        "update changes set state = 'cancelled', reason = $3, finished_at = $4
+         where tenant_id = $1 and change_id = any($2) and state = 'intended' returning change_id",
+    )
+    .bind(tenant)
+    .bind(changes)
+    .bind(reason)
+    .bind(now)
+    .fetch_all(&mut **tx)
+    .await
 }
 
 #[derive(sqlx::FromRow)]

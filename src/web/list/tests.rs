@@ -30,6 +30,7 @@ fn person() -> Person {
         scope: Scope::All,
         theme: Theme::System,
         density: Density::Comfortable,
+        keys: true,
     }
 }
 

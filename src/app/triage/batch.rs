@@ -1,0 +1,198 @@
+//! Several incidents changed by one form: a change of each, so that each has an outcome of its own.
+
+use super::{Now, Record, Wish, of_incident, parts, send, through};
+use crate::app::AppState;
+use crate::app::acting::{Refusal, change_of};
+use crate::auth::Person;
+use crate::model::{Adapter, ChangeId, ChangeState, Product, TenantId, clock};
+use crate::store::Scoped;
+use crate::store::audit::{self, By};
+use crate::store::changes::{self, Change, New, Outcome};
+use crate::store::incidents::Incident;
+use crate::store::tenants;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An incident that somebody chose, and how it was shown to them.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    pub incident: Incident,
+    /// `None`: it is not compared with anything.
+    pub shown: Option<Now>,
+}
+
+/// What is asked for incident by incident. Of a wish's tags a batch adds what is not there; it takes none away.
+fn asked(wish: &Wish, of: &Incident) -> Value {
+    wish.asked("incidents", &[&of.external_id])
+}
+
+/// The wish that a change of a batch keeps; see [`asked`].
+pub fn wish_of(change: &Change) -> Option<Wish> {
+    let asked = change.wish.as_ref().filter(|asked| asked[0] == "incidents")?;
+    let text = |n: usize| asked[n].as_str().map(str::to_owned);
+    let tags = asked[6].as_array().map(|tags| tags.iter().filter_map(|tag| tag.as_str().map(str::to_owned)).collect());
+    let (status, assigned_to, classification) = (text(2), text(3), text(4));
+    Some(Wish { status, assigned_to, classification, determination: text(5), tags, comment: text(7), shown: None })
+}
+
+/// The change of one incident among those that one form asks for.
+fn change_in(by: &By, batch: ChangeId, of: &Incident) -> ChangeId {
+    change_of(by, &format!("{batch} {}", of.incident_id))
+}
+
+/// Whether just this has been asked for by the form, whatever came of it. A form that stands for something else is refused.
+pub async fn known(tx: &mut Scoped, by: &By, (batch, of): (ChangeId, &[Chosen]), wish: &Wish) -> Result<bool, Refusal> {
+    let before = changes::together(tx, by, batch).await?;
+    if before.is_empty() {
+        return Ok(false);
+    }
+    // The first change of each incident keeps what was asked for.
+    let before: BTreeMap<ChangeId, Value> = before.into_iter().filter_map(|(_, change)| Some((change.change_id, change.wish?))).collect();
+    let now: BTreeMap<ChangeId, Value> =
+        of.iter().map(|chosen| (change_in(by, batch, &chosen.incident), asked(wish, &chosen.incident))).collect();
+    if before == now { Ok(true) } else { Err(Refusal::Reused) }
+}
+
+/// The names of those tenants that Microsoft may be told nothing for at the moment.
+pub async fn closed(tx: &mut Scoped, of: &[Chosen]) -> Result<Vec<String>, Refusal> {
+    let ids: BTreeSet<TenantId> = of.iter().map(|chosen| chosen.incident.tenant_id).collect();
+    let mut names = Vec::new();
+    for id in ids {
+        let tenant = tenants::get(tx, id).await?.ok_or(Refusal::NoTenant)?;
+        if !tenant.is_open() {
+            names.push(tenant.name);
+        }
+    }
+    Ok(names)
+}
+
+/// Writes a change of each incident down and queues it. One that is so already, or that somebody changed since it was shown, is written
+/// down with its end and not sent. Ask [`known`] and [`closed`] before.
+pub async fn incidents(
+    tx: &mut Scoped,
+    state: &AppState,
+    who: (&By, &Person),
+    (batch, of): (ChangeId, &[Chosen]),
+    wish: &Wish,
+) -> Result<(), Refusal> {
+    let mut by_tenant: BTreeMap<TenantId, Vec<&Chosen>> = BTreeMap::new();
+    for chosen in of {
+        if chosen.incident.product != Product::DefenderXdr.as_str() {
+            return Err(Refusal::Wrong("incident", "Incidents of this product cannot be changed from here."));
+        }
+        by_tenant.entry(chosen.incident.tenant_id).or_default().push(chosen);
+    }
+    for (tenant, of) in by_tenant {
+        let through = through(tx, state, tenant, Product::DefenderXdr).await?;
+        let mut written = Vec::new();
+        for chosen in of {
+            let change = change_in(who.0, batch, &chosen.incident);
+            one(tx, state, who, (chosen, through), (change, wish)).await?;
+            written.extend([change, change_of(who.0, &format!("{change} 1"))]);
+        }
+        changes::join(tx, tenant, batch, &written).await?;
+    }
+    Ok(())
+}
+
+async fn one(
+    tx: &mut Scoped,
+    state: &AppState,
+    (by, who): (&By, &Person),
+    (chosen, through): (&Chosen, Adapter),
+    (change, wish): (ChangeId, &Wish),
+) -> Result<(), Refusal> {
+    let of = &chosen.incident;
+    let (record, now, kept) = (of_incident(of), Now::from(of), asked(wish, of));
+    let tags = wish.tags.as_ref().map(|added| {
+        let new = added.iter().filter(|tag| !of.tags.contains(tag)).cloned();
+        of.tags.iter().cloned().chain(new).collect()
+    });
+    let this = Wish { tags, shown: chosen.shown.clone(), ..wish.clone() };
+    let members = match this.members(Some(&now)) {
+        Err(Refusal::Changed(members)) => {
+            let why = format!("Not sent: somebody has changed it since it was shown to you: {}.", meanwhile(&now, &members));
+            return set_aside(tx, by, &record, (change, &kept, wish), (ChangeState::Failed, &why, through)).await;
+        }
+        other => other?,
+    };
+    let comment = this.signed(who)?;
+    if members.is_empty() && comment.is_none() {
+        let why = "It was so already: nothing was sent.";
+        return set_aside(tx, by, &record, (change, &kept, wish), (ChangeState::Done, why, through)).await;
+    }
+    let parts = parts(&record, through, members, comment)?;
+    send(tx, state, by, &record, (change, Some(&kept)), (parts, wish.comment.as_deref())).await
+}
+
+/// Writes a change down of which nothing is sent, with its end.
+async fn set_aside(
+    tx: &mut Scoped,
+    by: &By,
+    record: &Record<'_>,
+    (change, asked, wish): (ChangeId, &Value, &Wish),
+    (end, why, through): (ChangeState, &str, Adapter),
+) -> Result<(), Refusal> {
+    let operation = if through == Adapter::Defender { "xdr.incidents.update" } else { "graph.incidents.update" };
+    let args = [record.id];
+    let new = New { operation, args: &args, subject: &record.subject, request: None, comment: wish.comment.as_deref() };
+    if !changes::intend(tx, by, record.tenant, change, &new, clock::now()).await? {
+        return Ok(()); // the same form, twice at the same time
+    }
+    changes::remember(tx, record.tenant, change, asked).await?;
+    if let Some(written) = changes::get(tx, change).await? {
+        let outcome = Outcome { state: end, reason: Some(why), external_id: None, answer: None };
+        changes::settle(tx, &written, &outcome, clock::now()).await?;
+    }
+    Ok(())
+}
+
+/// "the owner is ann@msp.example now".
+fn meanwhile(now: &Now, members: &[&str]) -> String {
+    let or = |text: &str, none: &str| if text.is_empty() { none.to_owned() } else { text.to_owned() };
+    let tell = |member: &&str| match *member {
+        "status" => format!("the status is {} now", now.status),
+        "assignedTo" => format!("the owner is {} now", or(&now.assigned_to, "nobody")),
+        "classification" => format!("the classification is {} now", or(&now.classification, "none")),
+        "determination" => format!("the determination is {} now", or(&now.determination, "none")),
+        _ => format!("the tags are {} now", or(&now.tags.join(", "), "none")),
+    };
+    members.iter().map(tell).collect::<Vec<_>>().join(", ")
+}
+
+/// How far a form's changes of one incident had come when they were to be undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undo {
+    /// They had not been sent, and are called off.
+    Withdrawn,
+    /// They are being sent, or Microsoft has yet to say what became of them.
+    UnderWay,
+    /// They were sent: what they did can be changed back.
+    Sent,
+}
+
+/// Calls off what has not been sent of a form's changes of an incident. `None`: the form asked for none.
+pub async fn call_off(tx: &mut Scoped, by: &By, batch: ChangeId, of: &Incident) -> Result<Option<Undo>, Refusal> {
+    let all = changes::together(tx, by, batch).await?;
+    let own: Vec<Change> = all
+        .into_iter()
+        .map(|(_, change)| change)
+        .filter(|change| change.tenant_id == of.tenant_id && change.args[..1] == [of.external_id.clone()])
+        .collect();
+    if own.is_empty() {
+        return Ok(None);
+    }
+    let ids: Vec<ChangeId> = own.iter().map(|change| change.change_id).collect();
+    let off = changes::withdraw(tx, of.tenant_id, &ids, "Called off before it was sent.", clock::now()).await?;
+    for change in own.iter().filter(|change| off.contains(&change.change_id)) {
+        let after = json!({ "change": change.change_id, "operation": change.operation });
+        audit::record(tx, by.event("change.cancelled").tenant(of.tenant_id).object(&change.subject).after(after)).await?;
+    }
+    let rest = own.iter().filter(|change| !off.contains(&change.change_id));
+    let (sent, open): (Vec<&Change>, Vec<&Change>) = rest.partition(|change| change.state.is_final());
+    Ok(Some(match (open.is_empty(), sent.is_empty()) {
+        (false, _) => Undo::UnderWay,
+        (true, true) => Undo::Withdrawn,
+        (true, false) => Undo::Sent,
+    }))
+}

@@ -1,0 +1,244 @@
+//! Changing several incidents from their list, and taking that back.
+
+use super::acting::refused;
+use super::error::PageError;
+use super::extract::{Analyst, Posted};
+use super::originals::portal_link;
+use super::scope::ScopedDb;
+use super::triage::{given, tags_of, verdict};
+use crate::app::AppState;
+use crate::app::triage::batch::{self, Chosen, Undo};
+use crate::app::triage::{Now, Wish};
+use crate::auth::Person;
+use crate::model::{ChangeId, IncidentId, Status};
+use crate::store;
+use crate::store::Scoped;
+use crate::store::audit::By;
+use crate::store::incidents::Incident;
+use axum::Router;
+use axum::extract::State;
+use axum::response::Redirect;
+use axum::routing::post;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use url::form_urlencoded;
+
+/// The rows of the longest page.
+const MOST: usize = 200;
+
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/incidents/batch", post(change)).route("/incidents/batch/undo", post(undo))
+}
+
+/// Whether an incident can be changed from here.
+pub fn can_change(of: &Incident) -> bool {
+    of.product == "defender_xdr" && of.status != Status::Redirected
+}
+
+/// Where an incident is in Defender.
+pub fn portal(of: &Incident) -> Option<String> {
+    portal_link(of.url.as_deref(), of.directory_id)
+}
+
+/// A row of the list that somebody chose: its id, alone or with what the row showed, as [`Picked::value`] writes it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Picked {
+    id: IncidentId,
+    shown: Option<Now>,
+}
+
+impl Picked {
+    /// The value of a row's check box.
+    pub fn value(of: &Incident) -> String {
+        let Now { status, assigned_to, classification, determination, tags: _ } = of.into();
+        format!("{}/{status}/{classification}/{determination}/{assigned_to}", of.incident_id)
+    }
+}
+
+impl TryFrom<String> for Picked {
+    type Error = uuid::Error;
+    fn try_from(text: String) -> Result<Self, uuid::Error> {
+        let mut parts = text.splitn(5, '/');
+        let id = parts.next().unwrap_or_default().parse()?;
+        let shown = match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(status), Some(classification), Some(determination), Some(owner)) => Some(Now {
+                status: status.to_owned(),
+                assigned_to: owner.to_owned(),
+                classification: classification.to_owned(),
+                determination: determination.to_owned(),
+                tags: Vec::new(),
+            }),
+            _ => None,
+        };
+        Ok(Self { id, shown })
+    }
+}
+
+/// The form below the list, and those of the dialogs, which leave fields out.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BatchForm {
+    change: ChangeId,
+    #[serde(default)]
+    incident: Vec<Picked>,
+    #[serde(default)]
+    status: String,
+    /// "Classification/Determination".
+    #[serde(default)]
+    verdict: String,
+    #[serde(default)]
+    take: Option<String>,
+    /// These are added to what an incident has.
+    #[serde(default)]
+    tags: String,
+    #[serde(default)]
+    comment: String,
+    /// The list's filters, as its address has them.
+    #[serde(default)]
+    back: String,
+}
+
+impl BatchForm {
+    fn wish(&self, login: &str) -> Result<Wish, PageError> {
+        let (classification, determination) = verdict(&self.verdict);
+        let wish = Wish {
+            status: given(&self.status),
+            assigned_to: self.take.as_ref().map(|_| login.to_owned()),
+            classification: given(classification),
+            determination: given(determination),
+            tags: Some(tags_of(&self.tags)).filter(|tags| !tags.is_empty()),
+            comment: given(&self.comment),
+            shown: None,
+        };
+        let of_verdict = wish.classification.is_some() && wish.determination.is_some();
+        if wish.status.as_deref() == Some("Resolved") && !(of_verdict && wish.comment.is_some()) {
+            let text = "Closing needs a verdict and a comment. Nothing was sent: go back and add what is missing.";
+            return Err(PageError::BadRequest(text.into()));
+        }
+        let Wish { status, assigned_to, classification, tags, comment, .. } = &wish;
+        if [status, assigned_to, classification, comment].into_iter().all(Option::is_none) && tags.is_none() {
+            return Err(PageError::BadRequest("Say what is to change: a status, a verdict, tags or a comment, or take them.".into()));
+        }
+        Ok(wish)
+    }
+}
+
+/// The chosen incidents, each once; all of them, or none if one is not the reader's.
+async fn chosen(tx: &mut Scoped, picked: Vec<Picked>) -> Result<Vec<Chosen>, PageError> {
+    let mut shown: BTreeMap<IncidentId, Option<Now>> = picked.into_iter().map(|row| (row.id, row.shown)).collect();
+    let found = store::incidents::these(tx, &shown.keys().copied().collect::<Vec<_>>()).await?;
+    if found.len() < shown.len() {
+        return Err(PageError::NotFound);
+    }
+    let chosen = |incident: Incident| {
+        let mut shown = shown.remove(&incident.incident_id).flatten();
+        if let Some(shown) = &mut shown {
+            shown.tags.clone_from(&incident.tags); // tags are added to, whatever is there
+        }
+        Chosen { incident, shown }
+    };
+    Ok(found.into_iter().map(chosen).collect())
+}
+
+/// Writes down what is wished for of these incidents, as the form of this id; nothing if it was done before.
+async fn ask(
+    tx: &mut Scoped,
+    state: &AppState,
+    (by, who): (&By, &Person),
+    (form, of): (ChangeId, &[Chosen]),
+    wish: &Wish,
+) -> Result<(), PageError> {
+    if batch::known(tx, by, (form, of), wish).await.map_err(refused)? {
+        return Ok(());
+    }
+    if of.iter().any(|chosen| !can_change(&chosen.incident)) {
+        return Err(PageError::BadRequest("Only incidents of Defender that were not merged into others can be changed together.".into()));
+    }
+    let closed = batch::closed(tx, of).await.map_err(refused)?;
+    if !closed.is_empty() {
+        let are = if closed.len() == 1 { "is" } else { "are" };
+        let text =
+            format!("{} {are} not read at the moment. Nothing was sent, to no tenant: leave their incidents out.", closed.join(", "));
+        return Err(PageError::Conflict(text.into()));
+    }
+    batch::incidents(tx, state, (by, who), (form, of), wish).await.map_err(refused)
+}
+
+/// Where it is told what became of a form.
+fn outcome(form: ChangeId, back: &str) -> Redirect {
+    let back: String = form_urlencoded::Serializer::new(String::new()).append_pair("back", back).finish();
+    Redirect::to(&format!("/incidents/batch/{form}?{back}"))
+}
+
+/// Changes the chosen incidents, each by a change of its own.
+async fn change(
+    State(state): State<AppState>,
+    Analyst(user): Analyst,
+    db: ScopedDb,
+    Posted(_, form): Posted<BatchForm>,
+) -> Result<Redirect, PageError> {
+    if form.incident.is_empty() || form.incident.len() > MOST {
+        return Err(PageError::BadRequest("Choose from 1 to 200 incidents.".into()));
+    }
+    let wish = form.wish(&user.login)?;
+    let mut tx = db.begin().await?;
+    let of = chosen(&mut tx, form.incident).await?;
+    ask(&mut tx, &state, (&user.by(), &user), (form.change, &of), &wish).await?;
+    tx.commit().await?;
+    Ok(outcome(form.change, &form.back))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UndoForm {
+    change: ChangeId,
+    /// The form to take back, as far as this incident goes.
+    batch: ChangeId,
+    /// With the status that it had.
+    incident: Picked,
+}
+
+/// Gives an incident the status back that it had before a form: what was not sent is called off, what was sent is changed back.
+async fn undo(
+    State(state): State<AppState>,
+    Analyst(user): Analyst,
+    db: ScopedDb,
+    Posted(_, undo): Posted<UndoForm>,
+) -> Result<Redirect, PageError> {
+    let status = undo.incident.shown.as_ref().and_then(|shown| given(&shown.status));
+    let wish = Wish { status, ..Wish::default() };
+    let by = user.by();
+    let mut tx = db.begin().await?;
+    let mut of = chosen(&mut tx, vec![undo.incident]).await?;
+    of[0].shown = None; // it is not as it was shown: that is what is undone
+    let told = match batch::call_off(&mut tx, &by, undo.batch, &of[0].incident).await.map_err(refused)? {
+        None => return Err(PageError::NotFound),
+        Some(Undo::Withdrawn) => undo.batch,
+        Some(Undo::UnderWay) => {
+            let text = "Microsoft is just being told, and its answer is awaited. Nothing was undone: try again in a few seconds.";
+            return Err(PageError::Conflict(text.into()));
+        }
+        Some(Undo::Sent) => {
+            ask(&mut tx, &state, (&by, &user), (undo.change, &of), &wish).await?;
+            undo.change
+        }
+    };
+    tx.commit().await?;
+    Ok(outcome(told, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chosen_row_says_what_it_showed_or_nothing() {
+        let id = "01890000-0000-7000-8000-000000000000";
+        let read = |text: &str| Picked::try_from(text.to_owned()).ok();
+        assert!(read(id).unwrap().shown.is_none());
+        let shown = read(&format!("{id}/Active/TruePositive/Malware/a/b@c.example")).unwrap().shown.unwrap();
+        assert_eq!((shown.status.as_str(), shown.assigned_to.as_str()), ("Active", "a/b@c.example"));
+        assert!(read("x/Active///").is_none() && read("").is_none());
+    }
+}
