@@ -77,10 +77,6 @@
     document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
     addEventListener("pagehide", close);
     addEventListener("pageshow", open);
-    document.addEventListener("keydown", (event) => {
-      if (event.key !== "r" || link.hidden || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (event.target.closest("input, select, textarea, [contenteditable]")) return;
-      location.assign(link.href);
-    });
+    keys.set("r", () => { if (!link.hidden) location.assign(link.href); });
   }
 }

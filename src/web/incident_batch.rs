@@ -3,14 +3,13 @@
 use super::acting::refused;
 use super::error::PageError;
 use super::extract::{Analyst, Posted};
-use super::originals::portal_link;
 use super::scope::ScopedDb;
 use super::triage::{given, tags_of, verdict};
 use crate::app::AppState;
 use crate::app::triage::batch::{self, Chosen, Undo};
 use crate::app::triage::{Now, Wish};
 use crate::auth::Person;
-use crate::model::{ChangeId, IncidentId, Status};
+use crate::model::{ChangeId, Cloud, IncidentId, Status, portal};
 use crate::store;
 use crate::store::Scoped;
 use crate::store::audit::By;
@@ -37,7 +36,7 @@ pub fn can_change(of: &Incident) -> bool {
 
 /// Where an incident is in Defender.
 pub fn portal(of: &Incident) -> Option<String> {
-    portal_link(of.url.as_deref(), of.directory_id)
+    portal::sent(of.url.as_deref(), of.directory_id, Cloud::ALL)
 }
 
 /// A row of the list that somebody chose: its id, alone or with what the row showed, as [`Picked::value`] writes it.

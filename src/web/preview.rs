@@ -4,13 +4,12 @@ use super::error::PageError;
 use super::extract::{Id, User};
 use super::filters;
 use super::incident;
-use super::originals::portal_link;
 use super::page::Page;
 use super::scope::ScopedDb;
 use super::show::When;
 use super::triage::Form;
 use crate::app::AppState;
-use crate::model::{IncidentId, clock};
+use crate::model::{Cloud, IncidentId, clock, portal};
 use crate::store;
 use crate::store::alerts::Alert;
 use crate::store::incidents::Incident;
@@ -70,7 +69,7 @@ async fn preview(user: User, db: ScopedDb, Id(id): Id<IncidentId>) -> Result<Pag
     let now = clock::now();
     let description = alerts.first().and_then(|worst| incident::AlertPart::new(worst.clone(), &originals, now).description);
     Ok(Page(Preview {
-        link: portal_link(incident.url.as_deref(), incident.directory_id),
+        link: portal::sent(incident.url.as_deref(), incident.directory_id, Cloud::ALL),
         form: incident::form(&user, &incident, None),
         user,
         incident,
