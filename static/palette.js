@@ -34,14 +34,20 @@ const fill = (places) => {
 };
 
 let asked = "";
+let answered = null; // what the list answers
 const find = async () => {
   const text = field.value.trim();
   asked = text;
   const found = pages.filter((page) => page.name.toLowerCase().includes(text.toLowerCase()));
-  if (text === "") return fill(found);
+  if (text === "") {
+    answered = text;
+    return fill(found);
+  }
   const answer = await fetch(`/palette?q=${encodeURIComponent(text)}`, { headers: { accept: "application/json" } });
   const places = answer.ok && !answer.redirected ? await answer.json() : [];
-  if (asked === text) fill([...found, ...places]);
+  if (asked !== text) return;
+  answered = text;
+  fill([...found, ...places]);
 };
 
 const go = (option) => { if (option) location.assign(option.dataset.href); };
@@ -62,7 +68,7 @@ if (palette) {
       pick(at + (event.key === "ArrowDown" ? 1 : -1));
     } else if (event.key === "Enter") {
       event.preventDefault();
-      await find(); // what was typed last may not have been answered yet
+      if (answered !== field.value.trim()) await find(); // what was typed last has not been answered yet
       go(list.children[at]);
     }
   });

@@ -221,8 +221,8 @@ async fn a_closed_incident_is_closed_at_microsoft_and_undone_before_or_after_it_
         sent(&app, &reader, tenant).await;
         assert_eq!(text(&app, tenant, status).await, before, "sent first: {is_sent}");
     }
-    let states: Vec<String> = changes(&app, tenant).await.into_iter().map(|(_, state)| state).collect();
-    assert_eq!(states, ["cancelled", "done", "done"]);
+    let ends: Vec<String> = changes(&app, tenant).await.into_iter().map(|(_, state)| state).collect();
+    assert_eq!(ends, ["cancelled", "done", "done"]);
     assert!(
         text(&app, tenant, "select request->>'comment' from changes where state = 'done' limit 1")
             .await
