@@ -114,7 +114,7 @@ struct Entity {
 /// A form that comes back, and why.
 pub(super) enum Back {
     Nothing,
-    Change(Sent, Refusal),
+    Change(Box<(Sent, Refusal)>),
     Note(notes::Sent, &'static str),
 }
 
@@ -184,7 +184,7 @@ pub(super) async fn page(db: &ScopedDb, user: User, id: IncidentId, back: Back) 
     tx.commit().await?;
     let (change, note) = match back {
         Back::Nothing => (None, None),
-        Back::Change(sent, refusal) => (Some((sent, refusal)), None),
+        Back::Change(refused) => (Some(*refused), None),
         Back::Note(sent, why) => (None, Some((sent, why))),
     };
     let notes = NotesPart::new(&user, id, read.notes, note);

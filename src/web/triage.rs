@@ -246,7 +246,9 @@ async fn change_incident(
     };
     drop(tx);
     match again(&refusal) {
-        Some(status) => Ok((status, incident::page(&db, user, id, incident::Back::Change(form, refusal)).await?).into_response()),
+        Some(status) => {
+            Ok((status, incident::page(&db, user, id, incident::Back::Change(Box::new((form, refusal)))).await?).into_response())
+        }
         None => Err(refused(refusal)),
     }
 }

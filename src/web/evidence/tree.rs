@@ -12,7 +12,7 @@ pub enum Step {
     /// A list begins.
     Down,
     /// A process begins; what it began follows before [`Step::End`].
-    Begin(Proof),
+    Begin(Box<Proof>),
     End,
     /// A list ends.
     Up,
@@ -34,18 +34,21 @@ pub fn of(processes: Vec<Proof>) -> Vec<Step> {
     written(&nodes, &children)
 }
 
+/// A process of which others tell: its device, its id, its name.
+type Named = (Option<String>, Option<String>, String);
+
 /// All processes, and the parent of each.
 fn with_parents(mut nodes: Vec<Proof>) -> (Vec<Proof>, Vec<Option<usize>>) {
     let seen = nodes.len();
     let mut parents = vec![None; seen];
-    let mut named: BTreeMap<(Option<String>, Option<String>, Option<String>), usize> = BTreeMap::new();
+    let mut named: BTreeMap<Named, usize> = BTreeMap::new();
     for node in 0..seen {
         let Some(process) = nodes[node].process.clone() else { continue };
         let known = (0..seen).find(|other| *other != node && nodes[*other].process.as_ref().is_some_and(|other| other.began(&process)));
         if known.is_some() {
             parents[node] = known.filter(|parent| !leads_to(&parents, *parent, node));
         } else if let Some(name) = &process.parent_name {
-            let key = (process.device.clone(), process.parent.clone(), Some(name.clone()));
+            let key = (process.device.clone(), process.parent.clone(), name.clone());
             let at = *named.entry(key).or_insert_with(|| {
                 nodes.push(Proof::named(name, process.parent.as_deref()));
                 nodes.len() - 1
@@ -91,7 +94,7 @@ fn written(nodes: &[Proof], children: &BTreeMap<Option<usize>, Vec<usize>>) -> V
         match next {
             Left::Is(step) => steps.push(step),
             Left::Node(node, depth) => {
-                steps.push(Step::Begin(nodes[node].clone()));
+                steps.push(Step::Begin(Box::new(nodes[node].clone())));
                 let theirs: Vec<Left> = of(Some(node)).map(|child| Left::Node(*child, depth + 1)).collect();
                 if theirs.is_empty() {
                     steps.push(Step::End);
