@@ -111,11 +111,11 @@ async fn piece(
     Ok(match list {
         List::Incidents => {
             let page = store::incidents::list(tx, filter, order, after, PIECE).await?;
-            (page.rows.into_iter().map(incident).collect(), page.next)
+            (page.rows.iter().map(incident).collect(), page.next)
         }
         List::Alerts => {
             let page = store::alerts::list(tx, filter, order, after, PIECE).await?;
-            (page.rows.into_iter().map(alert).collect(), page.next)
+            (page.rows.iter().map(alert).collect(), page.next)
         }
     })
 }
@@ -166,7 +166,7 @@ const INCIDENT: [&str; 18] = [
     "url",
 ];
 
-fn incident(row: Incident) -> Record {
+fn incident(row: &Incident) -> Record {
     let values = [
         json!(row.tenant_name),
         json!(row.incident_id),
@@ -212,7 +212,7 @@ const ALERT: [&str; 19] = [
     "url",
 ];
 
-fn alert(row: Alert) -> Record {
+fn alert(row: &Alert) -> Record {
     let values = [
         json!(row.tenant_name),
         json!(row.alert_id),

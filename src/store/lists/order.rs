@@ -162,6 +162,7 @@ impl Order {
     }
 
     /// The order with this key first; where it is first already, turned round.
+    #[must_use]
     pub fn toggled(&self, key: Key) -> Self {
         let falls = if self.keys.first().is_some_and(|(first, _)| *first == key) { self.place(key) } else { None };
         let first = (key, falls.map_or(key.falls(), |(_, falls)| !falls));

@@ -62,7 +62,7 @@ impl Table {
 
     async fn counted(&self, tx: &mut Scoped, filter: &Filter, seen: Option<&Seen>, cap: i64) -> sqlx::Result<i64> {
         let mut query = QueryBuilder::new(format!("select count(*) from (select 1 from {} as r where true", self.name));
-        self.push_tenants(&mut query, filter);
+        push_tenants(&mut query, filter);
         self.push_filter(&mut query, filter);
         if let Some(seen) = seen {
             query.push(" and r.synced_at > ").push_bind(seen.at).push(" - interval '2 minutes' and is_unseen(r.xmin, ");
@@ -87,7 +87,7 @@ impl Table {
             _ => {
                 let names = if order.needs_tenant() { " join tenants as t on t.tenant_id = r.tenant_id" } else { "" };
                 query.push(format!("select r.*, {place} as place from {table} as r{names} where true"));
-                self.push_tenants(&mut query, filter);
+                push_tenants(&mut query, filter);
                 self.push_rest(&mut query, filter, order, after, limit);
             }
         }
@@ -101,12 +101,6 @@ impl Table {
             order.push_after(query, self.id, after);
         }
         query.push(format!(" order by {} limit ", order.sql(self.id))).push_bind(limit);
-    }
-
-    fn push_tenants(&self, query: &mut QueryBuilder<Postgres>, filter: &Filter) {
-        if let Some(tenants) = &filter.tenants {
-            query.push(" and r.tenant_id = any(").push_bind(tenants.clone()).push(")");
-        }
     }
 
     /// Every condition but the tenants.
@@ -157,6 +151,12 @@ impl Table {
                 query.push(" and ").push(not).push(words).push_bind(values.clone()).push(if self.is_alerts { ")" } else { "))" });
             }
         }
+    }
+}
+
+fn push_tenants(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+    if let Some(tenants) = &filter.tenants {
+        query.push(" and r.tenant_id = any(").push_bind(tenants.clone()).push(")");
     }
 }
 
