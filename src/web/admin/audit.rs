@@ -60,7 +60,7 @@ impl AuditPage {
 }
 
 /// What is offered to filter by: the beginnings of actions. Every event of the audit log begins with one of them.
-const ACTIONS: [(&str, &str); 16] = [
+const ACTIONS: [(&str, &str); 18] = [
     ("tenant.", "Tenants"),
     ("invite.", "Links"),
     ("consent.", "Consents"),
@@ -69,6 +69,8 @@ const ACTIONS: [(&str, &str); 16] = [
     ("hunt.", "Hunting"),
     ("incident.", "Incidents"),
     ("alert.", "Alerts"),
+    ("note.", "Notes"),
+    ("lease.", "Who works on what"),
     ("view.", "Views"),
     ("sync.", "Reading"),
     ("app.", "Our credentials"),

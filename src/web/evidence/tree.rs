@@ -68,7 +68,7 @@ fn leads_to(parents: &[Option<usize>], from: usize, to: usize) -> bool {
         if node == to || !been.insert(node) {
             return true;
         }
-        at = parents[node];
+        at = parents.get(node).copied().flatten(); // one that is only named has none
     }
     false
 }
