@@ -54,12 +54,12 @@ impl Hand<'_> {
     }
 }
 
-/// Waits until the demo has read more incidents than a page holds.
-async fn filled(hand: &Hand<'_>, address: &str) {
+/// Waits until the demo has read so much that a list shows this.
+async fn filled(hand: &Hand<'_>, list: &str, css: &str) {
     let there = async {
         loop {
-            hand.browser.open(&format!("{address}/incidents")).await;
-            if hand.says("document.querySelector('a[rel=next]') !== null").await == "true" {
+            hand.browser.open(list).await;
+            if hand.says(&format!("document.querySelector('{css}') !== null")).await == "true" {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
@@ -70,7 +70,7 @@ async fn filled(hand: &Hand<'_>, address: &str) {
 
 /// Unassigned incidents of high severity, of the tenant that has the first of them.
 async fn queue(hand: &Hand<'_>, address: &str) {
-    hand.browser.open(&format!("{address}/incidents?owner=none&severity=high")).await;
+    filled(hand, &format!("{address}/incidents?owner=none&severity=high"), "tbody td.tenant a").await;
     let tenant = hand.browser.driver.find(By::Css("tbody td.tenant a")).await.unwrap().attr("href").await.unwrap().unwrap();
     hand.browser.open(&format!("{address}{}", tenant.trim_start_matches(address))).await;
     hand.until("document.querySelectorAll('a[data-row]').length > 0").await;
@@ -230,7 +230,7 @@ async fn an_analyst_works_the_queue_without_a_mouse_and_closes_in_six_presses_or
     let Some(browser) = Browser::start().await else { return };
     sign_in(&browser, &address, "analyst").await;
     let mut hand = Hand { browser: &browser, presses: 0, clicks: 0 };
-    filled(&hand, &address).await;
+    filled(&hand, &format!("{address}/incidents"), "a[rel=next]").await;
     six_presses_close_a_false_positive_and_undo_takes_it_back(&mut hand, &address).await;
     five_clicks_do_the_same(&mut hand, &address).await;
     rows_are_moved_through_chosen_and_looked_at(&mut hand, &address).await;
