@@ -26,7 +26,7 @@ fn asked(wish: &Wish, of: &Incident) -> Value {
     wish.asked("incidents", &[&of.external_id])
 }
 
-/// The wish that a change of a batch keeps; see [`asked`].
+/// The wish that a change of a batch keeps; as `asked` wrote it.
 pub fn wish_of(change: &Change) -> Option<Wish> {
     let asked = change.wish.as_ref().filter(|asked| asked[0] == "incidents")?;
     let text = |n: usize| asked[n].as_str().map(str::to_owned);
