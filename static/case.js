@@ -1,14 +1,5 @@
-// Incidents and alerts work without this file. It searches Microsoft's originals line by line, adds a key, and opens everything for paper.
+// Incidents and alerts work without this file. It searches Microsoft's originals line by line and opens everything for paper.
 "use strict";
-
-// n goes to the note's text.
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "n" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, [contenteditable]")) return;
-  const note = document.querySelector("textarea[data-note]");
-  if (!note) return;
-  event.preventDefault();
-  note.focus();
-});
 
 // A long original is searched as a text, and at most so many lines of it are shown.
 const MOST = 2000;

@@ -61,7 +61,11 @@ if (palette) {
     palette.showModal();
     field.focus();
   });
-  field.addEventListener("input", find);
+  let soon = 0;
+  field.addEventListener("input", () => {
+    clearTimeout(soon);
+    soon = setTimeout(find, 150); // when the fingers rest
+  });
   field.addEventListener("keydown", async (event) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();

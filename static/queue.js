@@ -54,7 +54,7 @@ const neighbour = (by) => {
   const at = listed.indexOf(location.pathname);
   if (at >= 0) {
     if (listed[at + by]) location.assign(listed[at + by]);
-    else say("That was the last one of the list.");
+    else say(`That was the ${by > 0 ? "last" : "first"} one of the list.`);
   } else if (by > 0) document.querySelector("a[rel=next]")?.click();
   else if (document.querySelector("a[rel=prev]")) document.querySelector("a[rel=prev]").click();
   else if (new URLSearchParams(location.search).has("after")) history.back();
@@ -127,9 +127,12 @@ const openDialog = (key) => {
   form.querySelector("[data-problem]").hidden = true;
   form.querySelector("[data-problem]").removeAttribute("role");
   dialog.showModal();
-  form.querySelector("select, input:not([type=hidden])")?.matches("[data-key=a] *") || form.querySelector("select, input:not([type=hidden])")?.focus();
 };
 for (const key of ["a", "s", "c", "t"]) keys.set(key, () => openDialog(key));
+
+// The incidents of which a form's page says that they failed: what somebody else had changed was not sent.
+const idOf = (box) => box.value.split("/")[0];
+const failedOf = (answer) => (answer.page?.querySelector("[data-failed]")?.dataset.failed ?? "").split(" ");
 
 // A row whose change is on its way says so, with the way to what becomes of it; one that is being closed is greyed, with undo.
 const mark = (box, text, url, undo) => {
@@ -149,17 +152,21 @@ const mark = (box, text, url, undo) => {
   row.querySelector("a[data-row]").parentElement.append(note);
   return note;
 };
-const takeBack = async (box, value, asked) => {
+const takeBack = async (box, asked) => {
   const form = document.getElementById("undo");
   const fields = new URLSearchParams(new FormData(form));
   fields.set("change", crypto.randomUUID());
   fields.set("batch", new URL(asked).pathname.split("/").pop());
-  fields.set("incident", value);
+  fields.set("incident", idOf(box));
   const answer = await fetchPage("POST", form.action, fields);
   const row = box.closest("tr");
   if (!answer.ok) {
     row.querySelector(".row-note").append(element("span", ` ${problem(answer)}`, "field-error"));
     return say(problem(answer));
+  }
+  if (failedOf(answer).includes(idOf(box))) {
+    mark(box, "Not undone: somebody has changed it since", answer.url);
+    return say("Not undone: somebody has changed it since");
   }
   row.classList.remove("gone");
   mark(box, "Closing undone", answer.url);
@@ -192,10 +199,10 @@ for (const dialog of document.querySelectorAll("dialog.desk-dialog")) {
     dialog.close();
     const closing = dialog.dataset.key === "c";
     for (const box of which) {
-      const value = box.value;
-      mark(box, words[dialog.dataset.key], answer.url, closing ? () => takeBack(box, value, answer.url) : null);
-      box.closest("tr").classList.toggle("gone", closing || box.closest("tr").classList.contains("gone"));
-      box.value = value.split("/")[0]; // what the row shows is old now
+      const failed = failedOf(answer).includes(idOf(box));
+      mark(box, failed ? "Not sent: somebody has changed it" : words[dialog.dataset.key], answer.url, closing && !failed ? () => takeBack(box, answer.url) : null);
+      if (closing && !failed) box.closest("tr").classList.add("gone");
+      box.value = idOf(box); // what the row shows is old now
     }
     choose(which, false);
     if (which.length === 1) which[0].closest("tr").querySelector("a[data-row]").focus();
@@ -233,7 +240,10 @@ const save = async (event, row) => {
   const answer = await fetchPage("POST", form.getAttribute("action"), fields);
   const box = row.querySelector("input[form=batch]");
   if (answer.ok) {
-    if (box) mark(box, "Being changed", answer.url);
+    if (box) {
+      mark(box, "Being changed", answer.url);
+      box.value = idOf(box);
+    }
     say("The change was written down and is being sent");
     return show(row);
   }

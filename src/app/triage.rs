@@ -9,11 +9,11 @@ pub use wish::{Now, Wish};
 use super::AppState;
 use super::acting::{Refusal, change_of, described, known, want, write};
 use crate::auth::Person;
-use crate::model::{Adapter, ChangeId, Product, TenantId};
+use crate::model::{Adapter, ChangeId, Product, TenantId, clock};
 use crate::store::audit::By;
 use crate::store::changes::New;
 use crate::store::incidents::Incident;
-use crate::store::{Scoped, alerts::Alert, tenants};
+use crate::store::{Scoped, alerts::Alert, leases, tenants};
 use crate::sync::engine::Queue;
 use crate::sync::{adapter, rows};
 use serde_json::{Map, Value, json};
@@ -124,12 +124,23 @@ pub async fn incident(
     if of.product != Product::DefenderXdr.as_str() {
         return Err(Refusal::Wrong("incident", "Incidents of this product cannot be changed from here."));
     }
-    one(tx, state, who, &of_incident(of), &of.into(), (change, wish)).await
+    one(tx, state, who, &of_incident(of), &of.into(), (change, wish)).await?;
+    at_work(tx, who, of, wish).await
+}
+
+/// Whoever takes an incident is at work on it, unless somebody else is; any other change is a sign of life of whoever is.
+async fn at_work(tx: &mut Scoped, (by, who): (&By, &Person), of: &Incident, wish: &Wish) -> Result<(), Refusal> {
+    let (takes, now) = (wish.assigned_to.as_deref() == Some(who.login.as_str()), clock::now());
+    if takes {
+        leases::take(tx, (by, &who.name), of, None, now).await?;
+    } else {
+        leases::renew(tx, by, of, now).await?;
+    }
+    Ok(())
 }
 
 fn of_incident(of: &Incident) -> Record<'_> {
-    let subject = format!("#{} {}", of.external_id, of.title);
-    Record { tenant: of.tenant_id, product: Product::DefenderXdr, id: &of.external_id, subject }
+    Record { tenant: of.tenant_id, product: Product::DefenderXdr, id: &of.external_id, subject: of.subject() }
 }
 
 fn record(of: &Alert) -> Record<'_> {

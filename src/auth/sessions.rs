@@ -1,6 +1,7 @@
 //! Sessions: the only place that makes one.
 
 use super::{Person, secret};
+use crate::model::Scope;
 use crate::model::{Role, UserId};
 use crate::store::{self, Db, Scoped};
 use secrecy::SecretString;
@@ -27,4 +28,9 @@ pub async fn look(db: &Db, hash: &[u8]) -> sqlx::Result<Option<Person>> {
     let identity = store::sessions::look(&mut tx, hash).await?;
     tx.commit().await?;
     Ok(identity.map(Person::from))
+}
+
+/// Whether a session still lives and its person sees the same tenants, for what goes on after its request. No answer is no.
+pub async fn is_open(db: &Db, hash: &[u8], scope: &Scope) -> bool {
+    look(db, hash).await.is_ok_and(|person| person.is_some_and(|person| person.scope == *scope))
 }

@@ -4,7 +4,7 @@ use super::Scoped;
 use super::incidents::Original;
 use super::lists::{ALERTS, COUNT_CAP, Filter, Listed, Order, Position};
 use super::live::Seen;
-use crate::model::{AlertId, DirectoryId, IncidentId, Product, Severity, Status, TenantId};
+use crate::model::{AlertId, Cloud, DirectoryId, IncidentId, Product, Severity, Status, TenantId, portal};
 use chrono::{DateTime, Utc};
 
 /// One alert with its tenant's name.
@@ -14,6 +14,8 @@ pub struct Alert {
     pub tenant_name: String,
     /// The tenant's directory, for links to Microsoft.
     pub directory_id: Option<DirectoryId>,
+    /// Where the tenant is.
+    pub cloud: Cloud,
     pub alert_id: AlertId,
     /// The product whose alert it is: a [`crate::model::Product`] in its spelling.
     pub product: String,
@@ -50,7 +52,14 @@ pub struct Alert {
     pub synced_at: DateTime<Utc>,
 }
 
-/// At most `limit` (1 to 1,000) alerts after a position. Alerts have no tags: a filter for tags finds none.
+impl Alert {
+    /// Where people find it at Microsoft: the link that came with it, if it leads to a portal of the tenant's cloud.
+    pub fn portal(&self) -> Option<String> {
+        portal::sent(self.url.as_deref(), self.directory_id, &[self.cloud])
+    }
+}
+
+/// At most `limit` (1 to 200) alerts after a position. Alerts have no tags: a filter for tags finds none.
 pub async fn list(tx: &mut Scoped, filter: &Filter, order: &Order, after: Option<&Position>, limit: i64) -> sqlx::Result<Listed<Alert>> {
     ALERTS.page(tx, filter, order, after, limit).await
 }
@@ -58,6 +67,16 @@ pub async fn list(tx: &mut Scoped, filter: &Filter, order: &Order, after: Option
 /// How many alerts the filter finds, at most [`COUNT_CAP`] + 1.
 pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
     ALERTS.count(tx, filter, COUNT_CAP + 1).await
+}
+
+/// The same, if it takes less than half a second.
+pub async fn count_quickly(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<Option<i64>> {
+    ALERTS.count_quickly(tx, filter, COUNT_CAP + 1).await
+}
+
+/// The ids of the alerts that the filter finds, in order; at most `most`.
+pub async fn ids(tx: &mut Scoped, filter: &Filter, order: &Order, most: i64) -> sqlx::Result<Vec<AlertId>> {
+    Ok(ALERTS.ids(tx, filter, order, most).await?.into_iter().map(AlertId).collect())
 }
 
 /// How many alerts that the filter finds have changed since a page was made, at most [`COUNT_CAP`] + 1.
@@ -78,17 +97,17 @@ pub async fn open_ids(tx: &mut Scoped, tenant: TenantId, product: Product, ids: 
 /// One alert of the transaction's scope.
 pub async fn get(tx: &mut Scoped, alert: AlertId) -> sqlx::Result<Option<Alert>> {
     sqlx::query_as(
-        "select r.*, t.name as tenant_name, t.directory_id from alerts as r join tenants as t on t.tenant_id = r.tenant_id where r.alert_id = $1 and t.state <> 'offboarded'",
+        "select r.*, t.name as tenant_name, t.directory_id, t.cloud from alerts as r join tenants as t on t.tenant_id = r.tenant_id where r.alert_id = $1 and t.state <> 'offboarded'",
     )
     .bind(alert)
     .fetch_optional(&mut **tx)
     .await
 }
 
-/// These alerts, in the order of their ids; those that are not there, or not in the transaction's scope, are left out. `ids`: at most 200.
+/// These alerts, in the order of their ids; those that are not there, or not in the transaction's scope, are left out. `ids`: at most 1,000.
 pub async fn these(tx: &mut Scoped, ids: &[AlertId]) -> sqlx::Result<Vec<Alert>> {
     sqlx::query_as(
-        "select r.*, t.name as tenant_name, t.directory_id from alerts as r join tenants as t on t.tenant_id = r.tenant_id
+        "select r.*, t.name as tenant_name, t.directory_id, t.cloud from alerts as r join tenants as t on t.tenant_id = r.tenant_id
          where r.alert_id = any($1) and t.state <> 'offboarded' order by r.alert_id",
     )
     .bind(ids)
@@ -99,7 +118,7 @@ pub async fn these(tx: &mut Scoped, ids: &[AlertId]) -> sqlx::Result<Vec<Alert>>
 /// The alerts of an incident, oldest first, at most 500.
 pub async fn of_incident(tx: &mut Scoped, tenant: TenantId, incident: IncidentId) -> sqlx::Result<Vec<Alert>> {
     sqlx::query_as(
-        "select r.*, t.name as tenant_name, t.directory_id from alerts as r join tenants as t on t.tenant_id = r.tenant_id
+        "select r.*, t.name as tenant_name, t.directory_id, t.cloud from alerts as r join tenants as t on t.tenant_id = r.tenant_id
          where r.tenant_id = $1 and r.incident_id = $2 order by r.created_at, r.alert_id limit 500",
     )
     .bind(tenant)

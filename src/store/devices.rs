@@ -1,7 +1,7 @@
 //! The devices of Defender for Endpoint: written by the reading job, read for lists, pages and the API.
 
 use super::Scoped;
-use super::lists::{COUNT_CAP, pattern, some};
+use super::lists::{COUNT_CAP, pattern};
 use crate::model::{DeviceId, TenantId};
 use chrono::{DateTime, Utc};
 
@@ -206,4 +206,10 @@ pub async fn store(tx: &mut Scoped, tenant: TenantId, rows: &[Row], now: DateTim
         .await?;
     }
     Ok(())
+}
+
+/// `None` for an empty list.
+fn some<T>(values: impl Iterator<Item = T>) -> Option<Vec<T>> {
+    let values: Vec<T> = values.collect();
+    (!values.is_empty()).then_some(values)
 }

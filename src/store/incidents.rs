@@ -3,7 +3,7 @@
 use super::Scoped;
 use super::lists::{COUNT_CAP, Filter, INCIDENTS, Listed, Order, Position};
 use super::live::Seen;
-use crate::model::{DirectoryId, IncidentId, Severity, Status, TenantId};
+use crate::model::{Cloud, DirectoryId, IncidentId, Severity, Status, TenantId, portal};
 use chrono::{DateTime, Utc};
 
 /// One incident with its tenant's name.
@@ -13,6 +13,8 @@ pub struct Incident {
     pub tenant_name: String,
     /// The tenant's directory, for links to Microsoft.
     pub directory_id: Option<DirectoryId>,
+    /// Where the tenant is.
+    pub cloud: Cloud,
     pub incident_id: IncidentId,
     /// The product whose incident it is: a [`crate::model::Product`] in its spelling.
     pub product: String,
@@ -45,7 +47,20 @@ pub struct Incident {
     pub synced_at: DateTime<Utc>,
 }
 
-/// At most `limit` (1 to 1,000) incidents after a position.
+impl Incident {
+    /// What the audit log and the lists of changes call it: "#7 Phishing".
+    pub fn subject(&self) -> String {
+        format!("#{} {}", self.external_id, self.title)
+    }
+
+    /// Where people find it at Microsoft: the link that came with it, if it leads to a portal of the tenant's cloud, or the one we make.
+    pub fn portal(&self) -> Option<String> {
+        portal::sent(self.url.as_deref(), self.directory_id, &[self.cloud])
+            .or_else(|| portal::page(self.cloud, self.directory_id?, &["incidents", &self.external_id]))
+    }
+}
+
+/// At most `limit` (1 to 200) incidents after a position.
 pub async fn list(tx: &mut Scoped, filter: &Filter, order: &Order, after: Option<&Position>, limit: i64) -> sqlx::Result<Listed<Incident>> {
     INCIDENTS.page(tx, filter, order, after, limit).await
 }
@@ -53,6 +68,16 @@ pub async fn list(tx: &mut Scoped, filter: &Filter, order: &Order, after: Option
 /// How many incidents the filter finds, at most [`COUNT_CAP`] + 1.
 pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
     INCIDENTS.count(tx, filter, COUNT_CAP + 1).await
+}
+
+/// The same, if it takes less than half a second.
+pub async fn count_quickly(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<Option<i64>> {
+    INCIDENTS.count_quickly(tx, filter, COUNT_CAP + 1).await
+}
+
+/// The ids of the incidents that the filter finds, in order; at most `most`.
+pub async fn ids(tx: &mut Scoped, filter: &Filter, order: &Order, most: i64) -> sqlx::Result<Vec<IncidentId>> {
+    Ok(INCIDENTS.ids(tx, filter, order, most).await?.into_iter().map(IncidentId).collect())
 }
 
 /// How many incidents that the filter finds have changed since a page was made, at most [`COUNT_CAP`] + 1.
@@ -63,17 +88,17 @@ pub async fn news(tx: &mut Scoped, filter: &Filter, seen: &Seen) -> sqlx::Result
 /// One incident of the transaction's scope.
 pub async fn get(tx: &mut Scoped, incident: IncidentId) -> sqlx::Result<Option<Incident>> {
     sqlx::query_as(
-        "select r.*, t.name as tenant_name, t.directory_id from incidents as r join tenants as t on t.tenant_id = r.tenant_id where r.incident_id = $1 and t.state <> 'offboarded'",
+        "select r.*, t.name as tenant_name, t.directory_id, t.cloud from incidents as r join tenants as t on t.tenant_id = r.tenant_id where r.incident_id = $1 and t.state <> 'offboarded'",
     )
     .bind(incident)
     .fetch_optional(&mut **tx)
     .await
 }
 
-/// These incidents, in the order of their ids; those that are not there, or not in the transaction's scope, are left out. `ids`: at most 200.
+/// These incidents, in the order of their ids; those that are not there, or not in the transaction's scope, are left out. `ids`: at most 1,000.
 pub async fn these(tx: &mut Scoped, ids: &[IncidentId]) -> sqlx::Result<Vec<Incident>> {
     sqlx::query_as(
-        "select r.*, t.name as tenant_name, t.directory_id from incidents as r join tenants as t on t.tenant_id = r.tenant_id
+        "select r.*, t.name as tenant_name, t.directory_id, t.cloud from incidents as r join tenants as t on t.tenant_id = r.tenant_id
          where r.incident_id = any($1) and t.state <> 'offboarded' order by r.incident_id",
     )
     .bind(ids)
@@ -98,7 +123,9 @@ pub async fn numbered(tx: &mut Scoped, of: &[(TenantId, &str)]) -> sqlx::Result<
 pub async fn with_number(tx: &mut Scoped, number: &str) -> sqlx::Result<Vec<(IncidentId, String, String)>> {
     sqlx::query_as(
         "select r.incident_id, r.title, t.name from tenants as t
-         cross join lateral (select incident_id, title from incidents where tenant_id = t.tenant_id and external_id = $1) as r
+         cross join lateral (
+             select incident_id, title from incidents
+             where tenant_id = t.tenant_id and product in ('defender_xdr', 'graph') and external_id = $1) as r
          where t.state <> 'offboarded' order by t.name limit 10",
     )
     .bind(number)

@@ -3,7 +3,6 @@
 use super::Scoped;
 use super::audit::{self, By};
 use super::incidents::Incident;
-use super::notes::subject;
 use crate::model::{IncidentId, TenantId, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -66,7 +65,7 @@ pub async fn take(
     .await?;
     let Some((begins, from)) = done else { return Ok(false) };
     if begins {
-        let mut event = by.event("lease.take").tenant(of.tenant_id).object(subject(of));
+        let mut event = by.event("lease.take").tenant(of.tenant_id).object(of.subject());
         event = event.after(json!({ "incident": of.incident_id, "until": now + LASTS }));
         event.before = from.map(|name| json!({ "by": name }));
         audit::record(tx, event).await?;
@@ -99,7 +98,7 @@ pub async fn end(tx: &mut Scoped, by: &By, of: &Incident, now: DateTime<Utc>) ->
             .await?;
     if done.rows_affected() == 1 {
         let after = json!({ "incident": of.incident_id });
-        audit::record(tx, by.event("lease.end").tenant(of.tenant_id).object(subject(of)).after(after)).await?;
+        audit::record(tx, by.event("lease.end").tenant(of.tenant_id).object(of.subject()).after(after)).await?;
     }
     Ok(())
 }

@@ -87,12 +87,6 @@ pub const OPEN: [Status; 3] = [Status::New, Status::InProgress, Status::Unknown]
 /// A count stops here and is shown as "1,000+".
 pub const COUNT_CAP: i64 = 1_000;
 
-/// `None` for an empty list.
-pub(super) fn some<T>(values: impl Iterator<Item = T>) -> Option<Vec<T>> {
-    let values: Vec<T> = values.collect();
-    (!values.is_empty()).then_some(values)
-}
-
 /// The text as a pattern that finds it anywhere, with its own wildcards made plain.
 pub(super) fn pattern(text: &str) -> String {
     let plain = text.trim().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");

@@ -56,7 +56,7 @@ pub async fn add(tx: &mut Scoped, by: &By, of: &Incident, new: New<'_>, now: Dat
         return Ok(false);
     }
     let after = json!({ "note": new.id, "incident": of.incident_id, "characters": new.text.chars().count() });
-    audit::record(tx, by.event("note.add").tenant(of.tenant_id).object(subject(of)).after(after)).await?;
+    audit::record(tx, by.event("note.add").tenant(of.tenant_id).object(of.subject()).after(after)).await?;
     Ok(true)
 }
 
@@ -70,16 +70,11 @@ pub async fn pin(tx: &mut Scoped, by: &By, of: &Incident, note: NoteId, pinned: 
         .execute(&mut **tx)
         .await?;
     if done.rows_affected() == 1 {
-        let event = by.event("note.pin").tenant(of.tenant_id).object(subject(of));
+        let event = by.event("note.pin").tenant(of.tenant_id).object(of.subject());
         let (before, after) = (json!({ "pinned": !pinned }), json!({ "note": note, "incident": of.incident_id, "pinned": pinned }));
         audit::record(tx, event.before(before).after(after)).await?;
     }
     Ok(())
-}
-
-/// What the audit log calls an incident.
-pub(super) fn subject(of: &Incident) -> String {
-    format!("#{} {}", of.external_id, of.title)
 }
 
 /// One note of a tenant.

@@ -102,6 +102,18 @@ pub struct TenantName {
     pub tags: Vec<String>,
 }
 
+/// Tenants whose name holds the text (lower case), those that begin with it first; at most `limit`.
+pub async fn named(tx: &mut Scoped, text: &str, limit: i64) -> sqlx::Result<Vec<TenantName>> {
+    sqlx::query_as(
+        "select tenant_id, name, tags from tenants where state <> 'offboarded' and strpos(lower(name), $1) > 0
+         order by starts_with(lower(name), $1) desc, lower(name), tenant_id limit $2",
+    )
+    .bind(text)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}
+
 /// The names of the scope's tenants that are not offboarded; at most 2,000.
 pub async fn names(tx: &mut Scoped) -> sqlx::Result<Vec<TenantName>> {
     sqlx::query_as("select tenant_id, name, tags from tenants where state <> 'offboarded' order by lower(name), tenant_id limit 2000")

@@ -38,7 +38,9 @@ pub async fn to(
     sqlx::query_as(
         "with wide as materialized (
              select tenant_id, incident_id, entities, updated_at from incidents
-             where ($1::uuid[] is null or tenant_id = any ($1)) and updated_at > $5 order by updated_at desc, incident_id desc limit 5000
+             where ($1::uuid[] is null or tenant_id = any ($1)) and updated_at > $5
+               and tenant_id <> all (array(select o.tenant_id from tenants as o where o.state = 'offboarded'))
+             order by updated_at desc, incident_id desc limit 5000
          ), own as materialized (
              select tenant_id, incident_id, entities from incidents
              where tenant_id = $2 and updated_at > $5 and updated_at < (select min(updated_at) from wide)
@@ -53,13 +55,12 @@ pub async fn to(
                   join (select entity, count(*) as times from shared group by entity having count(*) <= 500) as telling on telling.entity = s.entity
          ), best as (
              select tenant_id, incident_id, sum(weight) as weight, array_agg(entity order by weight desc, entity) as shared
-             from rated group by tenant_id, incident_id order by sum(weight) desc, (tenant_id = $2) desc, incident_id desc limit 20
+             from rated group by tenant_id, incident_id order by sum(weight) desc, (tenant_id = $2) desc, incident_id desc limit 10
          )
          select i.incident_id, t.name as tenant_name, i.external_id, i.title, i.severity, i.status, i.status_raw, i.updated_at, b.shared
          from best as b join incidents as i on i.tenant_id = b.tenant_id and i.incident_id = b.incident_id
               join tenants as t on t.tenant_id = b.tenant_id
-         where t.state <> 'offboarded'
-         order by b.weight desc, (b.tenant_id = $2) desc, i.updated_at desc limit 10",
+         order by b.weight desc, (b.tenant_id = $2) desc, i.updated_at desc",
     )
     .bind(tenants)
     .bind(tenant)

@@ -19,14 +19,14 @@ pub struct View {
     pub team: bool,
 }
 
-/// Views of one person, at most.
+/// Views of a list that one person keeps, at most.
 pub const MOST: i64 = 20;
 
-/// The user's own views of a list ("incidents" or "alerts") and the team's, by name; at most 60.
+/// The user's own views of a list ("incidents" or "alerts") and the team's, by name; at most 200.
 pub async fn list(tx: &mut Scoped, user: UserId, list: &str) -> sqlx::Result<Vec<View>> {
     sqlx::query_as(
         "select view_id, user_id, name, query, team from saved_views where list = $2 and (team or user_id = $1)
-         order by team, lower(name), view_id limit 60",
+         order by team, lower(name), view_id limit 200",
     )
     .bind(user)
     .bind(list)
@@ -46,7 +46,7 @@ pub struct New<'a> {
     pub team: bool,
 }
 
-/// Keeps a view, with its audit row ("view.saved"); one of the same person and name is replaced. False: the person has [`MOST`] already.
+/// Keeps a view, with its audit row ("view.saved"); one of the same person and name is replaced, and stays the team's if it was. False: the person has [`MOST`] already.
 pub async fn save(tx: &mut Scoped, by: &By, user: UserId, new: &New<'_>, now: DateTime<Utc>) -> sqlx::Result<bool> {
     // One at a time for a person, or two at once would be one too many.
     sqlx::query("select from users where user_id = $1 for update").bind(user).execute(&mut **tx).await?;
@@ -55,7 +55,7 @@ pub async fn save(tx: &mut Scoped, by: &By, user: UserId, new: &New<'_>, now: Da
          select $1, $2, $3, $4, $5, $6, $7
          where exists (select from saved_views where user_id = $2 and list = $3 and name = $4)
             or (select count(*) from saved_views where user_id = $2 and list = $3) < $8
-         on conflict (user_id, list, name) do update set query = excluded.query, team = excluded.team, updated_at = excluded.updated_at",
+         on conflict (user_id, list, name) do update set query = excluded.query, team = saved_views.team or excluded.team, updated_at = excluded.updated_at",
     )
     .bind(ViewId::new())
     .bind(user)

@@ -14,7 +14,7 @@ use super::show::When;
 use super::triage::{Form, Sent};
 use crate::app::AppState;
 use crate::app::acting::Refusal;
-use crate::model::{AlertId, clock, portal, verdict};
+use crate::model::{AlertId, clock, verdict};
 use crate::store;
 use crate::store::alerts::Alert;
 use crate::store::incidents::Incident;
@@ -77,11 +77,10 @@ pub(super) async fn page(
     let originals: Vec<_> = originals.into_iter().map(|row| row.original).collect();
     let cloud = CloudPart::of(&mut tx, &alert, &originals, now).await?;
     let changed = store::changes::recent(&mut tx, alert.tenant_id, Some(&alert.external_id), 50).await?;
-    let cloud_of = store::tenants::get(&mut tx, alert.tenant_id).await?.map(|tenant| tenant.cloud);
     tx.commit().await?;
     let changed = changed.into_iter().filter(|change| change.operation.contains(".alerts.")).take(5);
     let lines = changed.map(|change| Line::new(change, now)).collect();
     let form = form(&user, &alert, back);
-    let link = cloud_of.and_then(|cloud| portal::sent(alert.url.as_deref(), alert.directory_id, &[cloud]));
+    let link = alert.portal();
     Ok(Page(AlertPage { user, part: AlertPart::new(alert, &originals, now), incident, link, cloud, lines, form, live, now }))
 }

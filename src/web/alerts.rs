@@ -1,22 +1,19 @@
 //! The list of alerts, those without an incident too.
 
-use super::coverage::Reading;
 use super::error::PageError;
 use super::extract::User;
 use super::filters;
 use super::list::{Asked, RawQuery, SIZES};
-use super::live::Watch;
 use super::page::Page;
 use super::queue::{Column, Frame};
 use super::scope::ScopedDb;
-use super::views::{self, List};
+use super::views::List;
 use crate::app::AppState;
 use crate::config::Config;
-use crate::model::{Product, Status, clock};
+use crate::model::Status;
 use crate::store;
 use crate::store::alerts::Alert;
 use crate::store::lists::Key;
-use crate::store::live::Kind;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
@@ -47,7 +44,6 @@ const COLUMNS: [Column; 12] = [
 struct AlertList {
     user: User,
     frame: Frame,
-    live: Watch,
     alerts: Vec<Alert>,
 }
 
@@ -64,20 +60,11 @@ async fn list(
     db: ScopedDb,
     RawQuery(query): RawQuery,
 ) -> Result<Page<AlertList>, PageError> {
-    let (now, asked) = (clock::now(), Asked::read("/alerts", &query)?);
     let mut tx = db.begin().await?;
-    let live = Watch::list(Kind::Alerts, &asked, &store::live::seen(&mut tx).await?);
-    let tenants = store::overview::names(&mut tx).await?;
-    let filter = asked.filter(&user, &tenants, now);
-    let page = store::alerts::list(&mut tx, &filter, &asked.order, asked.after.as_ref(), asked.size).await?;
-    let total = store::alerts::count(&mut tx, &filter).await?;
-    let reading = Reading::of(&mut tx, filter.tenants.as_deref(), Product::ALL, now, config.sync.interval).await?;
-    let nothing = page.rows.is_empty();
-    let hidden = if nothing && asked.is_filtered() { store::alerts::count(&mut tx, &Asked::everything(&user)).await? } else { 0 };
-    let views = views::lines(&mut tx, List::Alerts, &user, &tenants, &asked.address.with("after", ""), now).await?;
+    let mut frame = Frame::begin(&mut tx, (List::Alerts, &COLUMNS), &user, &query, config.sync.interval).await?;
+    let Asked { order, after, size, .. } = &frame.asked;
+    let page = store::alerts::list(&mut tx, &frame.filter, order, after.as_ref(), *size).await?;
+    let alerts = frame.end(&mut tx, &user, page).await?;
     tx.commit().await?;
-    let next = page.next.map(|next| asked.address.page(&next.to_string()));
-    let empty = nothing.then(|| reading.empty("alerts", tenants.len(), asked.is_filtered(), hidden));
-    let frame = Frame { asked, columns: &COLUMNS, tenants, views, total, next, reading, empty, now };
-    Ok(Page(AlertList { user, frame, live, alerts: page.rows }))
+    Ok(Page(AlertList { user, frame, alerts }))
 }

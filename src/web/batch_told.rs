@@ -50,6 +50,10 @@ impl BatchPage {
         self.tenants.iter().map(|row| row.waiting).sum()
     }
 
+    fn called_off(&self) -> usize {
+        self.tenants.iter().map(|row| row.called_off).sum()
+    }
+
     /// Something happens within seconds; what Microsoft has not told for long is looked at more rarely.
     fn moves(&self) -> bool {
         self.tenants.iter().any(|row| row.moves)
@@ -69,6 +73,8 @@ struct Row {
     waiting: usize,
     done: usize,
     failed: usize,
+    /// Before they were sent.
+    called_off: usize,
     moves: bool,
     /// Incidents of which something is to be said, with what.
     notes: Vec<Note>,
@@ -82,13 +88,15 @@ struct Note {
 
 impl Row {
     const fn matched(&self) -> usize {
-        self.waiting + self.done + self.failed
+        self.waiting + self.done + self.failed + self.called_off
     }
 
     fn count(&mut self, incident: Option<IncidentId>, parts: &[Change]) -> bool {
-        let failed = parts.iter().any(|part| part.state.is_final() && part.state != ChangeState::Done);
+        let failed = parts.iter().any(|part| matches!(part.state, ChangeState::Failed | ChangeState::Lost));
         if failed {
             self.failed += 1;
+        } else if parts.iter().any(|part| part.state == ChangeState::Cancelled) {
+            self.called_off += 1;
         } else if parts.iter().all(|part| part.state == ChangeState::Done) {
             self.done += 1;
         } else {

@@ -17,7 +17,7 @@ use crate::store;
 use crate::store::alerts::Alert;
 use crate::store::changes::{self, New};
 use crate::store::devices::{self, Device};
-use crate::store::lists::{self, Key};
+use crate::store::lists::{self, Key, Order};
 use crate::store::lookups::{self, Lookup};
 use crate::sync::engine::Queue;
 use askama::Template;
@@ -115,7 +115,7 @@ async fn show(user: User, db: ScopedDb, Id(id): Id<DeviceId>) -> Result<Page<Dev
     let device = devices::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
     let tenant = device.tenant_id;
     let filter = lists::Filter { tenants: Some(vec![tenant]), text: Some(format!("device:{}", device.name)), ..lists::Filter::default() };
-    let alerts = store::alerts::list(&mut tx, &filter, &Key::Updated.into(), None, 20).await?.rows;
+    let alerts = store::alerts::list(&mut tx, &filter, &Order::by(Key::Updated), None, 20).await?.rows;
     let changed = changes::recent(&mut tx, tenant, Some(&device.external_id), 20).await?;
     let mut questions = Vec::new();
     for (name, operation, label) in QUESTIONS {

@@ -5,12 +5,11 @@ use super::extract::{Query, User};
 use super::filters;
 use super::page::Page;
 use super::scope::ScopedDb;
-use super::show::{When, thousands};
+use super::show::{When, capped};
 use crate::app::AppState;
 use crate::model::{DeviceId, TenantId, clock};
 use crate::store::device_reads::{self, DeviceRead};
 use crate::store::devices::{self, Device, Filter};
-use crate::store::lists::COUNT_CAP;
 use crate::store::overview::{self, TenantName};
 use askama::Template;
 use axum::Router;
@@ -116,7 +115,7 @@ impl DeviceList {
     }
 
     fn total_text(&self) -> String {
-        if self.total > COUNT_CAP { format!("{}+", thousands(COUNT_CAP)) } else { thousands(self.total) }
+        capped(self.total)
     }
 
     /// The tenants whose devices are not what they should be.

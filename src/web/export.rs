@@ -8,20 +8,27 @@ use super::scope::ScopedDb;
 use super::show::harmless;
 use super::views::List;
 use crate::app::AppState;
-use crate::model::clock;
+use crate::model::{AlertId, IncidentId, clock};
 use crate::store::alerts::Alert;
 use crate::store::audit;
 use crate::store::incidents::Incident;
-use crate::store::lists::{Filter, Order, Position};
+use crate::store::lists::{Filter, Order};
 use crate::store::{self, Scoped};
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use uuid::Uuid;
 
 /// Rows read at a time.
-const PIECE: i64 = 1_000;
+const PIECE: usize = 1_000;
+/// Rows of a file, and one.
+const MOST: i64 = 500_000;
+/// Files under way at a time in one process.
+static PLACES: Semaphore = Semaphore::const_new(4);
 
 pub fn routes() -> Router<AppState> {
     Router::new()
@@ -56,74 +63,95 @@ enum Format {
 /// A row with its columns' names, in their order.
 type Record = Vec<(&'static str, Value)>;
 
+/// What a file is made of.
+struct File {
+    db: ScopedDb,
+    /// Of whoever asked: what is signed out gets no more rows.
+    session: Vec<u8>,
+    list: List,
+    format: Format,
+    /// The rows, in the order of the list.
+    ids: Vec<Uuid>,
+    _place: SemaphorePermit<'static>,
+}
+
 async fn export(list: List, format: Format, user: User, db: ScopedDb, RawQuery(query): RawQuery) -> Result<Response, PageError> {
     let (now, asked) = (clock::now(), Asked::read(list.path(), &query)?);
+    let place = PLACES.try_acquire().map_err(|_| PageError::Busy)?;
     let mut tx = db.begin().await?;
-    let tenants = store::overview::names(&mut tx).await?;
-    let filter = asked.filter(&user, &tenants, now);
+    let filter = asked.filter(&user, &asked.names(&mut tx).await?, now);
+    let ids = list.ids(&mut tx, &filter, &asked.order, MOST).await?;
+    if ids.len() == usize::try_from(MOST).unwrap_or(usize::MAX) {
+        return Err(PageError::BadRequest("A file holds fewer than 500,000 rows. Narrow the filter.".into()));
+    }
     let event = user.by().event(if list == List::Incidents { "incident.exported" } else { "alert.exported" });
-    audit::record(&mut tx, event.after(json!({ "query": asked.address.with("after", "") }))).await?;
+    audit::record(&mut tx, event.after(json!({ "query": asked.address.with("after", ""), "rows": ids.len() }))).await?;
     tx.commit().await?;
     let (word, kind) = match format {
         Format::Csv => ("csv", "text/csv; charset=utf-8"),
         Format::Json => ("json", "application/json"),
     };
     let name = format!("{}-{}.{word}", list.word(), now.format("%Y%m%d-%H%M%S"));
-    Ok(download::file(&name, kind, move |out| write_all(db, list, format, (filter, asked.order), out)))
+    let file = File { db, session: user.session_hash.clone(), list, format, ids, _place: place };
+    Ok(download::file(&name, kind, move |out| file.write(out)))
 }
 
-async fn write_all(
-    db: ScopedDb,
-    list: List,
-    format: Format,
-    (filter, order): (Filter, Order),
-    mut out: DuplexStream,
-) -> anyhow::Result<DuplexStream> {
-    let (mut after, mut first) = (None, true);
-    loop {
-        let mut tx = db.begin().await?;
-        let (records, next) = piece(&mut tx, list, &filter, &order, after.as_ref()).await?;
-        tx.commit().await?;
-        let text = match format {
-            Format::Csv => csv(records, list, first)?,
-            Format::Json => json_lines(records, first)?,
+impl File {
+    /// Piece by piece, each in a transaction of its own: no connection is held while the reader is slow.
+    async fn write(self, mut out: DuplexStream) -> anyhow::Result<DuplexStream> {
+        let head = match self.format {
+            Format::Csv => lines([self.list.columns().iter().map(|name| (*name).to_owned()).collect()])?,
+            Format::Json => b"[".to_vec(),
         };
-        out.write_all(&text).await?;
-        first = false;
-        after = next;
-        if after.is_none() {
-            break;
+        out.write_all(&head).await?;
+        let mut first = true;
+        for ids in self.ids.chunks(PIECE) {
+            anyhow::ensure!(self.db.is_open(&self.session).await, "the reader has signed out or sees other tenants now");
+            let mut tx = self.db.begin().await?;
+            let records = self.list.records(&mut tx, ids).await?;
+            tx.commit().await?;
+            let text = match self.format {
+                Format::Csv => lines(records.into_iter().map(|record| record.into_iter().map(|(_, value)| cell(value)).collect()))?,
+                Format::Json => objects(records, &mut first)?,
+            };
+            out.write_all(&text).await?;
         }
+        if self.format == Format::Json {
+            out.write_all(b"\n]\n").await?;
+        }
+        Ok(out)
     }
-    if format == Format::Json {
-        out.write_all(b"\n]\n").await?;
-    }
-    Ok(out)
 }
 
-async fn piece(
-    tx: &mut Scoped,
-    list: List,
-    filter: &Filter,
-    order: &Order,
-    after: Option<&Position>,
-) -> sqlx::Result<(Vec<Record>, Option<Position>)> {
-    Ok(match list {
-        List::Incidents => {
-            let page = store::incidents::list(tx, filter, order, after, PIECE).await?;
-            (page.rows.iter().map(incident).collect(), page.next)
+impl List {
+    const fn columns(self) -> &'static [&'static str] {
+        match self {
+            Self::Incidents => &INCIDENT,
+            Self::Alerts => &ALERT,
         }
-        List::Alerts => {
-            let page = store::alerts::list(tx, filter, order, after, PIECE).await?;
-            (page.rows.iter().map(alert).collect(), page.next)
-        }
-    })
-}
+    }
 
-fn csv(records: Vec<Record>, list: List, first: bool) -> anyhow::Result<Vec<u8>> {
-    let names: &[&str] = if list == List::Incidents { &INCIDENT } else { &ALERT };
-    let head = first.then(|| names.iter().map(|name| (*name).to_owned()).collect());
-    lines(head.into_iter().chain(records.into_iter().map(|record| record.into_iter().map(|(_, value)| cell(value)).collect())))
+    async fn ids(self, tx: &mut Scoped, filter: &Filter, order: &Order, most: i64) -> sqlx::Result<Vec<Uuid>> {
+        Ok(match self {
+            Self::Incidents => store::incidents::ids(tx, filter, order, most).await?.into_iter().map(|id| id.0).collect(),
+            Self::Alerts => store::alerts::ids(tx, filter, order, most).await?.into_iter().map(|id| id.0).collect(),
+        })
+    }
+
+    /// These rows in this order, without those that are gone meanwhile.
+    async fn records(self, tx: &mut Scoped, ids: &[Uuid]) -> sqlx::Result<Vec<Record>> {
+        let mut found: HashMap<Uuid, Record> = match self {
+            Self::Incidents => {
+                let ids: Vec<IncidentId> = ids.iter().copied().map(IncidentId).collect();
+                store::incidents::these(tx, &ids).await?.iter().map(|row| (row.incident_id.0, incident(row))).collect()
+            }
+            Self::Alerts => {
+                let ids: Vec<AlertId> = ids.iter().copied().map(AlertId).collect();
+                store::alerts::these(tx, &ids).await?.iter().map(|row| (row.alert_id.0, alert(row))).collect()
+            }
+        };
+        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+    }
 }
 
 fn cell(value: Value) -> String {
@@ -135,10 +163,10 @@ fn cell(value: Value) -> String {
     }
 }
 
-fn json_lines(records: Vec<Record>, first: bool) -> anyhow::Result<Vec<u8>> {
-    let mut text = if first { b"[".to_vec() } else { Vec::new() };
-    for (n, record) in records.into_iter().enumerate() {
-        text.extend_from_slice(if first && n == 0 { b"\n" } else { b",\n" });
+fn objects(records: Vec<Record>, first: &mut bool) -> anyhow::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    for record in records {
+        text.extend_from_slice(if std::mem::take(first) { b"\n" } else { b",\n" });
         let object: Map<String, Value> = record.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         serde_json::to_writer(&mut text, &object)?;
     }
@@ -185,7 +213,7 @@ fn incident(row: &Incident) -> Record {
         json!(row.created_at),
         json!(row.updated_at),
         json!(row.resolved_at),
-        json!(row.url),
+        json!(row.portal()),
     ];
     INCIDENT.into_iter().zip(values).collect()
 }
@@ -232,7 +260,7 @@ fn alert(row: &Alert) -> Record {
         json!(row.entities),
         json!(row.created_at),
         json!(row.updated_at),
-        json!(row.url),
+        json!(row.portal()),
     ];
     ALERT.into_iter().zip(values).collect()
 }

@@ -9,6 +9,7 @@ use super::error::PageError;
 use super::evidence::{Evidence, Proof, Step};
 use super::extract::{Id, User};
 use super::filters;
+use super::incident_batch::can_change;
 use super::live::Watch;
 use super::originals::OriginalText;
 use super::page::Page;
@@ -17,7 +18,7 @@ use super::show::{self, When};
 use super::triage::{Form, Sent};
 use crate::app::AppState;
 use crate::app::acting::Refusal;
-use crate::model::{AlertId, Cloud, IncidentId, Scope, Status, clock, portal, verdict};
+use crate::model::{AlertId, IncidentId, Scope, Status, clock, verdict};
 use crate::store;
 use crate::store::alerts::{Alert, AlertOriginal};
 use crate::store::incidents::{Incident, Sighting};
@@ -93,8 +94,8 @@ pub struct AlertPart {
 impl AlertPart {
     /// Puts an alert and its originals together; of several, the one with the most evidence is shown.
     pub fn new(alert: Alert, originals: &[store::incidents::Original], now: DateTime<Utc>) -> Self {
-        let bodies: Vec<serde_json::Value> = originals.iter().filter_map(|original| serde_json::from_str(&original.body).ok()).collect();
-        let text = |name: &str| bodies.iter().find_map(|body| body.get(name)?.as_str().filter(|text| !text.is_empty()).map(show::visible));
+        let bodies = bodies(originals);
+        let text = |name: &str| said(&bodies, name);
         Self {
             description: text("description").filter(|text| *text != alert.title),
             actions: text("recommendedActions").or_else(|| text("recommendedAction")),
@@ -103,6 +104,23 @@ impl AlertPart {
             alert,
         }
     }
+}
+
+fn bodies(originals: &[store::incidents::Original]) -> Vec<serde_json::Value> {
+    originals.iter().filter_map(|original| serde_json::from_str(&original.body).ok()).collect()
+}
+
+fn said(bodies: &[serde_json::Value], name: &str) -> Option<String> {
+    bodies.iter().find_map(|body| body.get(name)?.as_str().filter(|text| !text.is_empty()).map(show::visible))
+}
+
+/// What an alert's originals say it is.
+pub(super) fn description(originals: &[store::incidents::Original]) -> Option<String> {
+    said(&bodies(originals), "description")
+}
+
+pub(super) fn worst_first(alerts: &mut [Alert]) {
+    alerts.sort_by_key(|alert| std::cmp::Reverse((alert.severity, alert.created_at)));
 }
 
 /// An entity, and where else it was seen.
@@ -124,7 +142,7 @@ async fn detail(user: User, db: ScopedDb, Id(id): Id<IncidentId>) -> Result<Page
 
 /// For who may change it from here.
 pub(super) fn form(user: &User, of: &Incident, back: Option<(Sent, Refusal)>) -> Option<Form> {
-    let can_change = user.is_analyst() && of.product == "defender_xdr" && of.status != Status::Redirected;
+    let can_change = user.is_analyst() && can_change(of);
     can_change.then(|| Form::new(format!("/incidents/{}", of.incident_id), &of.tenant_name, (verdict::XDR, true), of.into(), back))
 }
 
@@ -141,7 +159,6 @@ struct Read {
     changes: Vec<store::changes::Change>,
     notes: Vec<store::notes::Note>,
     lease: Option<store::leases::Lease>,
-    cloud: Option<Cloud>,
 }
 
 async fn read(tx: &mut store::Scoped, scope: &Scope, id: IncidentId, now: DateTime<Utc>) -> Result<Read, PageError> {
@@ -169,7 +186,6 @@ async fn read(tx: &mut store::Scoped, scope: &Scope, id: IncidentId, now: DateTi
         changes: store::changes::of_case(tx, tenant, &incident.external_id, &theirs, CHANGES).await?,
         notes: store::notes::list(tx, tenant, id, None, notes::SHOWN + 1).await?,
         lease: store::leases::current(tx, tenant, id, now).await?,
-        cloud: store::tenants::get(tx, tenant).await?.map(|tenant| tenant.cloud),
         alerts,
         incident,
     })
@@ -200,7 +216,7 @@ pub(super) async fn page(db: &ScopedDb, user: User, id: IncidentId, back: Back) 
         originals: read.originals.iter().map(|original| OriginalText::new(original, now)).collect(),
         lines: changed.map(|change| Line::new(change, now)).collect(),
         form: form(&user, &incident, change),
-        link: link(&incident, read.cloud),
+        link: incident.portal(),
         work: WorkPart::new(&user, id, read.lease),
         related: read.related,
         notes,
@@ -211,18 +227,12 @@ pub(super) async fn page(db: &ScopedDb, user: User, id: IncidentId, back: Back) 
     }))
 }
 
-/// The incident in Microsoft's portal.
-fn link(of: &Incident, cloud: Option<Cloud>) -> Option<String> {
-    portal::sent(of.url.as_deref(), of.directory_id, &[cloud?])
-        .or_else(|| portal::page(cloud?, of.directory_id?, &["incidents", &of.external_id]))
-}
-
 fn parts(mut alerts: Vec<Alert>, originals: Vec<AlertOriginal>, now: DateTime<Utc>) -> Vec<AlertPart> {
     let mut by_alert: BTreeMap<AlertId, Vec<store::incidents::Original>> = BTreeMap::new();
     for row in originals {
         by_alert.entry(row.alert_id).or_default().push(row.original);
     }
-    alerts.sort_by_key(|alert| std::cmp::Reverse((alert.severity, alert.created_at)));
+    worst_first(&mut alerts);
     let part = |alert: Alert| {
         let originals = by_alert.remove(&alert.alert_id).unwrap_or_default();
         AlertPart::new(alert, &originals, now)

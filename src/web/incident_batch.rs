@@ -9,7 +9,7 @@ use crate::app::AppState;
 use crate::app::triage::batch::{self, Chosen, Undo};
 use crate::app::triage::{Now, Wish};
 use crate::auth::Person;
-use crate::model::{ChangeId, Cloud, IncidentId, Status, portal};
+use crate::model::{ChangeId, IncidentId, Status};
 use crate::store;
 use crate::store::Scoped;
 use crate::store::audit::By;
@@ -32,11 +32,6 @@ pub fn routes() -> Router<AppState> {
 /// Whether an incident can be changed from here.
 pub fn can_change(of: &Incident) -> bool {
     of.product == "defender_xdr" && of.status != Status::Redirected
-}
-
-/// Where an incident is in Defender.
-pub fn portal(of: &Incident) -> Option<String> {
-    portal::sent(of.url.as_deref(), of.directory_id, Cloud::ALL)
 }
 
 /// A row of the list that somebody chose: its id, alone or with what the row showed, as [`Picked::value`] writes it.
@@ -110,11 +105,6 @@ impl BatchForm {
             comment: given(&self.comment),
             shown: None,
         };
-        let of_verdict = wish.classification.is_some() && wish.determination.is_some();
-        if wish.status.as_deref() == Some("Resolved") && !(of_verdict && wish.comment.is_some()) {
-            let text = "Closing needs a verdict and a comment. Nothing was sent: go back and add what is missing.";
-            return Err(PageError::BadRequest(text.into()));
-        }
         let Wish { status, assigned_to, classification, tags, comment, .. } = &wish;
         if [status, assigned_to, classification, comment].into_iter().all(Option::is_none) && tags.is_none() {
             return Err(PageError::BadRequest("Say what is to change: a status, a verdict, tags or a comment, or take them.".into()));
@@ -194,31 +184,30 @@ struct UndoForm {
     change: ChangeId,
     /// The form to take back, as far as this incident goes.
     batch: ChangeId,
-    /// With the status that it had.
-    incident: Picked,
+    incident: IncidentId,
 }
 
-/// Gives an incident the status back that it had before a form: what was not sent is called off, what was sent is changed back.
+/// Gives an incident the status back that it had before a form: what was not sent is called off, what was done is changed back, unless
+/// somebody else has changed it since.
 async fn undo(
     State(state): State<AppState>,
     Analyst(user): Analyst,
     db: ScopedDb,
     Posted(_, undo): Posted<UndoForm>,
 ) -> Result<Redirect, PageError> {
-    let status = undo.incident.shown.as_ref().and_then(|shown| given(&shown.status));
-    let wish = Wish { status, ..Wish::default() };
     let by = user.by();
     let mut tx = db.begin().await?;
-    let mut of = chosen(&mut tx, vec![undo.incident]).await?;
-    of[0].shown = None; // it is not as it was shown: that is what is undone
+    let mut of = chosen(&mut tx, vec![Picked { id: undo.incident, shown: None }]).await?;
     let told = match batch::call_off(&mut tx, &by, undo.batch, &of[0].incident).await.map_err(refused)? {
         None => return Err(PageError::NotFound),
-        Some(Undo::Withdrawn) => undo.batch,
-        Some(Undo::UnderWay) => {
-            let text = "Microsoft is just being told, and its answer is awaited. Nothing was undone: try again in a few seconds.";
+        Some(Undo::Nothing) => undo.batch,
+        Some(Undo::Unknown) => {
+            let text = "Microsoft is just being told, or its answer is awaited. Nothing was undone: try again in a few seconds.";
             return Err(PageError::Conflict(text.into()));
         }
-        Some(Undo::Sent) => {
+        Some(Undo::Back(back)) => {
+            let (wish, shown) = *back;
+            of[0].shown = Some(shown);
             ask(&mut tx, &state, (&by, &user), (undo.change, &of), &wish).await?;
             undo.change
         }

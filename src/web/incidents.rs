@@ -1,30 +1,24 @@
 //! The list of incidents.
 
-use super::coverage::Reading;
 use super::error::PageError;
 use super::extract::User;
 use super::filters;
 use super::list::{Asked, RawQuery, SIZES};
-use super::live::Watch;
 use super::page::Page;
 use super::queue::{Column, Frame};
 use super::scope::ScopedDb;
-use super::views::{self, List};
+use super::views::List;
 use crate::app::AppState;
 use crate::config::Config;
-use crate::model::{Product, Status, clock};
+use crate::model::Status;
 use crate::store;
 use crate::store::incidents::Incident;
 use crate::store::lists::Key;
-use crate::store::live::Kind;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use std::sync::Arc;
-
-/// The products that give incidents.
-const PRODUCTS: [Product; 2] = [Product::DefenderXdr, Product::Graph];
 
 pub fn routes() -> Router<AppState> {
     Router::new().route("/incidents", get(list))
@@ -50,7 +44,6 @@ const COLUMNS: [Column; 12] = [
 struct IncidentList {
     user: User,
     frame: Frame,
-    live: Watch,
     incidents: Vec<Incident>,
 }
 
@@ -60,20 +53,11 @@ async fn list(
     db: ScopedDb,
     RawQuery(query): RawQuery,
 ) -> Result<Page<IncidentList>, PageError> {
-    let (now, asked) = (clock::now(), Asked::read("/incidents", &query)?);
     let mut tx = db.begin().await?;
-    let live = Watch::list(Kind::Incidents, &asked, &store::live::seen(&mut tx).await?);
-    let tenants = store::overview::names(&mut tx).await?;
-    let filter = asked.filter(&user, &tenants, now);
-    let page = store::incidents::list(&mut tx, &filter, &asked.order, asked.after.as_ref(), asked.size).await?;
-    let total = store::incidents::count(&mut tx, &filter).await?;
-    let reading = Reading::of(&mut tx, filter.tenants.as_deref(), &PRODUCTS, now, config.sync.interval).await?;
-    let nothing = page.rows.is_empty();
-    let hidden = if nothing && asked.is_filtered() { store::incidents::count(&mut tx, &Asked::everything(&user)).await? } else { 0 };
-    let views = views::lines(&mut tx, List::Incidents, &user, &tenants, &asked.address.with("after", ""), now).await?;
+    let mut frame = Frame::begin(&mut tx, (List::Incidents, &COLUMNS), &user, &query, config.sync.interval).await?;
+    let Asked { order, after, size, .. } = &frame.asked;
+    let page = store::incidents::list(&mut tx, &frame.filter, order, after.as_ref(), *size).await?;
+    let incidents = frame.end(&mut tx, &user, page).await?;
     tx.commit().await?;
-    let next = page.next.map(|next| asked.address.page(&next.to_string()));
-    let empty = nothing.then(|| reading.empty("incidents", tenants.len(), asked.is_filtered(), hidden));
-    let frame = Frame { asked, columns: &COLUMNS, tenants, views, total, next, reading, empty, now };
-    Ok(Page(IncidentList { user, frame, live, incidents: page.rows }))
+    Ok(Page(IncidentList { user, frame, incidents }))
 }

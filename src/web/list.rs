@@ -3,8 +3,9 @@
 use super::error::PageError;
 use crate::auth::Person;
 use crate::model::{Product, Severity, Status, TenantId};
-use crate::store::lists::{Choice, Filter, OPEN, Order, Owner, Position, Span};
-use crate::store::overview::TenantName;
+use crate::store::Scoped;
+use crate::store::lists::{Choice, Filter, Key, OPEN, Order, Owner, Position, Span};
+use crate::store::overview::{self, TenantName};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -14,6 +15,9 @@ use url::form_urlencoded;
 mod address;
 pub use address::Address;
 use address::{is_of_form, unreadable};
+
+/// Filters of one list, at most; more do not fit into an address anyway.
+const MOST: usize = 1_000;
 
 /// Rows of a page.
 pub const SIZES: [i64; 3] = [50, 100, 200];
@@ -81,15 +85,21 @@ impl Asked {
     pub fn read(path: &'static str, query: &str) -> Result<Self, PageError> {
         let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
             .filter(|(_, value)| !value.trim().is_empty())
-            .take(50)
             .map(|(k, v)| (k.into(), v.into()))
             .collect();
-        if pairs.iter().any(|(_, value)| value.contains('\0')) {
-            return Err(unreadable()); // the database has no such character
+        // The database has no such character; and rather than a part of so many filters, none is read.
+        if pairs.len() > MOST || pairs.iter().any(|(_, value)| value.contains('\0')) {
+            return Err(unreadable());
         }
+        // "None of these" of nothing says nothing.
+        let names: Vec<String> = pairs.iter().map(|(name, _)| name.clone()).collect();
+        let pairs = pairs.into_iter().filter(|(name, value)| name != "not" || names.contains(value)).collect();
         let address = Address { path, pairs };
         let all_statuses = address.has("status", "all");
-        let order = address.one("sort").map_or_else(|| Ok(Order::default()), |text| text.parse().map_err(|_| unreadable()))?;
+        let order: Order = address.value("sort")?.unwrap_or_default();
+        if path == "/alerts" && order.place(Key::Alerts).is_some() {
+            return Err(unreadable()); // an alert has none
+        }
         Ok(Self {
             after: address.one("after").map(|text| order.position(text).map_err(|_| unreadable())).transpose()?,
             order,
@@ -117,6 +127,11 @@ impl Asked {
     /// Whether anything but order, size, columns and page is asked for.
     pub fn is_filtered(&self) -> bool {
         self.address.pairs.iter().any(|(key, _)| !is_of_form(key) && key != "after")
+    }
+
+    /// The tenants that [`Self::filter`] needs to know, for whoever does not show them.
+    pub async fn names(&self, tx: &mut Scoped) -> sqlx::Result<Vec<TenantName>> {
+        if self.groups.any.is_empty() && self.groups.not.is_empty() { Ok(Vec::new()) } else { overview::names(tx).await }
     }
 
     /// For the store: what `person` may see of it. `names`: the tenants that there are to see.

@@ -4,12 +4,11 @@ use super::error::PageError;
 use super::extract::{Id, Query, Watcher};
 use super::list::{Asked, RawQuery};
 use super::scope::ScopedDb;
-use super::show::thousands;
+use super::show::capped;
 use crate::app::AppState;
 use crate::app::live::{Live, Place};
 use crate::auth::sessions;
 use crate::model::{AlertId, IncidentId, Scope, clock};
-use crate::store::lists::COUNT_CAP;
 use crate::store::live::{Kind, RecordNews, Seen, Told};
 use crate::store::{self, Db};
 use axum::extract::State;
@@ -102,7 +101,7 @@ struct News {
 
 impl News {
     fn of_list(count: i64) -> Json<Self> {
-        let number = if count > COUNT_CAP { format!("{}+", thousands(COUNT_CAP)) } else { thousands(count) };
+        let number = capped(count);
         Json(Self { count, text: format!("{number} new · load"), number })
     }
 
@@ -125,7 +124,7 @@ async fn incidents(
 ) -> Result<Json<News>, PageError> {
     let (seen, asked) = (since.seen()?, Asked::read("/incidents", &query)?);
     let mut tx = db.begin().await?;
-    let filter = asked.filter(&user, &store::overview::names(&mut tx).await?, clock::now());
+    let filter = asked.filter(&user, &asked.names(&mut tx).await?, clock::now());
     let count = store::incidents::news(&mut tx, &filter, &seen).await?;
     tx.commit().await?;
     Ok(News::of_list(count))
@@ -139,7 +138,7 @@ async fn alerts(
 ) -> Result<Json<News>, PageError> {
     let (seen, asked) = (since.seen()?, Asked::read("/alerts", &query)?);
     let mut tx = db.begin().await?;
-    let filter = asked.filter(&user, &store::overview::names(&mut tx).await?, clock::now());
+    let filter = asked.filter(&user, &asked.names(&mut tx).await?, clock::now());
     let count = store::alerts::news(&mut tx, &filter, &seen).await?;
     tx.commit().await?;
     Ok(News::of_list(count))
@@ -208,7 +207,7 @@ impl Open {
                     kinds.extend(told);
                 }
                 () = sleep_until(due) => {
-                    if !self.is_still_there().await {
+                    if !sessions::is_open(&self.db, &self.session, &self.scope).await {
                         return None;
                     }
                     due = Instant::now() + CHECK;
@@ -220,11 +219,6 @@ impl Open {
                 }
             }
         }
-    }
-
-    async fn is_still_there(&self) -> bool {
-        let person = sessions::look(&self.db, &self.session).await;
-        person.is_ok_and(|person| person.is_some_and(|person| person.scope == self.scope))
     }
 }
 

@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 /// Tenants that are told of one question.
-const TENANTS: usize = 8;
+const TENANTS: i64 = 8;
 const LONGEST: usize = 100;
 
 pub fn routes() -> Router<AppState> {
@@ -38,19 +38,16 @@ async fn find(_: User, db: ScopedDb, Query(Asked { q }): Query<Asked>) -> Result
         return Ok(Json(Vec::new()));
     }
     let mut tx = db.begin().await?;
-    let names = store::overview::names(&mut tx).await?;
+    let tenants = store::overview::named(&mut tx, &text.to_lowercase(), TENANTS).await?;
     let number = text.trim_start_matches('#');
     let incidents = store::incidents::with_number(&mut tx, number).await?;
     tx.commit().await?;
-    let wanted = text.to_lowercase();
-    let mut tenants: Vec<_> = names.into_iter().filter(|tenant| tenant.name.to_lowercase().contains(&wanted)).collect();
-    tenants.sort_by_key(|tenant| !tenant.name.to_lowercase().starts_with(&wanted));
     let incident = |(id, title, tenant): (crate::model::IncidentId, String, String)| Place {
         href: format!("/incidents/{id}"),
         name: visible(&format!("#{number} {title} · {tenant}")),
         kind: "Incident",
     };
-    let of_tenants = tenants.into_iter().take(TENANTS).flat_map(|tenant| {
+    let of_tenants = tenants.into_iter().flat_map(|tenant| {
         let place = |href: String, kind| Place { href, name: visible(&tenant.name), kind };
         [
             place(format!("/incidents?tenant={}", tenant.tenant_id), "Incidents of"),

@@ -9,7 +9,7 @@ use super::scope::ScopedDb;
 use super::show::When;
 use super::triage::Form;
 use crate::app::AppState;
-use crate::model::{Cloud, IncidentId, clock, portal};
+use crate::model::{IncidentId, clock};
 use crate::store;
 use crate::store::alerts::Alert;
 use crate::store::incidents::Incident;
@@ -61,20 +61,19 @@ async fn preview(user: User, db: ScopedDb, Id(id): Id<IncidentId>) -> Result<Pag
     let mut tx = db.begin().await?;
     let incident = store::incidents::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
     let mut alerts = store::alerts::of_incident(&mut tx, incident.tenant_id, id).await?;
-    alerts.sort_by_key(|alert| std::cmp::Reverse((alert.severity, alert.created_at)));
+    incident::worst_first(&mut alerts);
     let worst: Vec<_> = alerts.iter().take(1).map(|alert| alert.alert_id).collect();
     let originals = store::alerts::originals(&mut tx, incident.tenant_id, &worst).await?;
     tx.commit().await?;
     let originals: Vec<_> = originals.into_iter().map(|row| row.original).collect();
-    let now = clock::now();
-    let description = alerts.first().and_then(|worst| incident::AlertPart::new(worst.clone(), &originals, now).description);
+    let description = incident::description(&originals).filter(|text| alerts.first().is_none_or(|worst| *text != worst.title));
     Ok(Page(Preview {
-        link: portal::sent(incident.url.as_deref(), incident.directory_id, Cloud::ALL),
+        link: incident.portal(),
         form: incident::form(&user, &incident, None),
         user,
         incident,
         alerts,
         description,
-        now,
+        now: clock::now(),
     }))
 }

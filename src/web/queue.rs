@@ -1,14 +1,18 @@
 //! What the pages of the two lists have in common: filters, order, columns, views.
 
 use super::coverage::{Empty, Reading};
+use super::error::PageError;
 use super::extract::User;
 use super::list::{Asked, Within};
-use super::show::{When, thousands, words};
-use super::views::ViewLine;
-use crate::model::{Product, Severity, Status};
-use crate::store::lists::{COUNT_CAP, Key};
+use super::live::Watch;
+use super::show::{When, capped, words};
+use super::views::{self, List, ViewLine};
+use crate::model::{Product, Severity, Status, clock};
+use crate::store::lists::{Filter, Key, Listed, Order};
 use crate::store::overview::TenantName;
+use crate::store::{self, Scoped};
 use chrono::{DateTime, Utc};
+use std::time::Duration;
 
 /// Tactics of MITRE ATT&CK, as Microsoft writes them in alerts.
 const TACTICS: [&str; 16] = [
@@ -86,26 +90,60 @@ impl Pick {
     }
 }
 
-/// The frame of a list.
+/// The frame of a list: everything but its rows.
 pub struct Frame {
+    pub list: List,
     pub asked: Asked,
+    pub filter: Filter,
     pub columns: &'static [Column],
     pub tenants: Vec<TenantName>,
     pub views: Vec<ViewLine>,
     pub total: i64,
-    pub next: Option<String>,
     pub reading: Reading,
+    pub live: Watch,
+    /// Where the next page is, if there is one; known once the rows are.
+    pub next: Option<String>,
+    /// Why there is nothing, if there is nothing; known once the rows are.
     pub empty: Option<Empty>,
     pub now: DateTime<Utc>,
 }
 
 impl Frame {
+    /// What can be said of a list before its rows are read. Only then: the page says up to where it has seen.
+    pub async fn begin(
+        tx: &mut Scoped,
+        (list, columns): (List, &'static [Column]),
+        user: &User,
+        query: &str,
+        interval: Duration,
+    ) -> Result<Self, PageError> {
+        let (now, asked) = (clock::now(), Asked::read(list.path(), query)?);
+        let live = Watch::list(list.kind(), &asked, &store::live::seen(tx).await?);
+        let tenants = store::overview::names(tx).await?;
+        let filter = asked.filter(user, &tenants, now);
+        let total = list.count(tx, &filter).await?;
+        let reading = Reading::of(tx, filter.tenants.as_deref(), list.products(), now, interval).await?;
+        let views = views::lines(tx, list, user, &tenants, (&asked.address.with("after", ""), total), now).await?;
+        Ok(Self { list, asked, filter, columns, tenants, views, total, reading, live, next: None, empty: None, now })
+    }
+
+    /// Takes note of a page of rows and gives them back.
+    pub async fn end<T>(&mut self, tx: &mut Scoped, user: &User, page: Listed<T>) -> sqlx::Result<Vec<T>> {
+        self.next = page.next.map(|next| self.asked.address.page(&next.to_string()));
+        if page.rows.is_empty() {
+            let filtered = self.asked.is_filtered();
+            let hidden = if filtered { self.list.count(tx, &Asked::everything(user)).await? } else { 0 };
+            self.empty = Some(self.reading.empty(self.list.word(), self.tenants.len(), filtered, hidden));
+        }
+        Ok(page.rows)
+    }
+
     pub fn when(&self, at: &DateTime<Utc>) -> When {
         When::new(*at, self.now)
     }
 
     pub fn total_text(&self) -> String {
-        if self.total > COUNT_CAP { format!("{}+", thousands(COUNT_CAP)) } else { thousands(self.total) }
+        capped(self.total)
     }
 
     /// Whether a column is shown. Without a choice in the address the usual ones are.
@@ -133,10 +171,7 @@ impl Frame {
         let order = &self.asked.order;
         let toggled = order.toggled(key);
         let place = order.place(key);
-        let href = self
-            .asked
-            .address
-            .with("sort", &if toggled == crate::store::lists::Order::default() { String::new() } else { toggled.to_string() });
+        let href = self.asked.address.with("sort", &if toggled == Order::default() { String::new() } else { toggled.to_string() });
         Sorting {
             href,
             aria: place.filter(|(place, _)| *place == 1).map(|(_, falls)| if falls { "descending" } else { "ascending" }),
@@ -170,7 +205,7 @@ impl Frame {
             self.pick("owner", "Owner", self.owners(user)),
             self.pick("product", "Product", Product::ALL.iter().map(|p| (p.as_str().to_owned(), p.short().to_owned())).collect()),
             self.pick("classification", "Verdict", plain(&CLASSIFICATIONS)),
-            self.pick("category", "Tactic", TACTICS.iter().map(|word| ((*word).to_owned(), words(word))).collect()),
+            self.pick("category", "Category", TACTICS.iter().map(|word| ((*word).to_owned(), words(word))).collect()),
         ]);
         picks
     }
@@ -206,11 +241,6 @@ impl Frame {
     /// The times of the filter "Time".
     pub fn times(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         Within::ALL.iter().map(|(word, label, _)| (*word, *label))
-    }
-
-    /// "incidents" or "alerts".
-    pub fn list_word(&self) -> &'static str {
-        self.asked.address.path().trim_start_matches('/')
     }
 
     /// The address of the whole list as a file.

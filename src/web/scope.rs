@@ -3,6 +3,7 @@
 use super::error::PageError;
 use super::extract::User;
 use crate::app::AppState;
+use crate::auth::sessions;
 use crate::model::Scope;
 use crate::store::{Db, Scoped};
 use axum::extract::FromRequestParts;
@@ -19,6 +20,11 @@ impl ScopedDb {
     /// A transaction over the user's tenants.
     pub async fn begin(&self) -> sqlx::Result<Scoped> {
         self.db.begin(&self.scope).await
+    }
+
+    /// Whether the session of this hash still lives and sees the same tenants.
+    pub async fn is_open(&self, session: &[u8]) -> bool {
+        sessions::is_open(&self.db, session, &self.scope).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! How values are shown to people.
 
+use crate::store::lists::COUNT_CAP;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 /// A time as a page shows it: relative in the text, exact in the `<time>` element.
@@ -53,6 +54,11 @@ pub fn span(span: TimeDelta) -> String {
 /// "1 incident", "1,204 incidents".
 pub fn count(n: i64, one: &str, many: &str) -> String {
     format!("{} {}", thousands(n), if n == 1 { one } else { many })
+}
+
+/// A count that stops at [`COUNT_CAP`]: "1,204" or "1,000+".
+pub fn capped(count: i64) -> String {
+    if count > COUNT_CAP { format!("{}+", thousands(COUNT_CAP)) } else { thousands(count) }
 }
 
 /// "1,204".

@@ -9,8 +9,8 @@ use crate::app::AppState;
 use crate::app::acting::{self, Refusal};
 use crate::app::triage::{self, Now, Wish};
 use crate::model::verdict::Words;
-use crate::model::{AlertId, ChangeId, IncidentId, clock};
-use crate::store::{self, leases};
+use crate::model::{AlertId, ChangeId, IncidentId};
+use crate::store;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -150,7 +150,10 @@ impl Form {
     /// What the person changed stays; all else is as it is now.
     fn fill(&mut self, sent: Sent, refusal: &Refusal) {
         self.problem = Some(match refusal {
-            Refusal::Changed(members) => self.meanwhile(members),
+            Refusal::Changed(members) => format!(
+                "Somebody has changed this since you opened the page: {}. Nothing was sent. Look at it, and save if you still mean it.",
+                self.now.told(members)
+            ),
             Refusal::Wrong(_, why) => (*why).to_owned(),
             other => other.to_string(),
         });
@@ -164,23 +167,6 @@ impl Form {
             self.tags.clone_from(&sent.tags);
         }
         (self.status, self.verdict, self.comment) = (sent.status, sent.verdict, sent.comment);
-    }
-
-    /// "Somebody has changed it since you opened the page: the status is Resolved now. …"
-    fn meanwhile(&self, members: &[&str]) -> String {
-        let or = |text: &str, none: &str| if text.is_empty() { none.to_owned() } else { text.to_owned() };
-        let tell = |member: &&str| match *member {
-            "status" => format!("the status is {} now", self.now.status),
-            "assignedTo" => format!("the owner is {} now", or(&self.now.assigned_to, "nobody")),
-            "classification" => format!("the classification is {} now", or(&self.now.classification, "none")),
-            "determination" => format!("the determination is {} now", or(&self.now.determination, "none")),
-            _ => format!("the tags are {} now", or(&self.now.tags.join(", "), "none")),
-        };
-        let told: Vec<String> = members.iter().map(tell).collect();
-        format!(
-            "Somebody has changed this since you opened the page: {}. Nothing was sent. Look at it, and save if you still mean it.",
-            told.join(", ")
-        )
     }
 
     /// The verdict as the form's hidden field holds it.
@@ -235,12 +221,6 @@ async fn change_incident(
     let of = store::incidents::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
     let outcome = triage::incident(&mut tx, &state, (&user.by(), &user), &of, form.change, &form.wish(&user.login)).await;
     let Err(refusal) = outcome else {
-        let (by, now) = (user.by(), clock::now());
-        // Whoever takes it is at work on it, unless somebody else is.
-        if form.take.is_some() {
-            leases::take(&mut tx, (&by, &user.name), &of, None, now).await?;
-        }
-        leases::renew(&mut tx, &by, &of, now).await?;
         tx.commit().await?;
         return Ok(Redirect::to(&format!("/incidents/{id}")).into_response());
     };

@@ -3,10 +3,11 @@
 use super::error::PageError;
 use super::extract::{Id, Posted, User};
 use super::list::Asked;
-use super::show::thousands;
+use super::show::capped;
 use crate::app::AppState;
-use crate::model::{ViewId, clock};
-use crate::store::lists::{COUNT_CAP, Filter};
+use crate::model::{Product, ViewId, clock};
+use crate::store::lists::Filter;
+use crate::store::live::Kind;
 use crate::store::overview::TenantName;
 use crate::store::saved_views::{self, New, View};
 use crate::store::{self, Scoped};
@@ -16,6 +17,10 @@ use axum::response::Redirect;
 use axum::routing::post;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use std::time::{Duration, Instant};
+
+/// All views together are counted for so long; the rest goes without a number.
+const COUNTING: Duration = Duration::from_secs(2);
 
 pub fn routes() -> Router<AppState> {
     Router::new().route("/views", post(save)).route("/views/{id}/delete", post(delete))
@@ -43,6 +48,22 @@ impl List {
         }
     }
 
+    /// What tells of changes in it.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Incidents => Kind::Incidents,
+            Self::Alerts => Kind::Alerts,
+        }
+    }
+
+    /// The products that give its rows.
+    pub const fn products(self) -> &'static [Product] {
+        match self {
+            Self::Incidents => &[Product::DefenderXdr, Product::Graph],
+            Self::Alerts => Product::ALL,
+        }
+    }
+
     /// The views that everybody has: name and query.
     const fn fixed(self) -> &'static [(&'static str, &'static str)] {
         match self {
@@ -54,6 +75,14 @@ impl List {
                 ("Resolved", "status=resolved&sort=updated"),
             ],
             Self::Alerts => &[("All open", ""), ("Without an incident", "incident=none"), ("Resolved", "status=resolved&sort=updated")],
+        }
+    }
+
+    /// The same, if it is known in a moment.
+    async fn count_quickly(self, tx: &mut Scoped, filter: &Filter) -> sqlx::Result<Option<i64>> {
+        match self {
+            Self::Incidents => store::incidents::count_quickly(tx, filter).await,
+            Self::Alerts => store::alerts::count_quickly(tx, filter).await,
         }
     }
 
@@ -70,7 +99,8 @@ impl List {
 pub struct ViewLine {
     pub name: String,
     pub href: String,
-    pub count: String,
+    /// None if counting takes too long.
+    pub count: Option<String>,
     pub is_here: bool,
     pub team: bool,
     /// For who may throw it away.
@@ -84,30 +114,32 @@ impl ViewLine {
     }
 }
 
-/// The views of a list, each with how much it finds for this reader. `here`: the address of the list as it is shown.
+/// The views of a list, each with how much it finds for this reader. `here`: the address of the list as it is shown, and how much it finds.
 pub async fn lines(
     tx: &mut Scoped,
     list: List,
     user: &User,
     names: &[TenantName],
-    here: &str,
+    (here, total): (&str, i64),
     now: DateTime<Utc>,
 ) -> Result<Vec<ViewLine>, PageError> {
     let own = saved_views::list(tx, user.id, list.word()).await?;
     let fixed = list.fixed().iter().map(|(name, query)| (None, (*name).to_owned(), (*query).to_owned()));
     let own = own.into_iter().map(|view: View| (Some((view.view_id, view.user_id, view.team)), view.name, view.query));
-    let mut lines = Vec::new();
+    let (mut lines, begun) = (Vec::new(), Instant::now());
     for (saved, name, query) in fixed.chain(own) {
-        // A view that was kept when addresses looked otherwise finds nothing, and can be thrown away.
+        // A view that was kept when addresses looked otherwise leads to the whole list, and can be thrown away.
         let asked = Asked::read(list.path(), &query).ok();
+        let href = asked.as_ref().map_or_else(|| list.path().to_owned(), |asked| asked.address.here());
         let count = match &asked {
-            Some(asked) => list.count(tx, &asked.filter(user, names, now)).await?,
-            None => 0,
+            Some(_) if href == here => Some(total),
+            // One view that is hard to count must not keep everybody from the list.
+            Some(asked) if begun.elapsed() < COUNTING => list.count_quickly(tx, &asked.filter(user, names, now)).await?,
+            _ => None,
         };
-        let href = asked.map_or_else(|| list.path().to_owned(), |asked| asked.address.here());
         lines.push(ViewLine {
             is_here: href == here,
-            count: if count > COUNT_CAP { format!("{}+", thousands(COUNT_CAP)) } else { thousands(count) },
+            count: count.map(capped),
             team: saved.is_some_and(|(_, _, team)| team),
             id: saved.filter(|(_, owner, team)| *owner == user.id || (*team && user.is_lead())).map(|(id, _, _)| id),
             name: super::show::visible(&name),
@@ -147,7 +179,7 @@ async fn save(db: ScopedDb, Posted(user, fields): Posted<Fields>) -> Result<Redi
     let mut tx = db.begin().await?;
     let new = New { list: list.word(), name, query, team: fields.team };
     if !saved_views::save(&mut tx, &user.by(), user.id, &new, clock::now()).await? {
-        return Err(PageError::BadRequest("Twenty views of your own are the most. Throw one away first.".into()));
+        return Err(PageError::BadRequest("Twenty views of a list are the most that one person keeps. Throw one away first.".into()));
     }
     tx.commit().await?;
     Ok(Redirect::to(&there))

@@ -251,6 +251,7 @@ async fn lists_are_walked_by_cursor_and_bad_questions_are_told() {
         ("limit=201", 422),
         ("limit=x", 400),
         ("sort=tenant_id;--", 422),
+        ("sort=severity,severity", 422),
         ("cursor=forged", 422),
         ("cursor=high.-8000000000000000000.00000000000000000000000000000000", 422),
         ("severity=worst", 422),

@@ -75,6 +75,7 @@ async fn what_a_form_leaves_out_or_says_too_much_of_is_said_and_nothing_is_sent(
     let app = TestApp::start().await;
     let tenant = app.tenant("Own").await;
     let ids = vec![crate::pages::case(&app, tenant, "mine").await.0.to_string()];
+    run(&app, tenant, "update incidents set classification = null, determination = null").await;
     let analyst = app.sign_in(Role::Analyst).await;
     let id = Uuid::now_v7().to_string();
     let many: Vec<String> = (0..201).map(|_| Uuid::now_v7().to_string()).collect();
@@ -84,9 +85,9 @@ async fn what_a_form_leaves_out_or_says_too_much_of_is_said_and_nothing_is_sent(
         (&[][..], &[("take", "1")][..], "from 1 to 200"),
         (&many, &[("take", "1")], "from 1 to 200"),
         (&ids, &[], "Say what is to change"),
-        (&ids, &[closed, verdict], "Closing needs"),
-        (&ids, &[closed, ("comment", "Seen")], "Closing needs"),
-        (&ids, &[closed, ("verdict", "FalsePositive"), ("comment", "Seen")], "Closing needs"),
+        (&ids, &[closed, verdict], "say in a comment what was found"),
+        (&ids, &[closed, ("comment", "Seen")], "say what it was: choose a verdict"),
+        (&ids, &[closed, ("verdict", "FalsePositive"), ("comment", "Seen")], "say more exactly what it was"),
     ] {
         let reply = analyst.post_form("/incidents/batch", &fields(&id, incidents, rest)).await;
         assert!(reply.status == StatusCode::BAD_REQUEST && reply.html.contains(said), "{said}: {}", reply.html);
@@ -209,27 +210,30 @@ async fn a_closed_incident_is_closed_at_microsoft_and_undone_before_or_after_it_
     for is_sent in [false, true] {
         let picked = boxes(&analyst).await;
         let (form, undo) = (Uuid::now_v7().to_string(), Uuid::now_v7().to_string());
-        let back = [("change", undo.as_str()), ("batch", &form), ("incident", &picked[0])];
+        let id = picked[0].split('/').next().unwrap();
+        let back = [("change", undo.as_str()), ("batch", &form), ("incident", id)];
         analyst.post_form("/incidents/batch", &fields(&form, &picked, &close)).await;
         if is_sent {
             sent(&app, &reader, tenant).await;
             assert_eq!(text(&app, tenant, status).await, "Resolved");
         }
         let reply = analyst.post_form("/incidents/batch/undo", &back).await;
-        let told = if is_sent { &undo } else { &form };
-        reply.assert_redirect(&format!("/incidents/batch/{told}?back="));
+        let told = format!("/incidents/batch/{}?back=", if is_sent { &undo } else { &form });
+        reply.assert_redirect(&told);
+        let page = analyst.get(&told).await.assert_success();
+        assert_eq!(page.attribute("[data-failed]", "data-failed").as_deref(), Some(""), "what is called off has not failed");
         sent(&app, &reader, tenant).await;
         assert_eq!(text(&app, tenant, status).await, before, "sent first: {is_sent}");
     }
     let ends: Vec<String> = changes(&app, tenant).await.into_iter().map(|(_, state)| state).collect();
     assert_eq!(ends, ["cancelled", "done", "done"]);
     assert!(
-        text(&app, tenant, "select request->>'comment' from changes where state = 'done' limit 1")
+        text(&app, tenant, "select request->>'comment' from changes where state = 'done' and request ? 'comment'")
             .await
             .starts_with("Tested (Test Person, ")
     );
     // What Microsoft is just being told cannot be undone at the same time.
-    let picked = boxes(&analyst).await;
+    let picked = vec![boxes(&analyst).await[0].split('/').next().unwrap().to_owned()];
     let (form, undo) = (Uuid::now_v7().to_string(), Uuid::now_v7().to_string());
     analyst.post_form("/incidents/batch", &fields(&form, &picked, &close)).await;
     run(&app, tenant, "update changes set state = 'sending' where state = 'intended'").await;

@@ -2,10 +2,11 @@
 
 use crate::support::database;
 use chrono::{DateTime, Utc};
+use sqlx::{ConnectOptions, Executor};
 use std::collections::HashSet;
 use watchfloor::model::{Scope, Severity, Status, TenantId};
 use watchfloor::store::lists::{Choice, Filter, Key, Order, Owner, Position, Span};
-use watchfloor::store::{Db, Scoped, incidents};
+use watchfloor::store::{Db, Scoped, alerts, incidents};
 
 const EACH: i32 = 40;
 
@@ -17,9 +18,9 @@ async fn two_tenants(db: &Db) -> (TenantId, TenantId) {
         sqlx::query("insert into tenants (tenant_id, name) values ($1, $2)").bind(tenant).bind(name).execute(&mut *tx).await.unwrap();
         sqlx::query(
             "insert into incidents (tenant_id, incident_id, product, external_id, title, severity, severity_raw, status, status_raw, assigned_to,
-                                    tags, entities, products, created_at, updated_at)
+                                    tags, entities, products, alert_count, created_at, updated_at)
              select $1, gen_random_uuid(), 'defender_xdr', n::text, $2 || ' 100% case ' || n, n % 6, 'x', case when n % 3 = 0 then 'resolved' else 'new' end,
-                    'x', case when n % 4 = 0 then 'ada@example.com' end, array['t' || n % 2], array['user:eve' || n], array['cloud_apps'],
+                    'x', case when n % 4 = 0 then 'ada@example.com' end, array['t' || n % 2], array['user:eve' || n], array['cloud_apps'], n % 5,
                     timestamptz '2026-11-01Z' + n * interval '1 hour', timestamptz '2026-11-02Z' + (n / 2) * interval '1 hour'
              from generate_series(1, $3) as n",
         )
@@ -41,6 +42,7 @@ async fn walk(tx: &mut Scoped, filter: &Filter, order: &Order) -> Vec<incidents:
     loop {
         let page = incidents::list(tx, filter, order, after.as_ref(), 7).await.unwrap();
         rows.extend(page.rows);
+        assert!(rows.len() < 1000, "the list has no end");
         // As the address of the next page holds it.
         let Some(next) = page.next else { return rows };
         after = Some(order.position(&next.to_string()).unwrap());
@@ -88,6 +90,59 @@ async fn pages_in_any_order_hold_every_row_once_for_one_tenant_and_for_all() {
     }
 }
 
+#[tokio::test]
+async fn alerts_are_walked_in_every_order_that_they_have() {
+    let db = database().await;
+    let (a, _) = two_tenants(&db.web).await;
+    let mut tx = db.web.all_tenants().await.unwrap();
+    sqlx::query(
+        "insert into alerts (tenant_id, alert_id, product, external_id, title, severity, severity_raw, status, status_raw, assigned_to, created_at, updated_at)
+         select $1, gen_random_uuid(), 'cloud_apps', n::text, 'Alert ' || n % 4, n % 6, 'x', (array['new', 'in_progress', 'unknown', 'resolved', 'redirected'])[1 + n % 5], 'x',
+                case when n % 3 = 0 then 'ada@example.com' end, now() - n % 7 * interval '1 minute', now() - n % 11 * interval '1 minute'
+         from generate_series(1, 60) as n",
+    )
+    .bind(a)
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    for key in Key::ALL.iter().filter(|key| **key != Key::Alerts) {
+        for order in [Order::by(*key), Order::by(*key).toggled(*key), Order::default().toggled(*key)] {
+            let (mut ids, mut after) = (Vec::new(), None);
+            loop {
+                let page = alerts::list(&mut tx, &Filter::default(), &order, after.as_ref(), 7).await.unwrap();
+                ids.extend(page.rows.iter().map(|row| row.alert_id));
+                after = page.next;
+                if after.is_none() || ids.len() > 60 {
+                    break;
+                }
+            }
+            assert_eq!((ids.len(), ids.iter().collect::<HashSet<_>>().len()), (60, 60), "{order}");
+            assert_eq!(
+                alerts::ids(&mut tx, &Filter::default(), &order, 1000).await.unwrap(),
+                ids,
+                "{order}: the file has the list's order"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_takes_long_to_count_has_no_number_and_spoils_nothing() {
+    let db = database().await;
+    let (_, b) = two_tenants(&db.web).await;
+    let mut owner = db.owner.connect().await.unwrap();
+    owner.execute("begin; lock table incidents in access exclusive mode").await.unwrap();
+    let mut tx = db.web.all_tenants().await.unwrap();
+    assert_eq!(incidents::count_quickly(&mut tx, &Filter::default()).await.unwrap(), None);
+    owner.execute("rollback").await.unwrap();
+    assert_eq!(incidents::count_quickly(&mut tx, &Filter::default()).await.unwrap(), Some(i64::from(2 * EACH)));
+    let limit: String = sqlx::query_scalar("show statement_timeout").fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(
+        (limit.as_str(), incidents::count(&mut tx, &Filter { tenants: Some(vec![b]), ..Filter::default() }).await.unwrap()),
+        ("10s", i64::from(EACH))
+    );
+}
+
 type Wanted = fn(&incidents::Incident) -> bool;
 
 #[tokio::test]
@@ -126,7 +181,7 @@ async fn each_filter_finds_what_it_names_and_the_count_agrees() {
         }),
         (Filter { classifications: vec!["none".into()].into(), ..Filter::default() }, |_| true),
     ];
-    let all = walk(&mut tx, &Filter::default(), &Key::Updated.into()).await;
+    let all = walk(&mut tx, &Filter::default(), &Order::by(Key::Updated)).await;
     for (filter, wanted) in cases {
         let found: HashSet<_> = walk(&mut tx, &filter, &Order::default()).await.iter().map(|row| row.incident_id).collect();
         let expected: HashSet<_> = all.iter().filter(|row| wanted(row)).map(|row| row.incident_id).collect();

@@ -100,5 +100,6 @@ mod support;
 mod sync;
 mod tokens;
 mod tunnel;
+mod undo;
 mod views;
 mod wrong_cloud;

@@ -1,6 +1,6 @@
 //! Several incidents changed by one form: a change of each, so that each has an outcome of its own.
 
-use super::{Now, Record, Wish, of_incident, parts, send, through};
+use super::{Now, Record, Wish, at_work, of_incident, parts, send, through};
 use crate::app::AppState;
 use crate::app::acting::{Refusal, change_of};
 use crate::auth::Person;
@@ -26,6 +26,18 @@ fn asked(wish: &Wish, of: &Incident) -> Value {
     wish.asked("incidents", &[&of.external_id])
 }
 
+/// Where a change keeps the status that its incident had before, behind what was asked for.
+const BEFORE: usize = 8;
+
+/// What the first change of an incident keeps: what was asked for, and the status before it.
+fn kept(wish: &Wish, of: &Incident) -> Value {
+    let mut kept = asked(wish, of);
+    if let Some(parts) = kept.as_array_mut() {
+        parts.push(json!(of.status_raw));
+    }
+    kept
+}
+
 /// The wish that a change of a batch keeps; as `asked` wrote it.
 pub fn wish_of(change: &Change) -> Option<Wish> {
     let asked = change.wish.as_ref().filter(|asked| asked[0] == "incidents")?;
@@ -47,7 +59,9 @@ pub async fn known(tx: &mut Scoped, by: &By, (batch, of): (ChangeId, &[Chosen]),
         return Ok(false);
     }
     // The first change of each incident keeps what was asked for.
-    let before: BTreeMap<ChangeId, Value> = before.into_iter().filter_map(|(_, change)| Some((change.change_id, change.wish?))).collect();
+    let asked_then = |kept: Value| kept.as_array().into_iter().flatten().take(BEFORE).cloned().collect::<Value>();
+    let before: BTreeMap<ChangeId, Value> =
+        before.into_iter().filter_map(|(_, change)| Some((change.change_id, asked_then(change.wish?)))).collect();
     let now: BTreeMap<ChangeId, Value> =
         of.iter().map(|chosen| (change_in(by, batch, &chosen.incident), asked(wish, &chosen.incident))).collect();
     if before == now { Ok(true) } else { Err(Refusal::Reused) }
@@ -75,6 +89,7 @@ pub async fn incidents(
     (batch, of): (ChangeId, &[Chosen]),
     wish: &Wish,
 ) -> Result<(), Refusal> {
+    of.iter().try_for_each(|chosen| wish.closes_well(&(&chosen.incident).into()))?;
     let mut by_tenant: BTreeMap<TenantId, Vec<&Chosen>> = BTreeMap::new();
     for chosen in of {
         if chosen.incident.product != Product::DefenderXdr.as_str() {
@@ -103,7 +118,7 @@ async fn one(
     (change, wish): (ChangeId, &Wish),
 ) -> Result<(), Refusal> {
     let of = &chosen.incident;
-    let (record, now, kept) = (of_incident(of), Now::from(of), asked(wish, of));
+    let (record, now, kept) = (of_incident(of), Now::from(of), kept(wish, of));
     let tags = wish.tags.as_ref().map(|added| {
         let new = added.iter().filter(|tag| !of.tags.contains(tag)).cloned();
         of.tags.iter().cloned().chain(new).collect()
@@ -111,7 +126,7 @@ async fn one(
     let this = Wish { tags, shown: chosen.shown.clone(), ..wish.clone() };
     let members = match this.members(Some(&now)) {
         Err(Refusal::Changed(members)) => {
-            let why = format!("Not sent: somebody has changed it since it was shown to you: {}.", meanwhile(&now, &members));
+            let why = format!("Not sent: somebody has changed it since it was shown to you: {}.", now.told(&members));
             return set_aside(tx, by, &record, (change, &kept, wish), (ChangeState::Failed, &why, through)).await;
         }
         other => other?,
@@ -122,7 +137,8 @@ async fn one(
         return set_aside(tx, by, &record, (change, &kept, wish), (ChangeState::Done, why, through)).await;
     }
     let parts = parts(&record, through, members, comment)?;
-    send(tx, state, by, &record, (change, Some(&kept)), (parts, wish.comment.as_deref())).await
+    send(tx, state, by, &record, (change, Some(&kept)), (parts, wish.comment.as_deref())).await?;
+    at_work(tx, (by, who), of, wish).await
 }
 
 /// Writes a change down of which nothing is sent, with its end.
@@ -147,28 +163,15 @@ async fn set_aside(
     Ok(())
 }
 
-/// "the owner is ann@msp.example now".
-fn meanwhile(now: &Now, members: &[&str]) -> String {
-    let or = |text: &str, none: &str| if text.is_empty() { none.to_owned() } else { text.to_owned() };
-    let tell = |member: &&str| match *member {
-        "status" => format!("the status is {} now", now.status),
-        "assignedTo" => format!("the owner is {} now", or(&now.assigned_to, "nobody")),
-        "classification" => format!("the classification is {} now", or(&now.classification, "none")),
-        "determination" => format!("the determination is {} now", or(&now.determination, "none")),
-        _ => format!("the tags are {} now", or(&now.tags.join(", "), "none")),
-    };
-    members.iter().map(tell).collect::<Vec<_>>().join(", ")
-}
-
-/// How far a form's changes of one incident had come when they were to be undone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is left to be undone of a form's changes of one incident.
+#[derive(Clone, Debug)]
 pub enum Undo {
-    /// They had not been sent, and are called off.
-    Withdrawn,
-    /// They are being sent, or Microsoft has yet to say what became of them.
-    UnderWay,
-    /// They were sent: what they did can be changed back.
-    Sent,
+    /// Nothing: what had not been sent is called off, and nothing else was done.
+    Nothing,
+    /// It cannot be said yet: they are being sent, or nobody knows what became of them.
+    Unknown,
+    /// Microsoft did what was asked for: this gives the status back, and `Chosen::shown` what it was set to.
+    Back(Box<(Wish, Now)>),
 }
 
 /// Calls off what has not been sent of a form's changes of an incident. `None`: the form asked for none.
@@ -188,11 +191,21 @@ pub async fn call_off(tx: &mut Scoped, by: &By, batch: ChangeId, of: &Incident) 
         let after = json!({ "change": change.change_id, "operation": change.operation });
         audit::record(tx, by.event("change.cancelled").tenant(of.tenant_id).object(&change.subject).after(after)).await?;
     }
-    let rest = own.iter().filter(|change| !off.contains(&change.change_id));
-    let (sent, open): (Vec<&Change>, Vec<&Change>) = rest.partition(|change| change.state.is_final());
-    Ok(Some(match (open.is_empty(), sent.is_empty()) {
-        (false, _) => Undo::UnderWay,
-        (true, true) => Undo::Withdrawn,
-        (true, false) => Undo::Sent,
-    }))
+    let mut rest = own.iter().filter(|change| !off.contains(&change.change_id));
+    if rest.clone().any(|change| !change.state.is_final() || change.state == ChangeState::Lost) {
+        return Ok(Some(Undo::Unknown));
+    }
+    // What was set aside has no request.
+    let done = rest.any(|change| change.state == ChangeState::Done && change.request.is_some());
+    let kept = own.iter().find_map(|change| change.wish.as_ref()).filter(|_| done);
+    Ok(Some(kept.map_or(Undo::Nothing, |kept| back(kept, of))))
+}
+
+/// The way back from what a change kept.
+fn back(kept: &Value, of: &Incident) -> Undo {
+    let asked = kept[2].as_str().unwrap_or(&of.status_raw);
+    // Microsoft's interfaces write the same words in their own ways.
+    let status = if of.status_raw.eq_ignore_ascii_case(asked) { &of.status_raw } else { asked };
+    let shown = Now { status: status.to_owned(), ..Now::from(of) };
+    Undo::Back(Box::new((Wish { status: kept[BEFORE].as_str().map(str::to_owned), ..Wish::default() }, shown)))
 }

@@ -56,6 +56,21 @@ impl From<&Alert> for Now {
     }
 }
 
+impl Now {
+    /// What these members of a record are now, for whoever saw them otherwise: "the owner is ann@msp.example now".
+    pub fn told(&self, members: &[&str]) -> String {
+        let or = |text: &str, none: &str| if text.is_empty() { none.to_owned() } else { text.to_owned() };
+        let tell = |member: &&str| match *member {
+            "status" => format!("the status is {} now", self.status),
+            "assignedTo" => format!("the owner is {} now", or(&self.assigned_to, "nobody")),
+            "classification" => format!("the classification is {} now", or(&self.classification, "none")),
+            "determination" => format!("the determination is {} now", or(&self.determination, "none")),
+            _ => format!("the tags are {} now", or(&self.tags.join(", "), "none")),
+        };
+        members.iter().map(tell).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// Longer than anything Microsoft's portal makes. Characters, as in the forms.
 const LONGEST: usize = 2_000;
 

@@ -116,12 +116,6 @@ impl Default for Order {
     }
 }
 
-impl From<Key> for Order {
-    fn from(key: Key) -> Self {
-        Self::by(key)
-    }
-}
-
 impl std::fmt::Display for Order {
     /// "tenant,-severity": a minus turns a key round.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -5,6 +5,10 @@ use crate::store::Scoped;
 use crate::store::live::Seen;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+/// PostgreSQL's code of a statement that took too long.
+const CANCELLED: &str = "57014";
 
 /// A list limited to this many tenants is merged from one short index walk a tenant; a longer one walks the index of all tenants.
 const MERGED: usize = 100;
@@ -60,6 +64,27 @@ impl Table {
         self.counted(tx, filter, Some(seen), cap).await
     }
 
+    /// The same, if it takes no longer than a moment; else `None`, and the transaction goes on as if nothing had been asked.
+    pub async fn count_quickly(&self, tx: &mut Scoped, filter: &Filter, cap: i64) -> sqlx::Result<Option<i64>> {
+        sqlx::raw_sql("savepoint counting; set local statement_timeout = '400ms'").execute(&mut **tx).await?;
+        let counted = self.counted(tx, filter, None, cap).await;
+        // This takes the time limit back as well.
+        sqlx::raw_sql("rollback to savepoint counting; release savepoint counting").execute(&mut **tx).await?;
+        match counted {
+            Ok(count) => Ok(Some(count)),
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(CANCELLED) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The ids of the rows that the filter finds, in order; at most `most`.
+    pub async fn ids(&self, tx: &mut Scoped, filter: &Filter, order: &Order, most: i64) -> sqlx::Result<Vec<Uuid>> {
+        let mut query = QueryBuilder::new(format!("select r.{} from {} as r{} where true", self.id, self.name, names(order)));
+        push_tenants(&mut query, filter);
+        self.push_rest(&mut query, filter, order, None, most);
+        query.build_query_scalar().fetch_all(&mut **tx).await
+    }
+
     async fn counted(&self, tx: &mut Scoped, filter: &Filter, seen: Option<&Seen>, cap: i64) -> sqlx::Result<i64> {
         let mut query = QueryBuilder::new(format!("select count(*) from (select 1 from {} as r where true", self.name));
         push_tenants(&mut query, filter);
@@ -74,7 +99,7 @@ impl Table {
 
     fn select(&self, filter: &Filter, order: &Order, after: Option<&Position>, limit: i64) -> QueryBuilder<Postgres> {
         let (table, place, sorted) = (self.name, order.values_sql(self.id), order.sql(self.id));
-        let mut query = QueryBuilder::new("select r.*, t.name as tenant_name, t.directory_id from (");
+        let mut query = QueryBuilder::new("select r.*, t.name as tenant_name, t.directory_id, t.cloud from (");
         match &filter.tenants {
             Some(tenants) if tenants.len() <= MERGED && order.is_indexed() => {
                 query.push("select r.* from unnest(").push_bind(tenants.clone());
@@ -85,8 +110,7 @@ impl Table {
                 query.push(format!(") as r order by {sorted} limit ")).push_bind(limit);
             }
             _ => {
-                let names = if order.needs_tenant() { " join tenants as t on t.tenant_id = r.tenant_id" } else { "" };
-                query.push(format!("select r.*, {place} as place from {table} as r{names} where true"));
+                query.push(format!("select r.*, {place} as place from {table} as r{} where true", names(order)));
                 push_tenants(&mut query, filter);
                 self.push_rest(&mut query, filter, order, after, limit);
             }
@@ -152,6 +176,11 @@ impl Table {
             }
         }
     }
+}
+
+/// What an order needs beside the table itself.
+fn names(order: &Order) -> &'static str {
+    if order.needs_tenant() { " join tenants as t on t.tenant_id = r.tenant_id" } else { "" }
 }
 
 fn push_tenants(query: &mut QueryBuilder<Postgres>, filter: &Filter) {

@@ -7,7 +7,7 @@ use crate::app::AppState;
 use crate::app::acting::{self, Act, Refusal};
 use crate::app::triage::{self, Wish};
 use crate::model::action::Deed;
-use crate::model::{AlertId, ChangeId, DeviceId, IncidentId, Role, clock};
+use crate::model::{AlertId, ChangeId, DeviceId, IncidentId, Role};
 use crate::store::{self, Scoped, changes, devices};
 use axum::Json;
 use axum::extract::State;
@@ -99,9 +99,6 @@ async fn incident(
     let mut tx = user.begin().await?;
     let of = store::incidents::get(&mut tx, incident).await?.ok_or(Problem::NotFound)?;
     let outcome = triage::incident(&mut tx, &state, (&user.by(), &user), &of, change, &asked.into()).await;
-    if outcome.is_ok() {
-        store::leases::renew(&mut tx, &user.by(), &of, clock::now()).await?;
-    }
     accepted(tx, outcome, change).await
 }
 

@@ -4,7 +4,8 @@ use super::bearer::{Bearer, Id, Query};
 use super::listing::{CoverageSummary, ListQuery, Listed, TenantRef};
 use super::problem::{Problem, ProblemBody};
 use crate::app::AppState;
-use crate::model::{AlertId, Cloud, clock, portal};
+use crate::model::{AlertId, clock};
+use crate::store::lists::Key;
 use crate::store::{self, Scoped};
 use axum::Json;
 use axum::extract::State;
@@ -53,6 +54,7 @@ struct Alert {
 
 impl Alert {
     fn new(row: store::alerts::Alert, evidence: Vec<Value>) -> Self {
+        let url = row.portal();
         Self {
             id: row.alert_id.0,
             tenant: TenantRef { id: row.tenant_id.0, name: row.tenant_name },
@@ -71,7 +73,7 @@ impl Alert {
             created_at: row.created_at,
             updated_at: row.updated_at,
             synced_at: row.synced_at,
-            url: portal::sent(row.url.as_deref(), row.directory_id, Cloud::ALL),
+            url,
         }
     }
 }
@@ -82,7 +84,7 @@ impl Alert {
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list(user: Bearer, State(state): State<AppState>, Query(query): Query<ListQuery>) -> Result<Json<Listed<Alert>>, Problem> {
-    let listing = query.check(&user)?;
+    let listing = query.check(&user, &[Key::Alerts])?;
     let mut tx = user.begin().await?;
     let page = store::alerts::list(&mut tx, &listing.filter, &listing.order, listing.after.as_ref(), listing.limit).await?;
     let mut evidence = evidence_of(&mut tx, &page.rows).await?;

@@ -4,7 +4,7 @@ use super::bearer::{Bearer, Id, Query};
 use super::listing::{CoverageSummary, ListQuery, Listed, TenantRef};
 use super::problem::{Problem, ProblemBody};
 use crate::app::AppState;
-use crate::model::{Cloud, IncidentId, clock, portal};
+use crate::model::{IncidentId, clock};
 use crate::store;
 use axum::Json;
 use axum::extract::State;
@@ -49,6 +49,7 @@ struct Incident {
 
 impl From<store::incidents::Incident> for Incident {
     fn from(row: store::incidents::Incident) -> Self {
+        let url = row.portal();
         Self {
             id: row.incident_id.0,
             tenant: TenantRef { id: row.tenant_id.0, name: row.tenant_name },
@@ -65,7 +66,7 @@ impl From<store::incidents::Incident> for Incident {
             created_at: row.created_at,
             updated_at: row.updated_at,
             synced_at: row.synced_at,
-            url: portal::sent(row.url.as_deref(), row.directory_id, Cloud::ALL),
+            url,
             redirect_to: row.redirect_to,
         }
     }
@@ -77,7 +78,7 @@ impl From<store::incidents::Incident> for Incident {
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list(user: Bearer, State(state): State<AppState>, Query(query): Query<ListQuery>) -> Result<Json<Listed<Incident>>, Problem> {
-    let listing = query.check(&user)?;
+    let listing = query.check(&user, &[])?;
     let mut tx = user.begin().await?;
     let page = store::incidents::list(&mut tx, &listing.filter, &listing.order, listing.after.as_ref(), listing.limit).await?;
     let coverage = CoverageSummary::read(&mut tx, clock::now(), state.config.sync.interval).await?;

@@ -76,8 +76,8 @@ pub struct Listing {
 }
 
 impl ListQuery {
-    /// Checks every parameter; tenants outside the token's scope are silently no tenants.
-    pub fn check(self, user: &Bearer) -> Result<Listing, Problem> {
+    /// Checks every parameter; `missing`: what the list cannot be sorted by. Tenants outside the token's scope are silently no tenants.
+    pub fn check(self, user: &Bearer, missing: &[Key]) -> Result<Listing, Problem> {
         let known = ["tenant", "status", "severity", "assigned_to", "product", "tag", "category", "classification", "entity"];
         let not: Vec<String> = words("not", &self.not, "names of parameters")?;
         if not.iter().any(|name| !known.contains(&name.as_str())) {
@@ -85,7 +85,9 @@ impl ListQuery {
         }
         let tenants: Choice<TenantId> = choice(&not, "tenant", words("tenant", &self.tenant, "a tenant's id")?);
         let lower = |words: Vec<String>| words.iter().map(|word| word.to_lowercase()).collect();
-        let order = self.sort.as_deref().map_or_else(|| Some(Order::default()), order).ok_or_else(|| invalid("sort", "an order"))?;
+        let order = self.sort.as_deref().map_or_else(|| Some(Order::default()), order);
+        let order =
+            order.filter(|order| missing.iter().all(|key| order.place(*key).is_none())).ok_or_else(|| invalid("sort", "an order"))?;
         let limit = self.limit.unwrap_or(LIMIT);
         if !(1..=MOST).contains(&limit) {
             return Err(invalid("limit", "a number from 1 to 200"));

@@ -34,7 +34,11 @@ impl Address {
 
     /// This list with a parameter set to one value (or, with an empty one, without it), from its first page.
     pub fn with(&self, name: &str, value: &str) -> String {
-        let kept = self.pairs.iter().filter(|(key, _)| key != name && key != "after").map(|(key, value)| (key.as_str(), value.as_str()));
+        let kept = self
+            .pairs
+            .iter()
+            .filter(|(key, of)| key != name && key != "after" && !(key == "not" && of == name))
+            .map(|(key, value)| (key.as_str(), value.as_str()));
         self.url(kept.chain((!value.is_empty()).then_some((name, value))))
     }
 
@@ -83,7 +87,7 @@ impl Address {
 
 /// What says how a list looks, and not what is in it.
 pub(super) fn is_of_form(name: &str) -> bool {
-    matches!(name, "sort" | "size" | "cols" | "group_by")
+    matches!(name, "sort" | "size" | "cols")
 }
 
 pub(super) fn unreadable() -> PageError {

@@ -50,3 +50,17 @@ fn tenants_are_those_of_the_groups_but_for_those_not_wanted() {
     assert_eq!(of(&format!("tenant={}", ids[2])), Some(vec![ids[2]]));
     assert_eq!(of(&format!("tenant={}&group=gold", ids[2])), Some(vec![]));
 }
+
+#[test]
+fn a_link_to_one_value_does_not_mean_the_opposite_and_none_of_nothing_is_no_filter() {
+    let id = TenantId::new();
+    let asked = Asked::read("/alerts", &format!("tenant={id}&not=tenant&severity=high&not=severity&not=status")).unwrap();
+    let here = format!("/alerts?severity=high&not=severity&tenant={id}");
+    assert_eq!(asked.address.with("tenant", &id.to_string()), here);
+    assert_eq!((asked.statuses.any.len(), asked.statuses.not.len(), asked.address.has("not", "status")), (0, 0, false));
+    assert!(!Asked::read("/alerts", "not=status").unwrap().is_filtered());
+    assert!(Asked::read("/incidents", "sort=alerts").is_ok() && Asked::read("/alerts", "sort=severity,alerts").is_err());
+    let many = |n: usize| "tag=x&".repeat(n);
+    assert_eq!(Asked::read("/incidents", &many(60)).unwrap().tags.any.len(), 60);
+    assert!(Asked::read("/incidents", &many(1_001)).is_err());
+}
