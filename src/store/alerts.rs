@@ -2,10 +2,10 @@
 
 use super::Scoped;
 use super::incidents::Original;
-use super::lists::{ALERTS, COUNT_CAP, Filter, Listed, Order, Position};
+use super::lists::{ALERTS, By, COUNT_CAP, Figures, Filter, Group, Listed, Order, Position};
 use super::live::Seen;
 use crate::model::{AlertId, Cloud, DirectoryId, IncidentId, Product, Severity, Status, TenantId, portal};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 /// One alert with its tenant's name.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -72,6 +72,16 @@ pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
 /// The same, if it takes less than half a second.
 pub async fn count_quickly(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<Option<i64>> {
     ALERTS.count_quickly(tx, filter, COUNT_CAP + 1).await
+}
+
+/// The hundred largest groups of the first [`lists::LOOKED_AT`] alerts that the filter finds.
+pub async fn groups(tx: &mut Scoped, filter: &Filter, order: &Order, by: By) -> sqlx::Result<Vec<Group>> {
+    ALERTS.groups(tx, filter, order, by).await
+}
+
+/// The first [`lists::LOOKED_AT`] alerts that the filter finds, in figures; the last of the thirty days is `last`.
+pub async fn figures(tx: &mut Scoped, filter: &Filter, order: &Order, last: NaiveDate) -> sqlx::Result<Figures> {
+    ALERTS.figures(tx, filter, order, last).await
 }
 
 /// The ids of the alerts that the filter finds, in order; at most `most`.

@@ -1,10 +1,10 @@
 //! Incidents, read for lists, pages and the API. They are written by `ingest`.
 
 use super::Scoped;
-use super::lists::{COUNT_CAP, Filter, INCIDENTS, Listed, Order, Position};
+use super::lists::{By, COUNT_CAP, Figures, Filter, Group, INCIDENTS, Listed, Order, Position};
 use super::live::Seen;
 use crate::model::{Cloud, DirectoryId, IncidentId, Severity, Status, TenantId, portal};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 /// One incident with its tenant's name.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -73,6 +73,16 @@ pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
 /// The same, if it takes less than half a second.
 pub async fn count_quickly(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<Option<i64>> {
     INCIDENTS.count_quickly(tx, filter, COUNT_CAP + 1).await
+}
+
+/// The hundred largest groups of the first [`lists::LOOKED_AT`] incidents that the filter finds.
+pub async fn groups(tx: &mut Scoped, filter: &Filter, order: &Order, by: By) -> sqlx::Result<Vec<Group>> {
+    INCIDENTS.groups(tx, filter, order, by).await
+}
+
+/// The first [`lists::LOOKED_AT`] incidents that the filter finds, in figures; the last of the thirty days is `last`.
+pub async fn figures(tx: &mut Scoped, filter: &Filter, order: &Order, last: NaiveDate) -> sqlx::Result<Figures> {
+    INCIDENTS.figures(tx, filter, order, last).await
 }
 
 /// The ids of the incidents that the filter finds, in order; at most `most`.

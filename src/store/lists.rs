@@ -6,8 +6,10 @@
 use crate::model::{Product, Severity, Status, TenantId, entity};
 use chrono::{DateTime, Utc};
 
+mod groups;
 mod order;
 mod query;
+pub use groups::{By, Figures, Group, LOOKED_AT};
 pub use order::{BadPosition, Key, Order, Position};
 pub(super) use query::{ALERTS, INCIDENTS};
 
@@ -27,6 +29,10 @@ pub struct Filter {
     pub tags: Choice<String>,
     /// An incident's categories are those of its alerts.
     pub categories: Choice<String>,
+    /// Whole titles, as they are written.
+    pub titles: Choice<String>,
+    /// An incident's detectors are those of its alerts.
+    pub detectors: Choice<String>,
     /// In lower case, whatever Microsoft's API writes; `none` is what has no classification.
     pub classifications: Choice<String>,
     /// `kind:value`, lower case.

@@ -3,6 +3,7 @@
 use super::error::PageError;
 use super::extract::User;
 use super::filters;
+use super::groups::{Charts, Groups};
 use super::list::{Asked, RawQuery, SIZES};
 use super::page::Page;
 use super::queue::{Column, Frame};
@@ -44,6 +45,8 @@ const COLUMNS: [Column; 12] = [
 struct AlertList {
     user: User,
     frame: Frame,
+    groups: Option<Groups>,
+    charts: Option<Charts>,
     alerts: Vec<Alert>,
 }
 
@@ -62,9 +65,14 @@ async fn list(
 ) -> Result<Page<AlertList>, PageError> {
     let mut tx = db.begin().await?;
     let mut frame = Frame::begin(&mut tx, (List::Alerts, &COLUMNS), &user, &query, config.sync.interval).await?;
+    let (groups, charts) = (Groups::read(&mut tx, &frame).await?, Charts::read(&mut tx, &frame).await?);
     let Asked { order, after, size, .. } = &frame.asked;
-    let page = store::alerts::list(&mut tx, &frame.filter, order, after.as_ref(), *size).await?;
-    let alerts = frame.end(&mut tx, &user, page).await?;
+    let alerts = if groups.is_some() {
+        Vec::new()
+    } else {
+        let page = store::alerts::list(&mut tx, &frame.filter, order, after.as_ref(), *size).await?;
+        frame.end(&mut tx, &user, page).await?
+    };
     tx.commit().await?;
-    Ok(Page(AlertList { user, frame, alerts }))
+    Ok(Page(AlertList { user, frame, groups, charts, alerts }))
 }

@@ -3,6 +3,7 @@
 use super::error::PageError;
 use super::extract::User;
 use super::filters;
+use super::groups::{Charts, Groups};
 use super::list::{Asked, RawQuery, SIZES};
 use super::page::Page;
 use super::queue::{Column, Frame};
@@ -44,6 +45,8 @@ const COLUMNS: [Column; 12] = [
 struct IncidentList {
     user: User,
     frame: Frame,
+    groups: Option<Groups>,
+    charts: Option<Charts>,
     incidents: Vec<Incident>,
 }
 
@@ -55,9 +58,14 @@ async fn list(
 ) -> Result<Page<IncidentList>, PageError> {
     let mut tx = db.begin().await?;
     let mut frame = Frame::begin(&mut tx, (List::Incidents, &COLUMNS), &user, &query, config.sync.interval).await?;
+    let (groups, charts) = (Groups::read(&mut tx, &frame).await?, Charts::read(&mut tx, &frame).await?);
     let Asked { order, after, size, .. } = &frame.asked;
-    let page = store::incidents::list(&mut tx, &frame.filter, order, after.as_ref(), *size).await?;
-    let incidents = frame.end(&mut tx, &user, page).await?;
+    let incidents = if groups.is_some() {
+        Vec::new()
+    } else {
+        let page = store::incidents::list(&mut tx, &frame.filter, order, after.as_ref(), *size).await?;
+        frame.end(&mut tx, &user, page).await?
+    };
     tx.commit().await?;
-    Ok(Page(IncidentList { user, frame, incidents }))
+    Ok(Page(IncidentList { user, frame, groups, charts, incidents }))
 }

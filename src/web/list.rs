@@ -4,7 +4,7 @@ use super::error::PageError;
 use crate::auth::Person;
 use crate::model::{Product, Severity, Status, TenantId};
 use crate::store::Scoped;
-use crate::store::lists::{Choice, Filter, Key, OPEN, Order, Owner, Position, Span};
+use crate::store::lists::{By, Choice, Filter, Key, OPEN, Order, Owner, Position, Span};
 use crate::store::overview::{self, TenantName};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -42,6 +42,8 @@ pub struct Asked {
     pub products: Choice<Product>,
     pub tags: Choice<String>,
     pub categories: Choice<String>,
+    pub titles: Choice<String>,
+    pub detectors: Choice<String>,
     pub classifications: Choice<String>,
     pub entities: Choice<String>,
     pub without_incident: bool,
@@ -51,6 +53,9 @@ pub struct Asked {
     pub created: Option<Within>,
     /// Opened on this day (UTC) or later, and on this day or earlier.
     pub days: (Option<NaiveDate>, Option<NaiveDate>),
+    /// Groups in place of rows.
+    pub by: Option<By>,
+    pub charts: bool,
 }
 
 /// A time that goes back from now.
@@ -114,12 +119,16 @@ impl Asked {
             products: address.choice("product")?,
             tags: address.choice("tag")?,
             categories: address.choice("category")?,
+            titles: address.choice("title")?,
+            detectors: address.choice("detector")?,
             classifications: address.choice("classification")?,
             entities: address.choice("entity")?,
             without_incident: address.one("incident") == Some("none"),
             updated: address.value("updated")?,
             created: address.value("created")?,
             days: (address.value("from")?, address.value("to")?),
+            by: address.value("by")?,
+            charts: address.has("charts", "yes"),
             address,
         })
     }
@@ -152,6 +161,8 @@ impl Asked {
             products: self.products.clone(),
             tags: self.tags.clone(),
             categories: self.categories.clone(),
+            titles: self.titles.clone(),
+            detectors: self.detectors.clone(),
             classifications: lower(&self.classifications),
             entities: lower(&self.entities),
             without_incident: self.without_incident,

@@ -26,6 +26,7 @@ pub mod evidence;
 pub mod export;
 pub mod extract;
 pub mod filters;
+pub mod groups;
 pub mod headers;
 pub mod health;
 pub mod hunting;

@@ -3,12 +3,13 @@
 use super::coverage::{Empty, Reading};
 use super::error::PageError;
 use super::extract::User;
+use super::groups;
 use super::list::{Asked, Within};
 use super::live::Watch;
 use super::show::{When, capped, words};
 use super::views::{self, List, ViewLine};
 use crate::model::{Product, Severity, Status, clock};
-use crate::store::lists::{Filter, Key, Listed, Order};
+use crate::store::lists::{By, COUNT_CAP, Filter, Key, Listed, Order};
 use crate::store::overview::TenantName;
 use crate::store::{self, Scoped};
 use chrono::{DateTime, Utc};
@@ -142,6 +143,16 @@ impl Frame {
         When::new(*at, self.now)
     }
 
+    /// Whether groups and figures may not hold every row: beyond the cap nobody counts.
+    pub fn is_long(&self) -> bool {
+        self.total > COUNT_CAP
+    }
+
+    /// What `charts` becomes in the address of the link that shows or hides them.
+    pub fn charts_word(&self) -> &'static str {
+        if self.asked.charts { "" } else { "yes" }
+    }
+
     pub fn total_text(&self) -> String {
         capped(self.total)
     }
@@ -180,6 +191,18 @@ impl Frame {
                 if place > 1 { format!("{arrow}{place}") } else { arrow.to_owned() }
             }),
         }
+    }
+
+    /// The name of a tenant of the scope, as it is written.
+    pub fn tenant_name(&self, id: &str) -> Option<String> {
+        self.tenants.iter().find(|tenant| tenant.tenant_id.to_string() == id).map(|tenant| tenant.name.clone())
+    }
+
+    /// The same list by groups, or by rows again: address, word, whether it is so now.
+    pub fn groupings(&self) -> impl Iterator<Item = (String, &'static str, bool)> {
+        let rows = (self.asked.address.with("by", ""), "Nothing: every row", self.asked.by.is_none());
+        let by = |(by, word): &(By, &'static str)| (self.asked.address.with("by", by.as_str()), *word, self.asked.by == Some(*by));
+        std::iter::once(rows).chain(groups::WORDS.iter().map(by).collect::<Vec<_>>())
     }
 
     /// The filters with choices.

@@ -41,6 +41,14 @@ impl List {
         }
     }
 
+    /// The same at the head of a column.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Incidents => "Incidents",
+            Self::Alerts => "Alerts",
+        }
+    }
+
     pub const fn path(self) -> &'static str {
         match self {
             Self::Incidents => "/incidents",

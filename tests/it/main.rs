@@ -51,6 +51,7 @@ mod floors;
 mod graph_changes;
 mod graph_fixtures;
 mod graph_triage;
+mod groups;
 mod hunting;
 mod hunting_jobs;
 mod hunting_lists;

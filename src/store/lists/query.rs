@@ -15,9 +15,9 @@ const MERGED: usize = 100;
 
 /// A table that is listed; its rows are read as `r`.
 pub(in crate::store) struct Table {
-    name: &'static str,
-    id: &'static str,
-    is_alerts: bool,
+    pub(super) name: &'static str,
+    pub(super) id: &'static str,
+    pub(super) is_alerts: bool,
 }
 
 pub(in crate::store) const INCIDENTS: Table = Table { name: "incidents", id: "incident_id", is_alerts: false };
@@ -119,7 +119,14 @@ impl Table {
         query
     }
 
-    fn push_rest(&self, query: &mut QueryBuilder<Postgres>, filter: &Filter, order: &Order, after: Option<&Position>, limit: i64) {
+    pub(super) fn push_rest(
+        &self,
+        query: &mut QueryBuilder<Postgres>,
+        filter: &Filter,
+        order: &Order,
+        after: Option<&Position>,
+        limit: i64,
+    ) {
         self.push_filter(query, filter);
         if let Some(after) = after {
             order.push_after(query, self.id, after);
@@ -140,7 +147,9 @@ impl Table {
         push_choice(query, product, &filter.products, texts);
         // An alert has no tags.
         push_choice(query, if self.is_alerts { "'{}'::text[] && (" } else { "r.tags && (" }, &filter.tags, <[String]>::to_vec);
-        self.push_categories(query, &filter.categories);
+        self.push_of_alerts(query, "category", &filter.categories);
+        self.push_of_alerts(query, "detector_id", &filter.detectors);
+        push_choice(query, "r.title = any(", &filter.titles, <[String]>::to_vec);
         push_choice(query, "lower(coalesce(r.classification, 'none')) = any(", &filter.classifications, <[String]>::to_vec);
         push_choice(query, "r.entities && (", &filter.entities, <[String]>::to_vec);
         if let Some(text) = &filter.text {
@@ -164,26 +173,29 @@ impl Table {
         query.push(" and r.tenant_id <> all (array(select o.tenant_id from tenants as o where o.state = 'offboarded'))");
     }
 
-    fn push_categories(&self, query: &mut QueryBuilder<Postgres>, categories: &Choice<String>) {
+    /// A column that alerts have: an incident has the values of its alerts.
+    fn push_of_alerts(&self, query: &mut QueryBuilder<Postgres>, column: &str, choice: &Choice<String>) {
         let words = if self.is_alerts {
-            "coalesce(r.category, '') = any("
+            format!("coalesce(r.{column}, '') = any(")
         } else {
-            "exists (select from alerts as a where a.tenant_id = r.tenant_id and a.incident_id = r.incident_id and a.category = any("
+            format!(
+                "exists (select from alerts as a where a.tenant_id = r.tenant_id and a.incident_id = r.incident_id and a.{column} = any("
+            )
         };
-        for (not, values) in [("", &categories.any), ("not ", &categories.not)] {
+        for (not, values) in [("", &choice.any), ("not ", &choice.not)] {
             if !values.is_empty() {
-                query.push(" and ").push(not).push(words).push_bind(values.clone()).push(if self.is_alerts { ")" } else { "))" });
+                query.push(" and ").push(not).push(&words).push_bind(values.clone()).push(if self.is_alerts { ")" } else { "))" });
             }
         }
     }
 }
 
 /// What an order needs beside the table itself.
-fn names(order: &Order) -> &'static str {
+pub(super) fn names(order: &Order) -> &'static str {
     if order.needs_tenant() { " join tenants as t on t.tenant_id = r.tenant_id" } else { "" }
 }
 
-fn push_tenants(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+pub(super) fn push_tenants(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
     if let Some(tenants) = &filter.tenants {
         query.push(" and r.tenant_id = any(").push_bind(tenants.clone()).push(")");
     }

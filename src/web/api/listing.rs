@@ -109,10 +109,10 @@ impl ListQuery {
                 categories: choice(&not, "category", self.category),
                 classifications: choice(&not, "classification", lower(self.classification)),
                 entities: choice(&not, "entity", lower(self.entity)),
-                without_incident: false,
                 text,
                 updated: Span { since: self.updated_since, until: self.updated_until },
                 created: Span { since: self.created_since, until: self.created_until },
+                ..Filter::default()
             },
             after: after.transpose().map_err(|_| invalid("cursor", "the next_cursor of a page in this order"))?,
             order,

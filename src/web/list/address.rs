@@ -42,6 +42,19 @@ impl Address {
         self.url(kept.chain((!value.is_empty()).then_some((name, value))))
     }
 
+    /// The same with two parameters.
+    pub fn with_both(&self, first: (&str, &str), second: (&str, &str)) -> String {
+        let kept = self.pairs.iter().filter(|(key, _)| key != first.0 && key != second.0 && key != "after");
+        self.url(kept.map(|(key, value)| (key.as_str(), value.as_str())).chain([first, second]))
+    }
+
+    /// This list without a parameter.
+    #[must_use]
+    pub fn without(&self, name: &str) -> Self {
+        let pairs = self.pairs.iter().filter(|(key, of)| key != name && !(key == "not" && of == name)).cloned().collect();
+        Self { path: self.path, pairs }
+    }
+
     /// The page of this list that begins after a position.
     pub fn page(&self, after: &str) -> String {
         let kept = self.pairs.iter().filter(|(key, _)| key != "after").map(|(key, value)| (key.as_str(), value.as_str()));
@@ -87,7 +100,7 @@ impl Address {
 
 /// What says how a list looks, and not what is in it.
 pub(super) fn is_of_form(name: &str) -> bool {
-    matches!(name, "sort" | "size" | "cols")
+    matches!(name, "sort" | "size" | "cols" | "by" | "charts")
 }
 
 pub(super) fn unreadable() -> PageError {
