@@ -114,7 +114,7 @@ impl Charts {
     fn new(frame: &Frame, figures: &Figures, last: NaiveDate) -> Self {
         let address = &frame.asked.address;
         let most = |numbers: &mut dyn Iterator<Item = i64>| numbers.max().unwrap_or(0).max(1);
-        let bar = |n: i64, most: i64, href: String| Bar { n, percent: n * 100 / most, href };
+        let bar = |n: i64, most: i64, href: String| Bar { n, percent: if n > 0 { (n * 100 / most).max(1) } else { 0 }, href };
         let (worst, largest) = (most(&mut figures.severities.iter().map(|(_, n)| *n)), most(&mut figures.tenants.iter().map(|(_, n)| *n)));
         let busiest = most(&mut figures.days.iter().map(|(_, n)| *n));
         let of_day = |day: NaiveDate| {
