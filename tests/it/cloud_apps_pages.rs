@@ -68,7 +68,7 @@ async fn portal() -> Portal {
     // What reading has used of the limit stays with its client: people ask through another.
     let worker = client.with_concurrency(8);
     app.stand_in.world().heal(directory, demo::Api::CloudApps);
-    tokio::spawn(engine::run(app.db.worker.clone(), worker, Sync { interval: Duration::from_secs(3600), ..Sync::default() }, stop.clone()));
+    tokio::spawn(engine::run(app.db.worker.clone(), worker, Sync { interval: Duration::from_secs(3600), ..Sync::default() }, stop.clone(), watchfloor::app::bulk::work));
     Portal { app, tenant, directory, stop }
 }
 
