@@ -23,9 +23,10 @@ use std::collections::BTreeMap;
 pub async fn freeze(tx: &mut Scoped, by: &By, new: &New<'_>, now: DateTime<Utc>) -> Result<bool, Refusal> {
     match bulk::freeze(tx, by, new, now).await? {
         None => Ok(false),
-        Some(matched) if matched > MOST => {
-            Err(Refusal::Wrong("filter", "More than 10,000 incidents match, the most that one job may have. Narrow the filter and try again."))
-        }
+        Some(matched) if matched > MOST => Err(Refusal::Wrong(
+            "filter",
+            "More than 10,000 incidents match, the most that one job may have. Narrow the filter and try again.",
+        )),
         Some(_) => Ok(true),
     }
 }
@@ -108,8 +109,7 @@ pub async fn again(
     let old = own(tx, who, of).await?;
     let wanted = old.wish.clone().ok_or(Refusal::NoTenant)?;
     let words = following("What failed of: ", old.words_for(who.id));
-    let new =
-        New { bulk: new, words: &words, query: &old.query, asked: None, undoes: old.undoes, which: Which::Failed(of) };
+    let new = New { bulk: new, words: &words, query: &old.query, asked: None, undoes: old.undoes, which: Which::Failed(of) };
     follow(tx, queue, (by, who), (&new, &wanted, "Nothing of it has failed."), now).await
 }
 

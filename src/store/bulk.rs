@@ -151,7 +151,8 @@ macro_rules! shown {
          select r.tenant_id, "
     };
 }
-const SHOWN: &str = ", r.incident_id, r.status_raw, coalesce(r.classification, ''), coalesce(r.determination, ''), coalesce(r.assigned_to, '')
+const SHOWN: &str =
+    ", r.incident_id, r.status_raw, coalesce(r.classification, ''), coalesce(r.determination, ''), coalesce(r.assigned_to, '')
                      from incidents as r where r.product = 'defender_xdr' and r.status <> 'redirected'";
 
 async fn find(tx: &mut Scoped, bulk: BulkId, filter: &Filter) -> sqlx::Result<i64> {

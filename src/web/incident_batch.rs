@@ -68,10 +68,10 @@ impl TryFrom<String> for Picked {
 /// The form below the list, and those of the dialogs, which leave fields out.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct BatchForm {
+pub(super) struct BatchForm {
     change: ChangeId,
     #[serde(default)]
-    incident: Vec<Picked>,
+    pub(super) incident: Vec<Picked>,
     #[serde(default)]
     status: String,
     /// "Classification/Determination".
@@ -90,7 +90,8 @@ struct BatchForm {
 }
 
 impl BatchForm {
-    fn wish(&self, login: &str) -> Result<Wish, PageError> {
+    /// What is wished for; something must be.
+    pub(super) fn wish(&self, login: &str) -> Result<Wish, PageError> {
         let (classification, determination) = verdict(&self.verdict);
         let wish = Wish {
             status: given(&self.status),

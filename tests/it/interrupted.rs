@@ -102,7 +102,15 @@ async fn a_process_that_is_told_to_work_works_until_it_is_killed() {
     let [url, address, secret] = what.split('\n').collect::<Vec<_>>().try_into().unwrap();
     let db = Db::connect(url.parse().unwrap(), DbRole::Worker, 8).await.unwrap();
     let microsoft = Client::stand_in(address.parse().unwrap(), &[app(secret.as_ref()), respond(secret.as_ref())], now()).unwrap();
-    engine::run(db, microsoft, watchfloor::config::Sync::default(), tokio_util::sync::CancellationToken::new(), watchfloor::app::bulk::work).await.unwrap();
+    engine::run(
+        db,
+        microsoft,
+        watchfloor::config::Sync::default(),
+        tokio_util::sync::CancellationToken::new(),
+        watchfloor::app::bulk::work,
+    )
+    .await
+    .unwrap();
 }
 
 #[tokio::test]

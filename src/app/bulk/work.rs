@@ -5,8 +5,8 @@
 //! goes on where that one stopped, and sends nothing twice. It acts as its person, with the rights that they have at that moment.
 
 use crate::app::acting::Refusal;
-use crate::app::triage::batch::{self, Chosen, Undo};
 use crate::app::triage::Now;
+use crate::app::triage::batch::{self, Chosen, Undo};
 use crate::auth::Person;
 use crate::microsoft::Pace;
 use crate::model::{BulkId, ChangeId, ChangeState, Role, TenantId};
@@ -131,7 +131,9 @@ impl Part {
             None => (batch::read(&task.wish).unwrap_or_default(), shown(item, &of)),
             Some(undoes) => match batch::call_off(tx, &who.by, ChangeId(undoes.0), &of).await? {
                 None | Some(Undo::Nothing) => return Ok(Some(("done", "Nothing of it was carried out: there is nothing to take back."))),
-                Some(Undo::Unknown) => return Ok(Some(("failed", "Microsoft’s answer is still awaited. Nothing was sent: try again later."))),
+                Some(Undo::Unknown) => {
+                    return Ok(Some(("failed", "Microsoft’s answer is still awaited. Nothing was sent: try again later.")));
+                }
                 Some(Undo::Back(back)) => (back.0, Some(back.1)),
             },
         };
@@ -148,7 +150,8 @@ impl Part {
         let Some(sent) = changes::get(&mut tx, change).await? else { return Ok(None) };
         if sent.state == ChangeState::Failed && self.now() - sent.created_at >= PATIENCE {
             let why = sent.reason.as_deref().unwrap_or_default();
-            bulk::give_up(&mut tx, self.tenant, self.bulk, &format!("Given up, after an hour was spent on another incident. {why}")).await?;
+            bulk::give_up(&mut tx, self.tenant, self.bulk, &format!("Given up, after an hour was spent on another incident. {why}"))
+                .await?;
             tx.commit().await?;
         }
         // What is being looked for is the job engine's to ask about.
