@@ -132,7 +132,7 @@ async fn measure(size: Size) {
     register(&db, size).await;
     let stop = CancellationToken::new();
     let settings = config::Sync { interval: Duration::from_secs(3600), concurrency: size.concurrency, ..config::Sync::default() };
-    let worker = tokio::spawn(engine::run(db.clone(), microsoft.clone(), settings, stop.clone()));
+    let worker = tokio::spawn(engine::run(db.clone(), microsoft.clone(), settings, stop.clone(), watchfloor::app::bulk::work));
     println!(
         "{} tenants × {} products, answers after {:?}, {} readings at a time",
         size.tenants,

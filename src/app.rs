@@ -2,6 +2,7 @@
 
 pub mod acting;
 pub mod budgets;
+pub mod bulk;
 pub mod cloud_apps;
 pub mod collected;
 pub mod hunts;

@@ -93,7 +93,12 @@ keys.set("x", () => {
   const box = current?.querySelector("input[form=batch]");
   if (box) choose([box], !box.checked);
 });
-keys.set("*", () => choose(boxes(), chosen().length < boxes().length));
+keys.set("X", () => choose(boxes(), chosen().length < boxes().length));
+keys.set("*", () => {
+  const all = document.getElementById("bulk");
+  if (!all) return false;
+  all.requestSubmit();
+});
 
 // The dialogs of a, s, c and t: for what is chosen, or the current row, or the incident whose page this is.
 const meant = () => {

@@ -9,6 +9,7 @@ pub use wish::{Now, Wish};
 use super::AppState;
 use super::acting::{Refusal, change_of, described, known, want, write};
 use crate::auth::Person;
+use crate::microsoft::Client;
 use crate::model::{Adapter, ChangeId, Product, TenantId, clock};
 use crate::store::audit::By;
 use crate::store::changes::New;
@@ -72,7 +73,7 @@ fn of_graph(name: String, value: Value) -> (String, Value) {
 /// Writes the changes of one record down; the first is `change` and keeps what was asked for.
 async fn send(
     tx: &mut Scoped,
-    state: &AppState,
+    queue: &Queue,
     by: &By,
     record: &Record<'_>,
     (change, asked): (ChangeId, Option<&Value>),
@@ -83,14 +84,14 @@ async fn send(
         let id = if n == 0 { change } else { change_of(by, &format!("{change} {n}")) };
         let new =
             New { operation, args: &[record.id], subject: &record.subject, request: Some(request), comment: comment.filter(|_| n == last) };
-        write(tx, &state.queue, by, (record.tenant, id), &new, asked.filter(|_| n == 0)).await?;
+        write(tx, queue, by, (record.tenant, id), &new, asked.filter(|_| n == 0)).await?;
     }
     Ok(())
 }
 
-async fn through(tx: &mut Scoped, state: &AppState, tenant: TenantId, product: Product) -> Result<Adapter, Refusal> {
+async fn through(tx: &mut Scoped, microsoft: &Client, tenant: TenantId, product: Product) -> Result<Adapter, Refusal> {
     let tenant = tenants::get(tx, tenant).await?.ok_or(Refusal::NoTenant)?;
-    Ok(adapter::to_change(&state.microsoft, tx, &tenant, product).await?)
+    Ok(adapter::to_change(microsoft, tx, &tenant, product).await?)
 }
 
 async fn one(
@@ -105,11 +106,11 @@ async fn one(
     if known(tx, record.tenant, change, &asked).await? {
         return Ok(());
     }
-    let through = through(tx, state, record.tenant, record.product).await?;
+    let through = through(tx, &state.microsoft, record.tenant, record.product).await?;
     let members = wish.members(Some(now))?;
     wish.closes_well(now)?;
     let parts = parts(record, through, members, wish.signed(who)?)?;
-    send(tx, state, by, record, (change, Some(&asked)), (parts, wish.comment.as_deref())).await
+    send(tx, &state.queue, by, record, (change, Some(&asked)), (parts, wish.comment.as_deref())).await
 }
 
 /// Writes the change of an incident down and queues it.
@@ -183,7 +184,7 @@ pub async fn alerts(
     if known(tx, tenant, change, &asked).await? {
         return Ok(());
     }
-    let through = through(tx, state, tenant, Product::DefenderEndpoint).await?;
+    let through = through(tx, &state.microsoft, tenant, Product::DefenderEndpoint).await?;
     of.iter().try_for_each(|alert| wish.closes_well(&alert.into()))?;
     let (members, signed) = (wish.members(None)?, wish.signed(who)?);
     let comment = wish.comment.as_deref();
@@ -194,12 +195,12 @@ pub async fn alerts(
             *operation = "endpoint.alerts.batch";
             body["alertIds"] = json!(ids);
         }
-        return send(tx, state, by, &all, (change, Some(&asked)), (parts, comment)).await;
+        return send(tx, &state.queue, by, &all, (change, Some(&asked)), (parts, comment)).await;
     }
     for (n, alert) in of.iter().enumerate() {
         let id = if n == 0 { change } else { change_of(by, &format!("{change} of {}", alert.alert_id)) };
         let parts = parts(&record(alert), through, members.clone(), signed.clone())?;
-        send(tx, state, by, &record(alert), (id, Some(&asked).filter(|_| n == 0)), (parts, comment)).await?;
+        send(tx, &state.queue, by, &record(alert), (id, Some(&asked).filter(|_| n == 0)), (parts, comment)).await?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use super::listen::{self, Stop};
 use super::{Usage, metrics, say};
 use crate::app::live::Live;
 use crate::app::notices::Notices;
-use crate::app::{AppState, Demo};
+use crate::app::{AppState, Demo, bulk};
 use crate::auth::links;
 use crate::auth::passwords::Hasher;
 use crate::config::Config;
@@ -137,7 +137,7 @@ impl Portal {
     /// Reads Microsoft until told to stop. A database that goes away is waited for.
     pub async fn worker(&self, db: Db, stop: &Stop) {
         while !stop.asked.is_cancelled() {
-            let work = engine::run(db.clone(), self.microsoft.clone(), self.config.sync.clone(), stop.asked.clone());
+            let work = engine::run(db.clone(), self.microsoft.clone(), self.config.sync.clone(), stop.asked.clone(), bulk::work);
             if let Err(error) = work.await {
                 tracing::error!(error = format!("{error:#}"), "the worker stopped and begins again shortly");
                 stop.asked.run_until_cancelled(tokio::time::sleep(WORKER_PAUSE)).await;

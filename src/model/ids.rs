@@ -61,6 +61,8 @@ id!(/// Something asked of Microsoft.
     LookupId);
 id!(/// A hunting query run over several tenants.
     HuntId);
+id!(/// One wish for many incidents.
+    BulkId);
 id!(/// A hunting query kept for later.
     SavedQueryId);
 id!(/// A list kept under a name.

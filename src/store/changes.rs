@@ -5,7 +5,7 @@
 
 mod lists;
 
-pub use lists::{among, join, list, of_case, of_product, recent, together, touching, withdraw};
+pub use lists::{among, join, list, of_batch, of_case, of_product, recent, together, touching, withdraw};
 
 use super::Scoped;
 use super::audit::{self, By};

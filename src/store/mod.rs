@@ -19,6 +19,7 @@ pub mod alerts;
 pub mod api_tokens;
 pub mod audit;
 pub mod bindings;
+pub mod bulk;
 pub mod changes;
 pub mod claims;
 pub mod consents;

@@ -123,6 +123,19 @@ pub async fn find(tx: &mut Scoped, user: UserId) -> sqlx::Result<Option<Account>
     .await
 }
 
+/// Who somebody is now, unless disabled; of the tenants granted to them, those in the transaction's scope.
+pub async fn identity(tx: &mut Scoped, user: UserId) -> sqlx::Result<Option<Identity>> {
+    sqlx::query_as(
+        "select u.user_id, u.login, u.display_name, u.role, u.all_tenants, u.theme, u.density, u.keys,
+                array(select g.tenant_id from grants as g join tenants as t on t.tenant_id = g.tenant_id
+                      where g.user_id = u.user_id and not u.all_tenants and t.state <> 'offboarded' order by 1) as tenants
+         from users as u where u.user_id = $1 and u.disabled_at is null",
+    )
+    .bind(user)
+    .fetch_optional(&mut **tx)
+    .await
+}
+
 /// The id behind a login (lower case).
 pub async fn find_by_login(tx: &mut Scoped, login: &str) -> sqlx::Result<Option<UserId>> {
     sqlx::query_scalar("select user_id from users where login = $1").bind(login).fetch_optional(&mut **tx).await

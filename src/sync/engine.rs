@@ -6,17 +6,19 @@
 //! What is read all the time is not queued: `store::sync_state` says what is due, and [`rounds`] reads it.
 
 mod background;
+mod bulk;
 mod hunts;
 mod jobs;
 
 pub use background::delete_gone;
+pub use bulk::BulkWork;
 pub(super) use jobs::Verify;
 
 use super::read::Reader;
 use super::rounds;
 use crate::config;
 use crate::microsoft::Client;
-use crate::model::{ChangeId, LookupId, Product, TenantId};
+use crate::model::{ChangeId, LookupId, Product, TenantId, clock};
 use crate::store::{Db, Scoped, changes, device_reads, lookups, permissions, runs, sessions, sync_state, uploads, usage};
 use chrono::{DateTime, TimeDelta, Utc};
 use graphile_worker::{Cron, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, RefetchDelayConfig, WorkerOptions, WorkerUtils};
@@ -34,6 +36,8 @@ const JOBS: usize = 16;
 const CHECKED: i64 = 50;
 const CHANGES: i64 = 500;
 const DEVICES: i64 = 100;
+/// No call that was begun can be under way so long after it.
+const LEFT_LYING: TimeDelta = TimeDelta::minutes(3);
 /// Permissions of tenants that are read are checked this often.
 const CHECK_EVERY: TimeDelta = TimeDelta::hours(24);
 
@@ -41,6 +45,8 @@ const CHECK_EVERY: TimeDelta = TimeDelta::hours(24);
 #[derive(Clone)]
 pub struct Queue {
     utils: WorkerUtils,
+    /// How long changes wait for whoever wrote them down.
+    rest: TimeDelta,
 }
 
 impl std::fmt::Debug for Queue {
@@ -52,7 +58,13 @@ impl std::fmt::Debug for Queue {
 impl Queue {
     /// A queue on the database of `db`, whichever role it works as.
     pub fn new(db: &Db) -> Self {
-        Self { utils: WorkerUtils::new(db.engine_pool(), SCHEMA) }
+        Self { utils: WorkerUtils::new(db.engine_pool(), SCHEMA), rest: TimeDelta::zero() }
+    }
+
+    /// The same for somebody who sends their changes themselves: a change is looked after only if it should be left lying.
+    #[must_use]
+    pub fn patient(&self) -> Self {
+        Self { rest: LEFT_LYING, ..self.clone() }
     }
 
     /// Asks for a check of a tenant's consent and permissions, at once. What is missing is looked for again for some minutes, because
@@ -63,7 +75,8 @@ impl Queue {
 
     /// Asks for a change to be sent, at once. Asking twice is asking once.
     pub async fn push(&self, tx: &mut Scoped, tenant: TenantId, change: ChangeId) -> anyhow::Result<()> {
-        self.push_at(tx, Push { tenant, change }, None).await
+        let at = (!self.rest.is_zero()).then(|| clock::now() + self.rest);
+        self.push_at(tx, Push { tenant, change }, at).await
     }
 
     /// Asks for a question to be put to Microsoft, at once. Asking twice is asking once.
@@ -102,11 +115,11 @@ fn spec(key: String, at: Option<DateTime<Utc>>, mode: JobKeyMode) -> JobSpec {
 }
 
 /// Works the queue off, and reads what is due, until `stop`; then readings give their leases back at the next page, within 25 s. Any number of processes may
-/// do so at once. `db` works as the worker role.
+/// do so at once. `db` works as the worker role; `bulk` does what bulk jobs ask for.
 ///
 /// # Errors
 /// When the engine's schema is missing or the database goes away; then call it again after a while.
-pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: CancellationToken, bulk: BulkWork) -> anyhow::Result<()> {
     let reader = Reader::new(db, microsoft, settings, stop);
     let worker = options(&reader)
         .concurrency(JOBS)
@@ -121,11 +134,12 @@ pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: Cancel
         .await?;
     let hunting = hunts::worker(options(&reader)).init().await?;
     let background = background::worker(options(&reader)).init().await?;
+    let bulk = bulk::worker(options(&reader), bulk).init().await?;
     let rounds = async {
         rounds::run(&reader).await;
         Ok(())
     };
-    tokio::try_join!(Box::pin(worker.run()), Box::pin(hunting.run()), Box::pin(background.run()), rounds)?;
+    tokio::try_join!(Box::pin(worker.run()), Box::pin(hunting.run()), Box::pin(background.run()), Box::pin(bulk.run()), rounds)?;
     Ok(())
 }
 
@@ -170,6 +184,7 @@ pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()>
     usage::forget(&mut tx, now).await?;
     lookups::forget(&mut tx, now).await?;
     hunts::plan(&reader.queue, &mut tx, now).await?;
+    bulk::plan(&reader.queue, &mut tx, now).await?;
     uploads::forget(&mut tx, now).await?;
     sessions::forget(&mut tx).await?;
     tx.commit().await?;

@@ -59,12 +59,26 @@ impl Errand {
 /// # Errors
 /// When the database fails. What Microsoft refuses is a result.
 pub async fn push(reader: &Reader, tenant: TenantId, change: ChangeId, now: DateTime<Utc>) -> anyhow::Result<Option<TimeDelta>> {
+    carry(reader, tenant, change, Pace::Person, now).await
+}
+
+/// The same with another share of Microsoft's limits.
+///
+/// # Errors
+/// As [`push`].
+pub async fn carry(
+    reader: &Reader,
+    tenant: TenantId,
+    change: ChangeId,
+    pace: Pace,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Option<TimeDelta>> {
     let mut tx = reader.db.tenant(tenant).await?;
     let Some(found) = changes::get(&mut tx, change).await? else { return Ok(None) };
     if found.state.is_final() {
         return Ok(None);
     }
-    let errand = match errand(reader, &mut tx, &found).await? {
+    let errand = match errand(reader, &mut tx, &found, pace).await? {
         Ok(errand) => errand,
         Err(reason) => return give_up(tx, &found, reason, now).await,
     };
@@ -80,7 +94,7 @@ pub async fn push(reader: &Reader, tenant: TenantId, change: ChangeId, now: Date
     Ok(next)
 }
 
-async fn errand(reader: &Reader, tx: &mut Scoped, change: &Change) -> anyhow::Result<Result<Errand, &'static str>> {
+async fn errand(reader: &Reader, tx: &mut Scoped, change: &Change, pace: Pace) -> anyhow::Result<Result<Errand, &'static str>> {
     let Some(tenant) = tenants::get(tx, change.tenant_id).await? else { return Ok(Err("The tenant is gone.")) };
     let granted = super::grants(permissions::granted(tx, change.tenant_id).await?);
     let Some(operation) = operations::all().find(|operation| operation.name == change.operation) else {
@@ -89,7 +103,7 @@ async fn errand(reader: &Reader, tx: &mut Scoped, change: &Change) -> anyhow::Re
     if !tenant.is_open() {
         return Ok(Err("The tenant is paused, offboarded or not approved."));
     }
-    let Some(target) = super::target(&tenant).map(|target| target.at(Pace::Person)) else {
+    let Some(target) = super::target(&tenant).map(|target| target.at(pace)) else {
         return Ok(Err("The tenant has no directory."));
     };
     let needs = machine::needs(tx, change, operation).await?;

@@ -6,10 +6,11 @@ use super::extract::{Analyst, Posted};
 use super::scope::ScopedDb;
 use super::triage::{given, tags_of, verdict};
 use crate::app::AppState;
+pub use crate::app::triage::batch::can_change;
 use crate::app::triage::batch::{self, Chosen, Undo};
 use crate::app::triage::{Now, Wish};
 use crate::auth::Person;
-use crate::model::{ChangeId, IncidentId, Status};
+use crate::model::{ChangeId, IncidentId};
 use crate::store;
 use crate::store::Scoped;
 use crate::store::audit::By;
@@ -27,11 +28,6 @@ const MOST: usize = 200;
 
 pub fn routes() -> Router<AppState> {
     Router::new().route("/incidents/batch", post(change)).route("/incidents/batch/undo", post(undo))
-}
-
-/// Whether an incident can be changed from here.
-pub fn can_change(of: &Incident) -> bool {
-    of.product == "defender_xdr" && of.status != Status::Redirected
 }
 
 /// A row of the list that somebody chose: its id, alone or with what the row showed, as [`Picked::value`] writes it.
@@ -72,10 +68,10 @@ impl TryFrom<String> for Picked {
 /// The form below the list, and those of the dialogs, which leave fields out.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct BatchForm {
+pub(super) struct BatchForm {
     change: ChangeId,
     #[serde(default)]
-    incident: Vec<Picked>,
+    pub(super) incident: Vec<Picked>,
     #[serde(default)]
     status: String,
     /// "Classification/Determination".
@@ -94,7 +90,8 @@ struct BatchForm {
 }
 
 impl BatchForm {
-    fn wish(&self, login: &str) -> Result<Wish, PageError> {
+    /// What is wished for; something must be.
+    pub(super) fn wish(&self, login: &str) -> Result<Wish, PageError> {
         let (classification, determination) = verdict(&self.verdict);
         let wish = Wish {
             status: given(&self.status),
@@ -151,7 +148,7 @@ async fn ask(
             format!("{} {are} not read at the moment. Nothing was sent, to no tenant: leave their incidents out.", closed.join(", "));
         return Err(PageError::Conflict(text.into()));
     }
-    batch::incidents(tx, state, (by, who), (form, of), wish).await.map_err(refused)
+    batch::incidents(tx, (&state.queue, &state.microsoft), (by, who), (form, of), wish).await.map_err(refused)
 }
 
 /// Where it is told what became of a form.

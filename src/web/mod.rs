@@ -12,6 +12,7 @@ pub mod alerts;
 pub mod api;
 pub mod batch;
 pub mod batch_told;
+pub mod bulk;
 pub mod changes;
 pub mod chips;
 pub mod cloud_apps;
@@ -118,6 +119,7 @@ pub fn router(state: AppState) -> Router {
         .merge(batch::routes())
         .merge(incident_batch::routes())
         .merge(batch_told::routes())
+        .merge(bulk::routes())
         .merge(preview::routes())
         .merge(palette::routes())
         .merge(devices::routes())

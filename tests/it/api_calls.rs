@@ -16,6 +16,7 @@ pub fn body_of(method: &Method, path: &str) -> Option<Value> {
         ("POST", "/tenants/{id}/lookups") => Some(json!({"operation": "xdr.incidents.list"})),
         ("POST", "/tenants/{id}/invites") => Some(json!({"apps": null})),
         ("POST", "/incidents/{id}/notes") => Some(json!({"text": "x"})),
+        ("POST", "/incidents/bulk") => Some(json!({"filter": {"status": ["new"]}, "change": {"status": "InProgress"}})),
         ("POST", "/hunts") => Some(json!({"query": "DeviceInfo", "all": true})),
         ("POST", "/devices/{id}/actions") => Some(json!({"action": "isolate", "comment": "x"})),
         ("POST", "/tenants/{id}/cloud-apps/alerts/close") => {
@@ -51,8 +52,10 @@ pub const PROMISED: &[&str] = &[
     "/hunts",
     "/hunts/{id}",
     "/incidents",
+    "/incidents/bulk",
     "/incidents/{id}",
     "/incidents/{id}/notes",
+    "/jobs/{id}",
     "/lookups/{id}",
     "/me",
     "/saved-queries",

@@ -27,7 +27,7 @@ async fn what_somebody_asks_for_does_not_wait_for_the_devices_of_twenty_tenants_
     }
     let stop = CancellationToken::new();
     let (db, settings) = (rig.db.worker.clone(), rig.reader.settings.clone());
-    let worker = tokio::spawn(engine::run(db, rig.reader.microsoft.clone(), settings, stop.clone()));
+    let worker = tokio::spawn(engine::run(db, rig.reader.microsoft.clone(), settings, stop.clone(), watchfloor::app::bulk::work));
     until("the first readings of devices", async || {
         rig.cloud.world().ledger.requests().filter(|call| call.path.ends_with("/machines")).count() >= 4
     })

@@ -9,6 +9,7 @@ const WITHOUT_TENANT: &[(&str, &str)] = &[
     ("_sqlx_migrations", "which migrations ran"),
     ("app_alarms", "about the provider's own app registrations, not about a tenant"),
     ("api_tokens", "belongs to a user; what it may see comes from the user's grants"),
+    ("bulk_jobs", "the provider's own wish; who sees it follows from the tenants of its incidents, see store/bulk.rs"),
     ("hunts", "the provider's own query; who sees it follows from the tenants it ran over, see store/hunts.rs"),
     ("saved_views", "the provider's own lists, of one user or of the team"),
     ("saved_queries", "the provider's own queries, of one user or of the team"),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use watchfloor::app::bulk;
 use watchfloor::config::Sync;
 use watchfloor::demo::{Credential, Directory};
 use watchfloor::microsoft::Client;
@@ -68,7 +69,8 @@ async fn portal() -> Portal {
     // What reading has used of the limit stays with its client: people ask through another.
     let worker = client.with_concurrency(8);
     app.stand_in.world().heal(directory, demo::Api::CloudApps);
-    tokio::spawn(engine::run(app.db.worker.clone(), worker, Sync { interval: Duration::from_secs(3600), ..Sync::default() }, stop.clone()));
+    let hourly = Sync { interval: Duration::from_secs(3600), ..Sync::default() };
+    tokio::spawn(engine::run(app.db.worker.clone(), worker, hourly, stop.clone(), bulk::work));
     Portal { app, tenant, directory, stop }
 }
 

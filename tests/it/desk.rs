@@ -136,9 +136,9 @@ async fn rows_are_moved_through_chosen_and_looked_at(hand: &mut Hand<'_>, addres
     hand.browser.driver.active_element().await.unwrap().send_keys("x j").await.unwrap();
     assert_eq!(hand.says("document.activeElement.value").await, "x j", "keys are off in fields");
     hand.press(Key::Escape).await;
-    hand.press("*").await;
+    hand.press("X").await;
     assert_eq!(hand.says("document.getElementById('said').textContent").await, "50 chosen", "all of the page");
-    hand.press("*").await;
+    hand.press("X").await;
     assert_eq!(hand.says("document.getElementById('batch').hidden").await, "true");
     let at = "document.activeElement.textContent";
     let title = hand.says(at).await;
@@ -166,6 +166,22 @@ async fn rows_are_moved_through_chosen_and_looked_at(hand: &mut Hand<'_>, addres
     hand.until("document.readyState === 'complete'").await;
     hand.press("[").await;
     hand.until("!location.search.includes('after=')").await;
+}
+
+async fn all_that_match_are_one_key_away_and_changed_together(hand: &mut Hand<'_>, address: &str) {
+    hand.browser.open(&format!("{address}/incidents?severity=high&owner=none")).await;
+    hand.press("j").await;
+    hand.press("*").await;
+    hand.until("location.pathname.startsWith('/incidents/bulk/') && document.readyState === 'complete'").await;
+    hand.browser.sees("status open · severity high · owner nobody").await;
+    let rows = "[...document.querySelectorAll('tbody td.num')].reduce((sum, cell) => sum + Number(cell.textContent), 0)";
+    let found = hand.says(rows).await;
+    assert!(hand.says("document.querySelector('.bulk-go button').textContent").await.starts_with(&format!("Change {found} incident")));
+    hand.browser.screenshots("bulk-preview").await;
+    hand.click("input[name=take]").await;
+    hand.click(".bulk-go button").await;
+    hand.until("document.querySelector('.bulk-progress progress')?.value > 0").await;
+    hand.browser.screenshots("bulk").await;
 }
 
 async fn pages_are_gone_to(hand: &mut Hand<'_>, address: &str) {
@@ -235,6 +251,7 @@ async fn an_analyst_works_the_queue_without_a_mouse_and_closes_in_six_presses_or
     six_presses_close_a_false_positive_and_undo_takes_it_back(&mut hand, &address).await;
     five_clicks_do_the_same(&mut hand, &address).await;
     rows_are_moved_through_chosen_and_looked_at(&mut hand, &address).await;
+    all_that_match_are_one_key_away_and_changed_together(&mut hand, &address).await;
     pages_are_gone_to(&mut hand, &address).await;
     keys_are_listed_and_switched_off(&mut hand, &address).await;
     assert!(program.stop(Signal::INT).success());

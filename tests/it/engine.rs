@@ -21,7 +21,13 @@ impl Worker {
     fn start_with(rig: &Rig, interval: Duration, concurrency: usize) -> Self {
         let stop = CancellationToken::new();
         let settings = Sync { interval, concurrency, ..rig.reader.settings.clone() };
-        let task = tokio::spawn(engine::run(rig.db.worker.clone(), rig.reader.microsoft.clone(), settings, stop.clone()));
+        let task = tokio::spawn(engine::run(
+            rig.db.worker.clone(),
+            rig.reader.microsoft.clone(),
+            settings,
+            stop.clone(),
+            watchfloor::app::bulk::work,
+        ));
         Self { stop, task }
     }
 

@@ -166,7 +166,7 @@ async fn readings_keep_their_pace_under_500_hunting_jobs_and_a_small_hunt_does_n
     let mut tx = db.tenant(well.tenant).await.unwrap();
     rig.reader.queue.read(&mut tx, well.tenant, Product::DefenderXdr).await.unwrap();
     tx.commit().await.unwrap();
-    let worker = tokio::spawn(engine::run(db, rig.reader.microsoft.clone(), settings, stop.clone()));
+    let worker = tokio::spawn(engine::run(db, rig.reader.microsoft.clone(), settings, stop.clone(), watchfloor::app::bulk::work));
     until("the first hunting query", async || all.iter().any(|customer| !asked(&rig, *customer).is_empty())).await;
     let late = customer(&rig, "Late").await;
     let small = start(&rig, QUERY, HuntApi::Auto, &[late]).await;

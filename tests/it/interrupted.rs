@@ -102,7 +102,15 @@ async fn a_process_that_is_told_to_work_works_until_it_is_killed() {
     let [url, address, secret] = what.split('\n').collect::<Vec<_>>().try_into().unwrap();
     let db = Db::connect(url.parse().unwrap(), DbRole::Worker, 8).await.unwrap();
     let microsoft = Client::stand_in(address.parse().unwrap(), &[app(secret.as_ref()), respond(secret.as_ref())], now()).unwrap();
-    engine::run(db, microsoft, watchfloor::config::Sync::default(), tokio_util::sync::CancellationToken::new()).await.unwrap();
+    engine::run(
+        db,
+        microsoft,
+        watchfloor::config::Sync::default(),
+        tokio_util::sync::CancellationToken::new(),
+        watchfloor::app::bulk::work,
+    )
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
@@ -168,6 +176,7 @@ async fn what_a_killed_worker_left_is_taken_over_by_another_without_help() {
         rig.reader.microsoft.clone(),
         rig.reader.settings.clone(),
         tokio_util::sync::CancellationToken::new(),
+        watchfloor::app::bulk::work,
     ));
     until("the takeover", async || rig.count(customer, "incidents").await == 1).await;
 }

@@ -58,6 +58,16 @@ const ROWS: &[(&str, &str)] = &[
         "incident_leases",
         "insert into incident_leases (tenant_id, incident_id, user_id, name, login, since, until) values ($1, $1, $1, 'Ann', 'ann', now(), now())",
     ),
+    (
+        "bulk_tenants",
+        "with job as (insert into bulk_jobs (bulk_id, actor, words, created_at) values (gen_random_uuid(), 'ann', 'A', now()) returning bulk_id)
+         insert into bulk_tenants (tenant_id, bulk_id, matched, next_at) select $1, bulk_id, 1, now() from job",
+    ),
+    (
+        "bulk_incidents",
+        "insert into bulk_incidents (tenant_id, bulk_id, incident_id)
+         select $1, coalesce((select bulk_id from bulk_tenants where tenant_id = $1 limit 1), gen_random_uuid()), $1",
+    ),
     ("tenant_counts", "insert into tenant_counts (tenant_id, product) values ($1, 'graph')"),
     ("api_usage", "insert into api_usage (tenant_id, budget, hour, minute) values ($1, 'graph security', now(), now())"),
     (

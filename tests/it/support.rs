@@ -61,7 +61,7 @@ pub async fn database() -> TestDb {
     let server = server().await;
     let owner = copy(&server.template).await;
     let web = Db::connect(owner.clone(), DbRole::Web, 6).await.unwrap();
-    // Each of an engine's three workers keeps one connection to listen.
+    // Each of an engine's four workers keeps one connection to listen.
     let worker = Db::connect(owner.clone(), DbRole::Worker, 10).await.unwrap();
     TestDb { owner, web, worker }
 }

@@ -1,15 +1,16 @@
 //! Several incidents changed by one form: a change of each, so that each has an outcome of its own.
 
 use super::{Now, Record, Wish, at_work, of_incident, parts, send, through};
-use crate::app::AppState;
 use crate::app::acting::{Refusal, change_of};
 use crate::auth::Person;
-use crate::model::{Adapter, ChangeId, ChangeState, Product, TenantId, clock};
+use crate::microsoft::Client;
+use crate::model::{Adapter, ChangeId, ChangeState, Product, Status, TenantId, clock};
 use crate::store::Scoped;
 use crate::store::audit::{self, By};
 use crate::store::changes::{self, Change, New, Outcome};
 use crate::store::incidents::Incident;
 use crate::store::tenants;
+use crate::sync::engine::Queue;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,9 +39,33 @@ fn kept(wish: &Wish, of: &Incident) -> Value {
     kept
 }
 
-/// The wish that a change of a batch keeps; as `asked` wrote it.
+/// Whether an incident can be changed from here.
+pub fn can_change(of: &Incident) -> bool {
+    of.product == Product::DefenderXdr.as_str() && of.status != Status::Redirected
+}
+
+/// A wish as something keeps it that stands for many incidents.
+pub fn written(wish: &Wish) -> Value {
+    wish.asked("incidents", &[])
+}
+
+/// Whether everything of a wish can be sent for whatever incident; those that were shown like this must also close well.
+pub fn check(wish: &Wish, who: &Person, shown: &[Now]) -> Result<(), Refusal> {
+    wish.members(None)?;
+    wish.signed(who)?;
+    shown.iter().try_for_each(|now| wish.closes_well(now))
+}
+
+/// The wish that a change of a batch keeps.
 pub fn wish_of(change: &Change) -> Option<Wish> {
-    let asked = change.wish.as_ref().filter(|asked| asked[0] == "incidents")?;
+    read(change.wish.as_ref()?)
+}
+
+/// The wish that was written so.
+pub fn read(asked: &Value) -> Option<Wish> {
+    if asked[0] != "incidents" {
+        return None;
+    }
     let text = |n: usize| asked[n].as_str().map(str::to_owned);
     let tags = asked[6].as_array().map(|tags| tags.iter().filter_map(|tag| tag.as_str().map(str::to_owned)).collect());
     let (status, assigned_to, classification) = (text(2), text(3), text(4));
@@ -84,7 +109,7 @@ pub async fn closed(tx: &mut Scoped, of: &[Chosen]) -> Result<Vec<String>, Refus
 /// down with its end and not sent. Ask [`known`] and [`closed`] before.
 pub async fn incidents(
     tx: &mut Scoped,
-    state: &AppState,
+    means: (&Queue, &Client),
     who: (&By, &Person),
     (batch, of): (ChangeId, &[Chosen]),
     wish: &Wish,
@@ -98,11 +123,11 @@ pub async fn incidents(
         by_tenant.entry(chosen.incident.tenant_id).or_default().push(chosen);
     }
     for (tenant, of) in by_tenant {
-        let through = through(tx, state, tenant, Product::DefenderXdr).await?;
+        let through = through(tx, means.1, tenant, Product::DefenderXdr).await?;
         let mut written = Vec::new();
         for chosen in of {
             let change = change_in(who.0, batch, &chosen.incident);
-            one(tx, state, who, (chosen, through), (change, wish)).await?;
+            one(tx, means.0, who, (chosen, through), (change, wish)).await?;
             written.extend([change, change_of(who.0, &format!("{change} 1"))]);
         }
         changes::join(tx, tenant, batch, &written).await?;
@@ -112,7 +137,7 @@ pub async fn incidents(
 
 async fn one(
     tx: &mut Scoped,
-    state: &AppState,
+    queue: &Queue,
     (by, who): (&By, &Person),
     (chosen, through): (&Chosen, Adapter),
     (change, wish): (ChangeId, &Wish),
@@ -137,7 +162,7 @@ async fn one(
         return set_aside(tx, by, &record, (change, &kept, wish), (ChangeState::Done, why, through)).await;
     }
     let parts = parts(&record, through, members, comment)?;
-    send(tx, state, by, &record, (change, Some(&kept)), (parts, wish.comment.as_deref())).await?;
+    send(tx, queue, by, &record, (change, Some(&kept)), (parts, wish.comment.as_deref())).await?;
     at_work(tx, (by, who), of, wish).await
 }
 
@@ -174,23 +199,26 @@ pub enum Undo {
     Back(Box<(Wish, Now)>),
 }
 
+/// Calls off those of these changes of a tenant that nobody has begun to send, each with its audit row, and tells which.
+pub async fn withdraw(tx: &mut Scoped, by: &By, tenant: TenantId, ids: &[ChangeId]) -> Result<Vec<ChangeId>, Refusal> {
+    let off = changes::withdraw(tx, tenant, ids, "Called off before it was sent.", clock::now()).await?;
+    for id in &off {
+        if let Some(change) = changes::named(tx, tenant, *id).await? {
+            let after = json!({ "change": id, "operation": change.operation });
+            audit::record(tx, by.event("change.cancelled").tenant(tenant).object(&change.subject).after(after)).await?;
+        }
+    }
+    Ok(off)
+}
+
 /// Calls off what has not been sent of a form's changes of an incident. `None`: the form asked for none.
 pub async fn call_off(tx: &mut Scoped, by: &By, batch: ChangeId, of: &Incident) -> Result<Option<Undo>, Refusal> {
-    let all = changes::together(tx, by, batch).await?;
-    let own: Vec<Change> = all
-        .into_iter()
-        .map(|(_, change)| change)
-        .filter(|change| change.tenant_id == of.tenant_id && change.args[..1] == [of.external_id.clone()])
-        .collect();
+    let own = changes::of_batch(tx, by, batch, of.tenant_id, &of.external_id).await?;
     if own.is_empty() {
         return Ok(None);
     }
     let ids: Vec<ChangeId> = own.iter().map(|change| change.change_id).collect();
-    let off = changes::withdraw(tx, of.tenant_id, &ids, "Called off before it was sent.", clock::now()).await?;
-    for change in own.iter().filter(|change| off.contains(&change.change_id)) {
-        let after = json!({ "change": change.change_id, "operation": change.operation });
-        audit::record(tx, by.event("change.cancelled").tenant(of.tenant_id).object(&change.subject).after(after)).await?;
-    }
+    let off = withdraw(tx, by, of.tenant_id, &ids).await?;
     let mut rest = own.iter().filter(|change| !off.contains(&change.change_id));
     if rest.clone().any(|change| !change.state.is_final() || change.state == ChangeState::Lost) {
         return Ok(Some(Undo::Unknown));

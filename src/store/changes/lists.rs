@@ -117,6 +117,17 @@ pub async fn together(tx: &mut Scoped, by: &By, batch: ChangeId) -> sqlx::Result
     Ok(rows.into_iter().map(|row| (row.tenant_name, row.change)).collect())
 }
 
+/// What a user asked for by one form of one object of Microsoft's, in the order in which it was asked for.
+pub async fn of_batch(tx: &mut Scoped, by: &By, batch: ChangeId, tenant: TenantId, object: &str) -> sqlx::Result<Vec<Change>> {
+    sqlx::query_as(listed!(" and batch = $2 and user_id = $3 and args[1] = $4 order by created_at, change_id"))
+        .bind(tenant)
+        .bind(batch)
+        .bind(by.user())
+        .bind(object)
+        .fetch_all(&mut **tx)
+        .await
+}
+
 /// Calls off those of these changes of a tenant that nobody has begun to send, and tells which.
 pub async fn withdraw(
     tx: &mut Scoped,

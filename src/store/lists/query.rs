@@ -85,10 +85,15 @@ impl Table {
         query.build_query_scalar().fetch_all(&mut **tx).await
     }
 
+    /// The conditions of the filter, for a statement on the table as `r`.
+    pub fn push_where(&self, query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+        push_tenants(query, filter);
+        self.push_filter(query, filter);
+    }
+
     async fn counted(&self, tx: &mut Scoped, filter: &Filter, seen: Option<&Seen>, cap: i64) -> sqlx::Result<i64> {
         let mut query = QueryBuilder::new(format!("select count(*) from (select 1 from {} as r where true", self.name));
-        push_tenants(&mut query, filter);
-        self.push_filter(&mut query, filter);
+        self.push_where(&mut query, filter);
         if let Some(seen) = seen {
             query.push(" and r.synced_at > ").push_bind(seen.at).push(" - interval '2 minutes' and is_unseen(r.xmin, ");
             query.push_bind(seen.snapshot.clone()).push("::pg_snapshot)");

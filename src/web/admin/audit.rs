@@ -60,11 +60,12 @@ impl AuditPage {
 }
 
 /// What is offered to filter by: the beginnings of actions. Every event of the audit log begins with one of them.
-const ACTIONS: [(&str, &str); 18] = [
+const ACTIONS: [(&str, &str); 19] = [
     ("tenant.", "Tenants"),
     ("invite.", "Links"),
     ("consent.", "Consents"),
     ("change.", "Changes at Microsoft"),
+    ("bulk.", "Bulk jobs"),
     ("action.", "Device actions"),
     ("hunt.", "Hunting"),
     ("incident.", "Incidents"),

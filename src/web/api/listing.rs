@@ -16,54 +16,62 @@ const LIMIT: i64 = 50;
 const MOST: i64 = 200;
 
 /// What a list is asked for. A parameter of several values may be repeated, or hold them separated by commas.
-#[derive(Deserialize, IntoParams)]
+#[derive(Default, Serialize, Deserialize, IntoParams, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
     /// Tenant ids.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tenant: Vec<String>,
     /// new, in_progress, resolved, redirected, unknown
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     status: Vec<String>,
     /// critical, high, medium, low, informational, unknown
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     severity: Vec<String>,
     /// Names as Microsoft writes them, or `none`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     assigned_to: Vec<String>,
     /// defender_xdr, defender_endpoint, cloud_apps, graph
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     product: Vec<String>,
     /// Incidents only.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tag: Vec<String>,
     /// Microsoft's words, such as InitialAccess; an incident's are those of its alerts.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     category: Vec<String>,
     /// Microsoft's words in any case, such as TruePositive, or `none`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     classification: Vec<String>,
     /// `kind:value`, such as user:ada@example.com
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     entity: Vec<String>,
     /// Names of the parameters whose values rows must not have: tenant, status, severity, assigned_to, product, tag, category, classification, entity.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     not: Vec<String>,
     /// Words of the title, a product's own id, or an entity.
+    #[serde(skip_serializing_if = "Option::is_none")]
     q: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     updated_since: Option<DateTime<Utc>>,
     /// Updated before.
+    #[serde(skip_serializing_if = "Option::is_none")]
     updated_until: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     created_since: Option<DateTime<Utc>>,
     /// Opened before.
+    #[serde(skip_serializing_if = "Option::is_none")]
     created_until: Option<DateTime<Utc>>,
     /// Up to three of severity, updated_at, created_at, tenant, title, status, assigned_to, alert_count (incidents), with commas between; a
     /// minus before one turns it round. Default: severity, worst first. The last update and the id follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
     sort: Option<String>,
     /// 1 to 200
+    #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
 }
 
@@ -76,6 +84,22 @@ pub struct Listing {
 }
 
 impl ListQuery {
+    /// What is asked for, for people: "severity high · not status new". `None`: nothing is, or how the list looks, which is no filter.
+    pub fn words(&self) -> Option<String> {
+        if self.sort.is_some() || self.limit.is_some() || self.cursor.is_some() {
+            return None;
+        }
+        let value = serde_json::to_value(self).ok()?;
+        let said = |value: &serde_json::Value| match value {
+            serde_json::Value::Array(all) => all.iter().filter_map(|one| one.as_str()).collect::<Vec<_>>().join(" or "),
+            other => other.as_str().unwrap_or_default().to_owned(),
+        };
+        let not = |name: &str| if self.not.iter().any(|other| other == name) { "not " } else { "" };
+        let members = value.as_object()?.iter().filter(|(name, value)| *name != "not" && !said(value).trim().is_empty());
+        let parts: Vec<String> = members.map(|(name, value)| format!("{}{name} {}", not(name), said(value))).collect();
+        (!parts.is_empty()).then(|| parts.join(" · "))
+    }
+
     /// Checks every parameter; `missing`: what the list cannot be sorted by. Tenants outside the token's scope are silently no tenants.
     pub fn check(self, user: &Bearer, missing: &[Key]) -> Result<Listing, Problem> {
         let known = ["tenant", "status", "severity", "assigned_to", "product", "tag", "category", "classification", "entity"];

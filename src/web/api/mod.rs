@@ -7,6 +7,7 @@ mod acting;
 mod alerts;
 mod audit;
 mod bearer;
+mod bulk;
 mod changes;
 mod cloud_apps;
 mod coverage;
@@ -90,6 +91,7 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(invites::routes())
         .merge(coverage::routes())
         .merge(incidents::routes())
+        .merge(bulk::routes())
         .merge(notes::routes())
         .merge(alerts::routes())
         .merge(responding::routes())
