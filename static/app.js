@@ -19,6 +19,19 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// A list that would reach beyond the page opens to the other side.
+for (const pick of document.querySelectorAll("details.pick")) {
+  const body = pick.querySelector(".pick-body");
+  pick.addEventListener("toggle", () => {
+    body.classList.remove("flip");
+    body.classList.toggle("flip", pick.open && body.getBoundingClientRect().right > document.documentElement.clientWidth);
+  });
+}
+// A menu that the focus has left hides nothing any more. Lists of filters stay: closing one applies it.
+document.addEventListener("focusin", (event) => {
+  for (const popup of popups()) if (!popup.closest("form.filters") && !popup.contains(event.target)) popup.open = false;
+});
+
 // g then o, q, a, t or h goes to a page. Keys are off in fields and dialogs, with Ctrl, Alt or Meta, and for whoever switched them off.
 const places = { o: "/", q: "/incidents", a: "/alerts", t: "/tenants", h: "/hunting" };
 let going = 0;
