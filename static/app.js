@@ -34,7 +34,7 @@ document.addEventListener("focusin", (event) => {
 
 // g then o, q, a, t or h goes to a page. Keys are off in fields and dialogs, with Ctrl, Alt or Meta, and for whoever switched them off.
 const places = { o: "/", q: "/incidents", a: "/alerts", t: "/tenants", h: "/hunting" };
-let going = 0;
+let going = -Infinity; // 0 is when the page began: its first second would lead away
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
   if (document.documentElement.dataset.keys === "off" || document.querySelector("dialog:modal")) return;
@@ -42,7 +42,7 @@ document.addEventListener("keydown", (event) => {
     location.assign(places[event.key]);
     return;
   }
-  going = event.key === "g" ? event.timeStamp : 0;
+  going = event.key === "g" ? event.timeStamp : -Infinity;
   const act = keys.get(event.key);
   if (act && act(event) !== false) event.preventDefault();
 });

@@ -7,7 +7,7 @@ use axum::Router;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thirtyfour::prelude::*;
 
 /// All that axe-core has for WCAG 2.2 A and AA, and what it calls best practice. No rule is switched off.
@@ -68,6 +68,7 @@ pub struct Eyes {
     address: String,
     found: Vec<String>,
     looks: usize,
+    since: Instant,
 }
 
 impl Eyes {
@@ -79,7 +80,7 @@ impl Eyes {
         let source = format!("{BEFORE}\n{axe}");
         browser.driver.cdp().send_raw("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await.unwrap();
         browser.driver.set_script_timeout(Duration::from_secs(60)).await.unwrap();
-        Self { browser, address: address.to_owned(), found: Vec::new(), looks: 0 }
+        Self { browser, address: address.to_owned(), found: Vec::new(), looks: 0, since: Instant::now() }
     }
 
     pub async fn go(&self, path: &str) {
@@ -146,6 +147,7 @@ impl Eyes {
         let found: Vec<String> = answer.convert().unwrap();
         self.found.extend(found.into_iter().map(|found| format!("{name}, {theme}: {found}")));
         self.looks += 1;
+        eprintln!("{:?} {name}, {theme}", self.since.elapsed());
     }
 
     async fn look_beyond(&mut self, name: &str) {

@@ -64,7 +64,8 @@ async fn tab_comes_everywhere_in_order_and_is_always_seen() {
     let (_app, _process, eyes, incident) = desk(Role::Analyst).await;
     for path in ["/incidents".to_owned(), format!("/incidents/{incident}"), "/alerts".to_owned(), "/hunting".to_owned()] {
         eyes.go(&path).await;
-        eyes.says("document.querySelectorAll('main details.alert-item, main details.original').forEach((one) => { one.open = true; })").await;
+        eyes.says("document.querySelectorAll('main details.alert-item, main details.original').forEach((one) => { one.open = true; })")
+            .await;
         tab_through(&eyes, if path == "/hunting" { 20 } else { 30 }).await;
     }
     eyes.go("/incidents").await;
@@ -84,8 +85,7 @@ async fn what_opens_over_the_page_gives_the_focus_back_to_where_it_was() {
     let (_app, _process, eyes, _) = desk(Role::Analyst).await;
     eyes.go("/incidents").await;
     let escape = || Key::Escape + "";
-    for (key, css) in [("?", "#help"), ("\u{e009}k", "#palette"), ("a", "[data-key=a]"), ("c", "[data-key=c]")]
-    {
+    for (key, css) in [("?", "#help"), ("\u{e009}k", "#palette"), ("a", "[data-key=a]"), ("c", "[data-key=c]")] {
         eyes.press("j").await;
         let row = eyes.says(AT).await;
         assert!(row.starts_with("Title"), "{row}");

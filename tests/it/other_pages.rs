@@ -43,8 +43,13 @@ async fn nor_has_a_page_for_strangers_or_one_with_nothing_to_show_yet() {
     eyes.look("setup").await;
     eyes.leave("hand.submit('form', { login: 'ann@example.com', name: 'Ann', password: 'x', again: 'y' })").await;
     eyes.look("setup refused").await;
-    for path in ["/login?next=/incidents", "/setup/unknown", "/onboard/unknown", "/consent/callback", "/consent/callback?error=access_denied&state=x"]
-    {
+    for path in [
+        "/login?next=/incidents",
+        "/setup/unknown",
+        "/onboard/unknown",
+        "/consent/callback",
+        "/consent/callback?error=access_denied&state=x",
+    ] {
         eyes.go(path).await;
         eyes.look(path).await;
     }

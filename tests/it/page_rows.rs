@@ -99,7 +99,11 @@ pub const ANALYSTS: &[Row] = &[
 /// Besides what analysts see; the forms change something and are sent once.
 pub const ADMINS: &[Row] = &[
     ("/incidents/batch/{}", "/incidents", Leave("hand.choose('incident'); hand.submit('#batch', { status: 'InProgress' })")),
-    ("/alerts/batch/{}", "/alerts?product=defender_endpoint", Leave("hand.choose('alert'); hand.submit('#batch', { status: 'InProgress' })")),
+    (
+        "/alerts/batch/{}",
+        "/alerts?product=defender_endpoint",
+        Leave("hand.choose('alert'); hand.submit('#batch', { status: 'InProgress' })"),
+    ),
     ("/hunting/{}", "/hunting", Leave("hand.submit('.hunt-form', { query: 'DeviceInfo | take 5' })")),
     ("/hunting", "/hunting", Nothing),
     ("/devices/{}/act", "/devices/DEVICE", Leave("hand.follow('a[href*=live_response]')")),
