@@ -19,9 +19,22 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// A list that would reach beyond the page opens to the other side.
+for (const pick of document.querySelectorAll("details.pick")) {
+  const body = pick.querySelector(".pick-body");
+  pick.addEventListener("toggle", () => {
+    body.classList.remove("flip");
+    body.classList.toggle("flip", pick.open && body.getBoundingClientRect().right > document.documentElement.clientWidth);
+  });
+}
+// A menu that the focus has left hides nothing any more. Lists of filters stay: closing one applies it.
+document.addEventListener("focusin", (event) => {
+  for (const popup of popups()) if (!popup.closest("form.filters") && !popup.contains(event.target)) popup.open = false;
+});
+
 // g then o, q, a, t or h goes to a page. Keys are off in fields and dialogs, with Ctrl, Alt or Meta, and for whoever switched them off.
 const places = { o: "/", q: "/incidents", a: "/alerts", t: "/tenants", h: "/hunting" };
-let going = 0;
+let going = -Infinity; // 0 is when the page began: its first second would lead away
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
   if (document.documentElement.dataset.keys === "off" || document.querySelector("dialog:modal")) return;
@@ -29,7 +42,7 @@ document.addEventListener("keydown", (event) => {
     location.assign(places[event.key]);
     return;
   }
-  going = event.key === "g" ? event.timeStamp : 0;
+  going = event.key === "g" ? event.timeStamp : -Infinity;
   const act = keys.get(event.key);
   if (act && act(event) !== false) event.preventDefault();
 });

@@ -231,7 +231,10 @@ const show = async (row) => {
     preview.replaceChildren(element("p", problem(answer), "notice", "bad"));
   } else {
     preview.replaceChildren(...[...answer.page.body.childNodes].map((node) => document.adoptNode(node)));
-    preview.querySelector("[data-close-preview]").addEventListener("click", hide);
+    preview.querySelector("[data-close-preview]").addEventListener("click", () => {
+      hide();
+      row.querySelector("a[data-row]").focus(); // what had the focus is gone
+    });
     preview.querySelector("form")?.addEventListener("submit", (event) => save(event, row));
   }
   preview.hidden = false;

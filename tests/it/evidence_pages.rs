@@ -38,7 +38,7 @@ async fn processes_are_a_nested_list_and_each_hash_can_be_copied() {
         {"@odata.type": "#microsoft.graph.security.quantumEvidence", "spin": "<up>"}]});
     let (incident, alert) = with_alert(&app, tenant, &body).await;
     for page in both(&app, incident, alert).await {
-        let titles = |selector: &str| page.texts(&format!("{selector} > .proof > h4 > span:first-of-type"));
+        let titles = |selector: &str| page.texts(&format!("{selector} > .proof > h3 > span:first-of-type"));
         assert_eq!(titles(".processes > ul > li"), ["explorer.exe"]);
         assert_eq!(titles(".processes > ul > li > ul > li"), ["cmd.exe"]);
         assert_eq!(titles(".processes > ul > li > ul > li > ul > li"), ["evil.exe"]);

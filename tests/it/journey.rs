@@ -9,7 +9,7 @@ use thirtyfour::prelude::*;
 use url::Url;
 
 /// Name and domain of the demo's newcomer, from the notice on the overview.
-async fn newcomer(browser: &Browser) -> (String, String) {
+pub async fn newcomer(browser: &Browser) -> (String, String) {
     let notice = browser.driver.find(By::Css(".notice")).await.unwrap().text().await.unwrap();
     let domain = browser.driver.find(By::Css(".notice code")).await.unwrap().text().await.unwrap();
     let (_, rest) = notice.split_once("add a customer: ").unwrap();
@@ -26,7 +26,7 @@ pub async fn sign_in(browser: &Browser, address: &str, login: &str) {
 }
 
 /// The lead registers a customer and makes a link: the registry's page, and the link.
-async fn register(staff: &Browser, name: &str, domain: &str) -> (Url, String) {
+pub async fn register(staff: &Browser, name: &str, domain: &str) -> (Url, String) {
     staff.click("add a customer").await;
     staff.fill("Name", name).await;
     staff.fill("or a domain", domain).await;
@@ -41,14 +41,14 @@ async fn register(staff: &Browser, name: &str, domain: &str) -> (Url, String) {
 }
 
 /// The customer goes to Microsoft for one app and decides.
-async fn decide(customer: &Browser, approve: &str, decision: &str) {
+pub async fn decide(customer: &Browser, approve: &str, decision: &str) {
     customer.click(approve).await;
     customer.sees("Stand-in for Microsoft").await;
     customer.click(decision).await;
 }
 
 /// Skips every optional part that is left.
-async fn go_without_the_rest(customer: &Browser) {
+pub async fn go_without_the_rest(customer: &Browser) {
     let without = By::XPath("//button[contains(., 'Do without this')]");
     let left = customer.driver.find_all(without.clone()).await.unwrap().len();
     for more in (0..left).rev() {

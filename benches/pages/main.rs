@@ -1,0 +1,144 @@
+//! How long pages take over a large data set: `cargo bench --bench pages -- [--tenants 2000] [--alerts 5000000] [--incidents 1000000]
+//! [--rounds 40] [--data DIR] [--only WORD] [--statements PATH]`.
+//!
+//! Two databases are made (`data`): of the size asked for and of a tenth of it. In each round every page is asked for in both, one after the
+//! other, with the floor page between them; so whatever else the machine does meets all alike. Told are the whole answer's median and 95th
+//! percentile, the sum of what its statements took as sqlx measured it, how often the bar holds it (2 × (SQL + floor)), and how the SQL grew
+//! from the small data set. `--data` keeps the databases for the next run. `--statements` prints what one page asks, and how long each took.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot go on should stop, and its output is its purpose")]
+
+mod data;
+mod floor;
+mod pages;
+mod portal;
+mod statements;
+
+use data::Size;
+use pages::{People, Visit};
+use portal::{Person, Portal};
+use std::path::PathBuf;
+use std::time::Duration;
+use watchfloor::microsoft::Client;
+use watchfloor::model::{Role, clock};
+use watchfloor::store::embedded::{Embedded, Kind, temporary_dir};
+
+struct Asked {
+    size: Size,
+    rounds: usize,
+    data: Option<PathBuf>,
+    only: Option<String>,
+    statements: Option<String>,
+}
+
+impl Asked {
+    fn of_arguments() -> Self {
+        let arguments: Vec<String> = std::env::args().collect();
+        let text = |name: &str| arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1)).cloned();
+        let number = |name: &str, default: i32| text(name).map_or(default, |text| text.parse().unwrap());
+        Self {
+            size: Size {
+                tenants: number("--tenants", 2_000),
+                alerts: number("--alerts", 5_000_000),
+                incidents: number("--incidents", 1_000_000),
+                seed: number("--seed", 1),
+            },
+            rounds: number("--rounds", 40).try_into().unwrap(),
+            data: text("--data").map(PathBuf::from),
+            only: text("--only"),
+            statements: text("--statements"),
+        }
+    }
+}
+
+/// What one page was measured at in one of the data sets, in milliseconds.
+#[derive(Default)]
+struct Times {
+    whole: Vec<f64>,
+    sql: Vec<f64>,
+}
+
+#[tokio::main]
+async fn main() {
+    statements::install();
+    let asked = Asked::of_arguments();
+    let server = match &asked.data {
+        Some(dir) => Embedded::start(dir, Kind::Kept).await.unwrap(),
+        None => Embedded::start(&temporary_dir(), Kind::Temporary).await.unwrap(),
+    };
+    let nobody = || Client::stand_in(([127, 0, 0, 1], 9).into(), &[], clock::now()).unwrap();
+    let large = Portal::start(data::prepare(&server, asked.size).await, Vec::new(), nobody()).await;
+    let tenth = Size { alerts: asked.size.alerts / 10, incidents: asked.size.incidents / 10, ..asked.size };
+    let small = Portal::start(data::prepare(&server, tenth).await, Vec::new(), nobody()).await;
+    if let Some(path) = &asked.statements {
+        return tell_statements(&large, path).await;
+    }
+    let floor = floor::start(&large).await;
+    let (large, small) = (People::new(&large).await, People::new(&small).await);
+    let mut visits: Vec<(Visit, Visit)> = large.visits().await.into_iter().zip(small.visits().await).collect();
+    if let Some(word) = &asked.only {
+        visits.retain(|(visit, _)| visit.name.contains(word.as_str()));
+    }
+    let (mut floors, mut times): (Vec<f64>, Vec<_>) = (Vec::new(), visits.iter().map(|_| (Times::default(), Times::default())).collect());
+    // The first rounds fill caches, and are not counted.
+    for round in 0..asked.rounds + 3 {
+        for ((visit, smaller), (in_large, in_small)) in visits.iter().zip(&mut times) {
+            let floor = floor.get("/floor").await.0;
+            let (whole, sql) = measure(large.person(visit.who), &visit.path).await;
+            let (small_whole, small_sql) = measure(small.person(smaller.who), &smaller.path).await;
+            if round >= 3 {
+                floors.push(milliseconds(floor));
+                in_large.whole.push(whole);
+                in_large.sql.push(sql);
+                in_small.whole.push(small_whole);
+                in_small.sql.push(small_sql);
+            }
+        }
+    }
+    tell(&visits, &mut times, &mut floors);
+}
+
+async fn measure(person: &Person, path: &str) -> (f64, f64) {
+    statements::begin();
+    let (took, _) = person.get(path).await;
+    let sql: f64 = statements::end().iter().map(|statement| statement.seconds).sum();
+    (milliseconds(took), sql * 1000.0)
+}
+
+fn milliseconds(took: Duration) -> f64 {
+    took.as_secs_f64() * 1000.0
+}
+
+/// The value that so many of a hundred do not exceed.
+fn percentile(values: &mut [f64], percent: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[(values.len() * percent / 100).min(values.len() - 1)]
+}
+
+fn tell(visits: &[(Visit, Visit)], times: &mut [(Times, Times)], floors: &mut [f64]) {
+    let floor = percentile(floors, 50);
+    println!("floor page: {floor:.2} ms, 95 %: {:.2} ms", percentile(floors, 95));
+    println!("{:<44} {:>8} {:>8} {:>8} {:>6} {:>8} {:>6}", "page", "p50 ms", "p95 ms", "SQL p50", "× bar", "a tenth", "grew");
+    for ((visit, _), (large, small)) in visits.iter().zip(times) {
+        let (whole, sql, small_sql) = (percentile(&mut large.whole, 50), percentile(&mut large.sql, 50), percentile(&mut small.sql, 50));
+        println!(
+            "{:<44} {whole:>8.2} {:>8.2} {sql:>8.2} {:>6.2} {small_sql:>8.2} {:>6.2}",
+            visit.name,
+            percentile(&mut large.whole, 95),
+            whole / (2.0 * (sql + floor)),
+            sql / small_sql
+        );
+    }
+}
+
+async fn tell_statements(portal: &Portal, path: &str) {
+    let person = portal.person(Role::Admin, &[]).await;
+    for _ in 0..3 {
+        person.get(path).await;
+    }
+    statements::begin();
+    let (took, text) = person.get(path).await;
+    for statement in statements::end() {
+        println!("{:>9.2} ms  {}", statement.seconds * 1000.0, statement.text.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+    println!("{:>9.2} ms  the whole answer, {} bytes", milliseconds(took), text.len());
+}

@@ -1,0 +1,120 @@
+//! Every page of the demo, as everybody to whom it shows something else, before the eyes of axe-core. A page without a row fails.
+
+use crate::access;
+use crate::eyes::Eyes;
+use crate::journey::sign_in;
+use crate::other_pages;
+use crate::page_rows::{ADMINS, ANALYSTS, ASKED, ELSEWHERE, EVERYBODY, First, Row};
+use crate::program::Program;
+use rustix::process::Signal;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// The words in capitals of the rows, and what stands for them.
+type Places = Vec<(&'static str, String)>;
+
+fn filled(text: &str, places: &Places) -> String {
+    places.iter().fold(text.to_owned(), |text, (word, id)| text.replace(word, id))
+}
+
+/// The last part of the first link that a list has, as soon as it has one.
+async fn first(eyes: &Eyes, list: &str, css: &str) -> String {
+    let there = async {
+        loop {
+            eyes.go(list).await;
+            let id = eyes.says(&format!("document.querySelector(\"{css}\")?.getAttribute('href').split(/[/=]/).pop()")).await;
+            if id != "undefined" {
+                return id;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(90), there).await.unwrap_or_else(|_| panic!("{list} never shows {css}"))
+}
+
+/// What the viewer sees: a tenant with devices, and what else it has.
+async fn places_of_the_viewer(eyes: &Eyes) -> Places {
+    let device = first(eyes, "/devices", "a[data-row]").await;
+    let tenant = first(eyes, &format!("/devices/{device}"), ".crumbs a:last-child").await;
+    let incident = first(eyes, &format!("/incidents?tenant={tenant}"), "a[data-row]").await;
+    let alert = first(eyes, &format!("/alerts?tenant={tenant}&product=defender_xdr"), "a[data-row]").await;
+    vec![("DEVICE", device), ("TENANT", tenant), ("INCIDENT", incident), ("ALERT", alert)]
+}
+
+/// Signs in as one of the demo's people.
+pub async fn enter(eyes: &Eyes, address: &str, login: &str) {
+    eyes.browser.driver.delete_all_cookies().await.unwrap();
+    sign_in(&eyes.browser, address, login).await;
+}
+
+async fn look_at(eyes: &mut Eyes, who: &str, rows: &[Row], places: &Places) {
+    for (route, start, first) in rows {
+        eyes.go(&filled(start, places)).await;
+        let mut done = "";
+        match first {
+            First::Nothing => {}
+            First::Unfold => {
+                eyes.says("document.querySelectorAll('main details').forEach((one) => { one.open = true; })").await;
+                done = " unfolded";
+            }
+            First::Do(script, then) => {
+                eyes.says(script).await;
+                eyes.until(then).await;
+                done = script;
+            }
+            First::Press(key, then) => {
+                eyes.says("document.querySelector('a[data-row]').focus()").await;
+                eyes.press(*key).await;
+                eyes.until(then).await;
+                done = key;
+            }
+            First::Leave(script) => {
+                eyes.leave(script).await;
+                done = script;
+            }
+        }
+        assert!(eyes.is_at(route).await, "{start} {done} leads to {}, not to {route}", eyes.says("location.pathname").await);
+        let name = format!("{start} {done} as {who}");
+        if who == "admin" { eyes.look(&name).await } else { eyes.glance(&name).await }
+    }
+}
+
+#[test]
+fn every_page_has_a_row() {
+    let rows: BTreeSet<String> = [EVERYBODY, ANALYSTS, ADMINS].concat().iter().map(|(route, ..)| (*route).to_owned()).collect();
+    let elsewhere: BTreeSet<String> = ELSEWHERE.iter().map(|route| (*route).to_owned()).collect();
+    let pages = access::pages();
+    let missing: Vec<_> = pages.iter().filter(|page| !rows.contains(*page) && !elsewhere.contains(*page)).collect();
+    assert!(missing.is_empty(), "pages at which nobody looks: {missing:?}");
+    let gone: Vec<_> = elsewhere.iter().filter(|page| !pages.contains(*page) || rows.contains(*page)).collect();
+    assert!(gone.is_empty(), "no pages, or looked at here: {gone:?}");
+}
+
+#[tokio::test]
+async fn no_page_of_the_demo_has_a_fault_that_axe_knows_in_either_theme_or_scrolls_sideways() {
+    let dir = std::env::temp_dir().join(format!("watchfloor-eyes-{}", uuid::Uuid::new_v4().simple()));
+    std::fs::create_dir(&dir).unwrap();
+    let mut program = Program::start(&dir, &["demo", "--listen", "127.0.0.1:0"]);
+    let said = program.line("demo runs at http://");
+    let address = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().trim_end_matches('/').to_owned();
+    let mut eyes = Eyes::open(&address).await;
+
+    enter(&eyes, &address, "viewer").await;
+    let mut places = places_of_the_viewer(&eyes).await;
+    enter(&eyes, &address, "admin").await;
+    places.push(("USER", first(&eyes, "/admin/users", "tbody a").await));
+    places.push(("QUERY", first(&eyes, "/hunting", "a[href^='/hunting/queries/']").await));
+    for (start, doing) in ASKED {
+        eyes.go(&filled(start, &places)).await;
+        eyes.leave(doing).await;
+    }
+    look_at(&mut eyes, "admin", &[EVERYBODY, ANALYSTS, ADMINS].concat(), &places).await;
+    enter(&eyes, &address, "analyst").await;
+    look_at(&mut eyes, "analyst", &[EVERYBODY, ANALYSTS].concat(), &places).await;
+    enter(&eyes, &address, "viewer").await;
+    look_at(&mut eyes, "viewer", EVERYBODY, &places).await;
+    other_pages::onboarding(&mut eyes, &address).await;
+    eyes.assert_nothing(250);
+    assert!(program.stop(Signal::INT).success());
+    std::fs::remove_dir_all(dir).unwrap();
+}

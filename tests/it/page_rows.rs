@@ -1,0 +1,143 @@
+//! Which pages there are to look at, and what is done on each first.
+
+/// What is done on a page before it is looked at.
+#[derive(Clone, Copy)]
+pub enum First {
+    Nothing,
+    /// Everything that can be unfolded is.
+    Unfold,
+    /// A script that stays on the page, and what is then true.
+    Do(&'static str, &'static str),
+    /// A key on the first row, and what is then true.
+    Press(&'static str, &'static str),
+    /// A script that leads to another page.
+    Leave(&'static str),
+}
+use First::{Do, Leave, Nothing, Press, Unfold};
+
+/// The route of the page that is looked at, the address to begin at, and what is done there. Words in capitals are filled in.
+pub type Row = (&'static str, &'static str, First);
+
+const DIALOG: &str = "document.querySelector('dialog:modal') !== null";
+const COLUMNS: &str = "/incidents?created=7d&cols=status,owner,alerts,entities,products,tags,verdict,activity,age,opened,resolved,read";
+
+/// Not pages: data, streams, files and parts that rows below open; and the pages at which `other_pages.rs` looks.
+pub const ELSEWHERE: &[&str] = &[
+    "/livez",
+    "/readyz",
+    "/static/{}",
+    "/live",
+    "/palette",
+    "/incidents/{}/preview",
+    "/incidents/news",
+    "/incidents/{}/news",
+    "/alerts/news",
+    "/alerts/{}/news",
+    "/incidents/export.csv",
+    "/incidents/export.json",
+    "/alerts/export.csv",
+    "/alerts/export.json",
+    "/hunting/{}/csv",
+    "/tenants/{}/cloud-apps/discovery/script/{}",
+    "/login",
+    "/setup/{}",
+    "/onboard/{}",
+    "/consent/callback",
+];
+
+pub const EVERYBODY: &[Row] = &[
+    ("/", "/", Unfold),
+    ("/incidents", "/incidents", Nothing),
+    ("/incidents", "/incidents?q=no-title-is-like-this", Nothing),
+    ("/incidents", COLUMNS, Nothing),
+    ("/incidents", "/incidents", Do("document.documentElement.dataset.density = 'compact'", "true")),
+    ("/incidents", "/incidents", Do("document.querySelector('details.menu').open = true", "true")),
+    ("/incidents", "/incidents", Do("document.querySelectorAll('.views details')[0].open = true", "true")),
+    ("/incidents", "/incidents", Do("document.querySelectorAll('.views details')[1].open = true", "true")),
+    ("/incidents", "/incidents", Do("document.querySelector('form.filters details').open = true", "true")),
+    ("/incidents", "/incidents", Do("[...document.querySelectorAll('form.filters details')].at(-1).open = true", "true")),
+    ("/incidents", "/incidents", Press("?", DIALOG)),
+    ("/incidents", "/incidents", Press("\u{e009}k", "document.querySelector('#palette-list li') !== null")),
+    ("/incidents", "/incidents", Press(" ", "document.querySelector('#preview h2') !== null")),
+    ("/incidents/{}", "/incidents/INCIDENT", Nothing),
+    ("/incidents/{}", "/incidents/INCIDENT", Unfold),
+    ("/alerts", "/alerts", Nothing),
+    ("/alerts", "/alerts?q=no-title-is-like-this", Nothing),
+    ("/alerts/{}", "/alerts/ALERT", Unfold),
+    ("/tenants", "/tenants", Nothing),
+    ("/tenants", "/tenants?q=no-name-is-like-this", Nothing),
+    ("/tenants/{}", "/tenants/TENANT", Unfold),
+    ("/tenants/{}/changes", "/tenants/TENANT/changes", Nothing),
+    ("/tenants/{}/endpoint", "/tenants/TENANT/endpoint", Unfold),
+    ("/tenants/{}/consent", "/tenants/TENANT/consent", Unfold),
+    ("/tenants/{}/cloud-apps", "/tenants/TENANT/cloud-apps", Unfold),
+    ("/tenants/{}/cloud-apps/activities", "/tenants/TENANT/cloud-apps/activities", Unfold),
+    ("/tenants/{}/cloud-apps/entities", "/tenants/TENANT/cloud-apps/entities", Unfold),
+    ("/tenants/{}/cloud-apps/files", "/tenants/TENANT/cloud-apps/files", Unfold),
+    ("/tenants/{}/cloud-apps/ranges", "/tenants/TENANT/cloud-apps/ranges", Unfold),
+    ("/tenants/{}/cloud-apps/discovery", "/tenants/TENANT/cloud-apps/discovery", Unfold),
+    ("/devices", "/devices", Unfold),
+    ("/devices", "/devices?q=no-device-is-like-this", Nothing),
+    ("/devices/{}", "/devices/DEVICE", Unfold),
+    ("/account", "/account", Nothing),
+    ("/account/password", "/account", Leave("hand.submit('form.stack')")),
+    ("/nowhere", "/nowhere", Nothing),
+];
+
+pub const ANALYSTS: &[Row] = &[
+    ("/incidents", "/incidents", Press("x", "!document.getElementById('batch').hidden")),
+    ("/incidents", "/incidents", Press("a", DIALOG)),
+    ("/incidents", "/incidents", Press("s", DIALOG)),
+    ("/incidents", "/incidents", Press("c", DIALOG)),
+    ("/incidents", "/incidents", Press("t", DIALOG)),
+    ("/incidents/{}", "/incidents/INCIDENT", Leave("hand.submit('.stack:has([name=was_status])', { status: 'Resolved' })")),
+    ("/hunting", "/hunting", Unfold),
+    ("/hunting/queries/{}", "/hunting/queries/QUERY", Nothing),
+    ("/tenants/{}/endpoint/alert", "/tenants/TENANT/endpoint/alert", Nothing),
+];
+
+/// Besides what analysts see; the forms change something and are sent once.
+pub const ADMINS: &[Row] = &[
+    ("/incidents/batch/{}", "/incidents", Leave("hand.choose('incident'); hand.submit('#batch', { status: 'InProgress' })")),
+    (
+        "/alerts/batch/{}",
+        "/alerts?product=defender_endpoint",
+        Leave("hand.choose('alert'); hand.submit('#batch', { status: 'InProgress' })"),
+    ),
+    ("/hunting/{}", "/hunting", Leave("hand.submit('.hunt-form', { query: 'DeviceInfo | take 5' })")),
+    ("/hunting", "/hunting", Nothing),
+    ("/devices/{}/act", "/devices/DEVICE", Leave("hand.follow('a[href*=live_response]')")),
+    ("/tenants/{}/cloud-apps/ranges/new", "/tenants/TENANT/cloud-apps/ranges/new", Nothing),
+    ("/tenants/{}/cloud-apps/ranges/{}", "/tenants/TENANT/cloud-apps/ranges", Leave("hand.follow('td.act a')")),
+    ("/tenants/{}/cloud-apps/ranges/{}/delete", "/tenants/TENANT/cloud-apps/ranges", Leave("hand.follow('td.act a.danger')")),
+    ("/admin/tenants", "/admin/tenants", Nothing),
+    ("/admin/tenants/new", "/admin/tenants/new", Nothing),
+    ("/admin/tenants/new", "/admin/tenants/new", Leave("hand.submit('main form')")),
+    ("/admin/tenants/import", "/admin/tenants/import", Nothing),
+    ("/admin/tenants/import", "/admin/tenants/import", Leave("hand.submit('main form', { text: 'name\\nOne of many\\n,x' })")),
+    ("/admin/tenants/reconsent", "/admin/tenants/reconsent", Nothing),
+    ("/admin/tenants/{}", "/admin/tenants/TENANT", Unfold),
+    ("/admin/tenants/{}/offboard", "/admin/tenants/TENANT/offboard", Nothing),
+    ("/admin/users", "/admin/users", Nothing),
+    ("/admin/users/{}", "/admin/users/USER", Unfold),
+    ("/admin/apps", "/admin/apps", Unfold),
+    ("/admin/audit", "/admin/audit", Unfold),
+    ("/admin/health", "/admin/health", Unfold),
+    ("/hunting/{}", "/hunting", Leave("hand.follow('#hunts a[data-row]')")),
+];
+
+/// What is asked for beforehand, so that the pages have something to show: where, and by what.
+pub const ASKED: &[(&str, &str)] = &[
+    ("/incidents/INCIDENT", "hand.submit('.note-form', { text: 'Ask <them> first' })"),
+    ("/incidents/INCIDENT", "hand.submit('.note form')"),
+    ("/incidents/INCIDENT", "hand.submit('.work form')"),
+    ("/incidents/INCIDENT", "hand.submit('.stack:has([name=was_status])', { tags: 'looked at' })"),
+    ("/devices/DEVICE/act?deed=scan_quick", "hand.submit('main form', { comment: 'What is on it?' })"),
+    ("/tenants/TENANT/endpoint", "hand.submit('main .card form')"),
+    ("/tenants/TENANT/cloud-apps", "hand.submit('main .card:last-of-type form')"),
+    ("/tenants/TENANT/cloud-apps/activities", "hand.submit('.filters')"),
+    ("/tenants/TENANT/cloud-apps/entities", "hand.submit('.filters')"),
+    ("/tenants/TENANT/cloud-apps/files", "hand.submit('.filters')"),
+    ("/tenants/TENANT/cloud-apps/ranges", "hand.submit('.filters form')"),
+    ("/tenants/TENANT/cloud-apps/discovery", "hand.submit('.filters')"),
+];
