@@ -1,0 +1,2 @@
+-- Stands in for a migration that comes from elsewhere, so that the numbers have no gap.
+select 1;
