@@ -12,6 +12,7 @@ pub mod notices;
 pub mod onboarding;
 pub mod questions;
 pub mod readings;
+pub mod suppressions;
 pub mod triage;
 
 use crate::auth::passwords::Hasher;

@@ -57,7 +57,7 @@ async fn main() {
     customers::register(&worker).await;
     let stop = CancellationToken::new();
     let settings = config::Sync { interval: Duration::from_secs(20), ..config::Sync::default() };
-    let working = tokio::spawn(engine::run(worker.clone(), microsoft, settings, stop.clone()));
+    let working = tokio::spawn(engine::run(worker.clone(), microsoft, settings, stop.clone(), watchfloor::app::bulk::work));
     customers::wait_until_read(&worker).await;
 
     let (analysts, seconds) = (number("--analysts", 50), number("--seconds", 180));

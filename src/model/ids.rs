@@ -69,6 +69,8 @@ id!(/// A list kept under a name.
     ViewId);
 id!(/// A note on an incident.
     NoteId);
+id!(/// A rule that hides alerts.
+    SuppressionId);
 id!(/// An API token (not its secret).
     TokenId);
 

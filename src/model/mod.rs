@@ -31,7 +31,7 @@ pub use consent::{ConsentOutcome, ConsentStep, PermissionState, Verdict};
 pub use hunt::{HuntApi, HuntOutcome};
 pub use ids::{
     AlertId, AttemptId, BulkId, ChangeId, DeviceId, DirectoryId, HuntId, IncidentId, InviteId, LookupId, NoteId, RunId, SavedQueryId,
-    TenantId, TokenId, UserId, ViewId,
+    SuppressionId, TenantId, TokenId, UserId, ViewId,
 };
 pub use incident::{Severity, Status};
 pub use places::{CloudAppsHost, Places, Region, Seat};

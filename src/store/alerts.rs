@@ -4,7 +4,7 @@ use super::Scoped;
 use super::incidents::Original;
 use super::lists::{ALERTS, By, COUNT_CAP, Figures, Filter, Group, Listed, Order, Position};
 use super::live::Seen;
-use crate::model::{AlertId, Cloud, DirectoryId, IncidentId, Product, Severity, Status, TenantId, portal};
+use crate::model::{AlertId, Cloud, DirectoryId, IncidentId, Product, Severity, Status, SuppressionId, TenantId, portal};
 use chrono::{DateTime, NaiveDate, Utc};
 
 /// One alert with its tenant's name.
@@ -50,6 +50,9 @@ pub struct Alert {
     pub resolved_at: Option<DateTime<Utc>>,
     /// When this version was read.
     pub synced_at: DateTime<Utc>,
+    /// The rule that hides it.
+    pub suppressed_by: Option<SuppressionId>,
+    pub suppressed_at: Option<DateTime<Utc>>,
 }
 
 impl Alert {

@@ -45,6 +45,8 @@ pub struct Incident {
     pub resolved_at: Option<DateTime<Utc>>,
     /// When this version was read from Microsoft.
     pub synced_at: DateTime<Utc>,
+    /// It has alerts, and rules hide all of them.
+    pub hidden: bool,
 }
 
 impl Incident {

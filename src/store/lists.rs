@@ -39,6 +39,7 @@ pub struct Filter {
     pub entities: Choice<String>,
     /// Alerts only: those that belong to no incident.
     pub without_incident: bool,
+    pub hidden: Hidden,
     /// Words of the title, a product's own id, or an entity's value.
     pub text: Option<String>,
     pub updated: Span,
@@ -52,6 +53,13 @@ pub struct Choice<T> {
     pub not: Vec<T>,
 }
 
+impl Filter {
+    /// Whether it asks for open rows and no others.
+    pub fn is_open_only(&self) -> bool {
+        !self.statuses.any.is_empty() && self.statuses.any.iter().all(|status| OPEN.contains(status))
+    }
+}
+
 impl<T> Default for Choice<T> {
     fn default() -> Self {
         Self { any: Vec::new(), not: Vec::new() }
@@ -61,6 +69,31 @@ impl<T> Default for Choice<T> {
 impl<T> From<Vec<T>> for Choice<T> {
     fn from(any: Vec<T>) -> Self {
         Self { any, not: Vec::new() }
+    }
+}
+
+/// Whether what suppression rules hide is in a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hidden {
+    /// It is left out.
+    #[default]
+    No,
+    /// It stands among the rest.
+    Too,
+    /// Nothing else is in it.
+    Only,
+}
+
+impl std::str::FromStr for Hidden {
+    type Err = ();
+    /// As addresses and the API write it.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "no" => Ok(Self::No),
+            "yes" => Ok(Self::Too),
+            "only" => Ok(Self::Only),
+            _ => Err(()),
+        }
     }
 }
 

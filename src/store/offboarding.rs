@@ -29,6 +29,7 @@ pub async fn offboard(tx: &mut Scoped, by: &By, tenant: &Tenant, now: DateTime<U
     super::invites::revoke_all(tx, tenant.tenant_id, now).await?;
     sqlx::query("update sync_state set enabled = false where tenant_id = $1").bind(tenant.tenant_id).execute(&mut **tx).await?;
     sqlx::query("delete from grants where tenant_id = $1").bind(tenant.tenant_id).execute(&mut **tx).await?;
+    super::suppressions::regroup(tx, tenant.tenant_id, None, now).await?;
     let event = by.event("tenant.offboard").tenant(tenant.tenant_id).object(&tenant.name);
     audit::record(tx, event.before(json!({ "state": tenant.state })).after(json!({ "purge_after": now + PURGE_AFTER }))).await?;
     Ok(())
@@ -47,6 +48,7 @@ pub async fn purge(tx: &mut Scoped, by: &By, now: DateTime<Utc>) -> sqlx::Result
     .fetch_optional(&mut **tx)
     .await?;
     if let Some((tenant, name)) = &gone {
+        super::suppressions::forget(tx).await?;
         audit::record(tx, by.event("tenant.purge").tenant(*tenant).object(name)).await?;
     }
     Ok(gone.is_some())

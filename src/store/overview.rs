@@ -1,4 +1,4 @@
-//! The overview: from counters, never from the rows they count.
+//! The overview: from counters, never from the rows they count. What rules hide does not count as open; the days count all.
 
 use super::Scoped;
 use crate::model::{TenantId, TenantState};
@@ -65,7 +65,7 @@ pub async fn tenants(tx: &mut Scoped) -> sqlx::Result<Vec<TenantLine>> {
 
 /// Open incidents of one owner, as Microsoft names it; at most 1,000 are counted.
 pub async fn owned(tx: &mut Scoped, owner: &str) -> sqlx::Result<i64> {
-    sqlx::query_scalar("select count(*) from (select from incidents where is_open and assigned_to = $1 limit 1001) as mine")
+    sqlx::query_scalar("select count(*) from (select from incidents where is_open and not hidden and assigned_to = $1 limit 1001) as mine")
         .bind(owner)
         .fetch_one(&mut **tx)
         .await

@@ -1,7 +1,7 @@
 //! The registry: tenants, their state and what staff know of them. Each change writes its audit row.
 
-use super::Scoped;
 use super::audit::{self, By};
+use super::{Scoped, suppressions};
 use crate::model::registration::Registration;
 use crate::model::{Adapter, Cloud, CloudAppsHost, DirectoryId, Places, Region, Seat, TenantId, TenantState};
 use chrono::{DateTime, Utc};
@@ -105,6 +105,7 @@ pub async fn create(tx: &mut Scoped, by: &By, tenant: TenantId, new: &Registrati
             .await?;
     }
     audit::record(tx, by.event("tenant.create").tenant(tenant).object(&new.name).after(facts(new))).await?;
+    suppressions::regroup(tx, tenant, new.group.as_deref(), now).await?;
     Ok(())
 }
 
@@ -147,6 +148,7 @@ pub async fn update(
     }
     let event = by.event("tenant.update").tenant(old.tenant_id).object(&new.name).before(facts(&old.registration())).after(facts(new));
     audit::record(tx, event).await?;
+    suppressions::regroup(tx, old.tenant_id, new.group.as_deref(), now).await?;
     Ok(())
 }
 

@@ -40,6 +40,8 @@ struct AlertPage {
     /// For who may change it from here.
     form: Option<Form>,
     live: Watch,
+    /// What the rule that hides it is called, where the reader may see it.
+    rule: Option<String>,
     now: DateTime<Utc>,
 }
 
@@ -76,11 +78,13 @@ pub(super) async fn page(
     };
     let originals: Vec<_> = originals.into_iter().map(|row| row.original).collect();
     let cloud = CloudPart::of(&mut tx, &alert, &originals, now).await?;
+    let rules: Vec<_> = alert.suppressed_by.into_iter().collect();
+    let rule = store::suppressions::labels(&mut tx, &rules).await?.into_values().next();
     let changed = store::changes::recent(&mut tx, alert.tenant_id, Some(&alert.external_id), 50).await?;
     tx.commit().await?;
     let changed = changed.into_iter().filter(|change| change.operation.contains(".alerts.")).take(5);
     let lines = changed.map(|change| Line::new(change, now)).collect();
     let form = form(&user, &alert, back);
     let link = alert.portal();
-    Ok(Page(AlertPage { user, part: AlertPart::new(alert, &originals, now), incident, link, cloud, lines, form, live, now }))
+    Ok(Page(AlertPage { user, part: AlertPart::new(alert, &originals, now), incident, link, cloud, lines, form, live, rule, now }))
 }

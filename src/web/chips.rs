@@ -12,7 +12,8 @@ pub struct Chip {
     pub word: &'static str,
 }
 
-const fn chip(class: &'static str, word: &'static str) -> Chip {
+/// A mark of this colour with this word.
+pub const fn chip(class: &'static str, word: &'static str) -> Chip {
     let sign = match class.as_bytes() {
         b"ok" => "✓",
         b"warn" => "▲",

@@ -18,7 +18,7 @@ use super::show::{self, When};
 use super::triage::{Form, Sent};
 use crate::app::AppState;
 use crate::app::acting::Refusal;
-use crate::model::{AlertId, IncidentId, Scope, Status, clock, verdict};
+use crate::model::{AlertId, IncidentId, Scope, Status, SuppressionId, clock, verdict};
 use crate::store;
 use crate::store::alerts::{Alert, AlertOriginal};
 use crate::store::incidents::{Incident, Sighting};
@@ -28,7 +28,7 @@ use axum::Router;
 use axum::routing::get;
 use chrono::{DateTime, Utc};
 use notes::NotesPart;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use timeline::{Moment, timeline};
 use work::WorkPart;
 
@@ -61,6 +61,8 @@ struct IncidentPage {
     notes: NotesPart,
     work: WorkPart,
     related: Vec<Related>,
+    /// What the rules that hide alerts of it are called, where the reader may see them.
+    rules: HashMap<SuppressionId, String>,
     now: DateTime<Utc>,
 }
 
@@ -159,6 +161,7 @@ struct Read {
     changes: Vec<store::changes::Change>,
     notes: Vec<store::notes::Note>,
     lease: Option<store::leases::Lease>,
+    rules: HashMap<SuppressionId, String>,
 }
 
 async fn read(tx: &mut store::Scoped, scope: &Scope, id: IncidentId, now: DateTime<Utc>) -> Result<Read, PageError> {
@@ -171,6 +174,7 @@ async fn read(tx: &mut store::Scoped, scope: &Scope, id: IncidentId, now: DateTi
     let alerts = store::alerts::of_incident(tx, tenant, id).await?;
     let ids: Vec<AlertId> = alerts.iter().map(|alert| alert.alert_id).collect();
     let theirs: Vec<String> = alerts.iter().map(|alert| alert.external_id.clone()).collect();
+    let hiding: Vec<_> = alerts.iter().filter_map(|alert| alert.suppressed_by).collect();
     let names = &incident.entities[..incident.entities.len().min(ENTITIES)];
     let scope = match scope {
         Scope::All => None,
@@ -186,6 +190,7 @@ async fn read(tx: &mut store::Scoped, scope: &Scope, id: IncidentId, now: DateTi
         changes: store::changes::of_case(tx, tenant, &incident.external_id, &theirs, CHANGES).await?,
         notes: store::notes::list(tx, tenant, id, None, notes::SHOWN + 1).await?,
         lease: store::leases::current(tx, tenant, id, now).await?,
+        rules: store::suppressions::labels(tx, &hiding).await?,
         alerts,
         incident,
     })
@@ -219,6 +224,7 @@ pub(super) async fn page(db: &ScopedDb, user: User, id: IncidentId, back: Back) 
         link: incident.portal(),
         work: WorkPart::new(&user, id, read.lease),
         related: read.related,
+        rules: read.rules,
         notes,
         user,
         incident,

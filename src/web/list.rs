@@ -4,7 +4,7 @@ use super::error::PageError;
 use crate::auth::Person;
 use crate::model::{Product, Severity, Status, TenantId};
 use crate::store::Scoped;
-use crate::store::lists::{By, Choice, Filter, Key, OPEN, Order, Owner, Position, Span};
+use crate::store::lists::{By, Choice, Filter, Hidden, Key, OPEN, Order, Owner, Position, Span};
 use crate::store::overview::{self, TenantName};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -47,6 +47,8 @@ pub struct Asked {
     pub classifications: Choice<String>,
     pub entities: Choice<String>,
     pub without_incident: bool,
+    /// What rules hide: left out unless it is asked for.
+    pub hidden: Hidden,
     /// How far back the last update lies at most.
     pub updated: Option<Within>,
     /// How far back the first sight lies at most.
@@ -124,6 +126,7 @@ impl Asked {
             classifications: address.choice("classification")?,
             entities: address.choice("entity")?,
             without_incident: address.one("incident") == Some("none"),
+            hidden: address.value("suppressed")?.unwrap_or_default(),
             updated: address.value("updated")?,
             created: address.value("created")?,
             days: (address.value("from")?, address.value("to")?),
@@ -166,6 +169,7 @@ impl Asked {
             classifications: lower(&self.classifications),
             entities: lower(&self.entities),
             without_incident: self.without_incident,
+            hidden: self.hidden,
             text: (!self.text.is_empty()).then(|| self.text.clone()),
             updated: Span { since: self.updated.and_then(|within| within.since(now)), until: None },
             created: Span { since: self.created.and_then(|within| within.since(now)).max(self.days.0.map(midnight)), until },

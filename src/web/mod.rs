@@ -48,6 +48,7 @@ pub mod scope;
 pub mod setup;
 pub mod show;
 pub mod static_files;
+pub mod suppressions;
 pub mod tenant;
 pub mod tenants;
 pub mod told;
@@ -106,6 +107,7 @@ pub fn router(state: AppState) -> Router {
         .merge(incident::routes())
         .merge(alerts::routes())
         .merge(alert::routes())
+        .merge(suppressions::routes())
         .merge(views::routes())
         .merge(export::routes())
         .merge(tenants::routes())

@@ -100,6 +100,8 @@ pub struct Frame {
     pub tenants: Vec<TenantName>,
     pub views: Vec<ViewLine>,
     pub total: i64,
+    /// What the same list holds that rules hide, where it is left out and known in a moment.
+    pub hidden: i64,
     pub reading: Reading,
     pub live: Watch,
     /// Where the next page is, if there is one; known once the rows are.
@@ -123,9 +125,10 @@ impl Frame {
         let tenants = store::overview::names(tx).await?;
         let filter = asked.filter(user, &tenants, now);
         let total = list.count(tx, &filter).await?;
+        let hidden = list.hidden(tx, &filter).await?;
         let reading = Reading::of(tx, filter.tenants.as_deref(), list.products(), now, interval).await?;
         let views = views::lines(tx, list, user, &tenants, (&asked.address.with("after", ""), total), now).await?;
-        Ok(Self { list, asked, filter, columns, tenants, views, total, reading, live, next: None, empty: None, now })
+        Ok(Self { list, asked, filter, columns, tenants, views, total, hidden, reading, live, next: None, empty: None, now })
     }
 
     /// Takes note of a page of rows and gives them back.
@@ -155,6 +158,11 @@ impl Frame {
 
     pub fn total_text(&self) -> String {
         capped(self.total)
+    }
+
+    /// "9 hidden by rules", if there are any.
+    pub fn hidden_text(&self) -> Option<String> {
+        (self.hidden > 0).then(|| format!("{} hidden by rules", capped(self.hidden)))
     }
 
     /// Whether a column is shown. Without a choice in the address the usual ones are.

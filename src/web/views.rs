@@ -6,7 +6,7 @@ use super::list::Asked;
 use super::show::capped;
 use crate::app::AppState;
 use crate::model::{Product, ViewId, clock};
-use crate::store::lists::Filter;
+use crate::store::lists::{Filter, Hidden};
 use crate::store::live::Kind;
 use crate::store::overview::TenantName;
 use crate::store::saved_views::{self, New, View};
@@ -92,6 +92,15 @@ impl List {
             Self::Incidents => store::incidents::count_quickly(tx, filter).await,
             Self::Alerts => store::alerts::count_quickly(tx, filter).await,
         }
+    }
+
+    /// How much rules hide of a list that leaves it out. Open rows lie apart in their index; of others it is told if it is known in a moment.
+    pub async fn hidden(self, tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
+        if filter.hidden != Hidden::No {
+            return Ok(0);
+        }
+        let only = Filter { hidden: Hidden::Only, ..filter.clone() };
+        if filter.is_open_only() { self.count(tx, &only).await } else { Ok(self.count_quickly(tx, &only).await?.unwrap_or(0)) }
     }
 
     /// How many rows a filter finds, up to the cap.

@@ -17,6 +17,7 @@ pub fn body_of(method: &Method, path: &str) -> Option<Value> {
         ("POST", "/tenants/{id}/invites") => Some(json!({"apps": null})),
         ("POST", "/incidents/{id}/notes") => Some(json!({"text": "x"})),
         ("POST", "/incidents/bulk") => Some(json!({"filter": {"status": ["new"]}, "change": {"status": "InProgress"}})),
+        ("POST", "/suppressions/preview") => Some(json!({"group": "None", "title": "Nothing"})),
         ("POST", "/hunts") => Some(json!({"query": "DeviceInfo", "all": true})),
         ("POST", "/devices/{id}/actions") => Some(json!({"action": "isolate", "comment": "x"})),
         ("POST", "/tenants/{id}/cloud-apps/alerts/close") => {
@@ -59,6 +60,9 @@ pub const PROMISED: &[&str] = &[
     "/lookups/{id}",
     "/me",
     "/saved-queries",
+    "/suppressions",
+    "/suppressions/preview",
+    "/suppressions/{id}",
     "/tenants",
     "/tenants/{id}",
     "/tenants/{id}/alerts",

@@ -100,6 +100,17 @@ const ROWS: &[(&str, &str)] = &[
         "upload_parts",
         "insert into upload_parts (tenant_id, change_id, part, bytes) values ($1, gen_random_uuid(), 0, '\\x00')",
     ),
+    (
+        "suppression_tenants",
+        "with rule as (insert into suppressions (suppression_id, tenants, title, reason, owner, made_at, expires_at)
+                       values (gen_random_uuid(), 1, 'A', 'x', 'ann', now(), now() + interval '1 day') returning suppression_id)
+         insert into suppression_tenants (tenant_id, suppression_id) select $1, suppression_id from rule",
+    ),
+    (
+        "suppression_hits",
+        "insert into suppression_hits (tenant_id, suppression_id, alert_id, at, severity)
+         select $1, coalesce((select suppression_id from suppression_tenants where tenant_id = $1 limit 1), gen_random_uuid()), $1, now(), 3",
+    ),
     ("daily_counts", "insert into daily_counts (tenant_id, day) values ($1, '2000-01-01')"),
 ];
 

@@ -52,6 +52,7 @@ pub(super) async fn store(
     upsert(tx, tenant, &current).await?;
     originals(tx, tenant, api, &current).await?;
     originals(tx, tenant, api, &older).await?;
+    affected.alerts = current.iter().map(|change| change.id.0).collect();
     for change in &current {
         let old = change.before.as_ref();
         if old.is_none_or(|old| change.row.incident_external_id.is_some() && old.incident_external_id != change.row.incident_external_id) {

@@ -13,6 +13,31 @@ pub(super) struct Affected {
     pub incidents: Vec<String>,
     /// Our ids of incidents that lost one.
     pub left: Vec<Uuid>,
+    /// Our ids of the alerts that were written.
+    pub alerts: Vec<Uuid>,
+}
+
+impl Affected {
+    /// Whether anything was written that a rule could hide, or that brings a hidden incident back.
+    pub fn is_any(&self) -> bool {
+        !(self.alerts.is_empty() && self.new_incidents.is_empty() && self.incidents.is_empty() && self.left.is_empty())
+    }
+}
+
+/// Our ids of the incidents that got or lost an alert.
+pub(super) async fn touched(tx: &mut Scoped, tenant: TenantId, affected: &Affected) -> sqlx::Result<Vec<Uuid>> {
+    let gained: Vec<&str> = affected.new_incidents.iter().chain(&affected.incidents).map(String::as_str).collect();
+    let mut touched: Vec<Uuid> = sqlx::query_scalar(
+        "select i.incident_id from unnest($2::text[]) as k (external_id)
+         cross join lateral (select i.incident_id from incidents as i where i.tenant_id = $1 and i.product = 'defender_xdr'
+                             and i.external_id = k.external_id offset 0) as i",
+    )
+    .bind(tenant)
+    .bind(&gained)
+    .fetch_all(&mut **tx)
+    .await?;
+    touched.extend(&affected.left);
+    Ok(touched)
 }
 
 /// Gives waiting alerts to their incidents and counts again where something changed.

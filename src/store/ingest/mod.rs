@@ -7,8 +7,8 @@
 //! scalar sub-selects): while a table's statistics are not gathered yet, a plain join walks through the tenant's whole history once
 //! per key, which was measured to be a hundred times slower.
 
-use super::Scoped;
 use super::quarantine::{Bad, Kind};
+use super::{Scoped, suppressions};
 use crate::model::{Product, Severity, Status, TenantId};
 use chrono::{DateTime, Utc};
 
@@ -106,6 +106,10 @@ pub async fn store(tx: &mut Scoped, tenant: TenantId, api: Product, incidents: &
     let mut written = incidents::store(tx, tenant, api, incidents, &mut affected).await?;
     written += alerts::store(tx, tenant, api, alerts, &mut affected).await?;
     links::settle(tx, tenant, &affected).await?;
+    if affected.is_any() && suppressions::is_any_in_force(tx, tenant).await? {
+        let touched = links::touched(tx, tenant, &affected).await?;
+        suppressions::judge_read(tx, tenant, &affected.alerts, touched).await?;
+    }
     Ok(written)
 }
 
@@ -116,8 +120,9 @@ pub async fn answered(tx: &mut Scoped, tenant: TenantId, incident: &Incident) ->
     incidents::answered(tx, tenant, incident).await
 }
 
-/// Two APIs report the same alert, and an incident's alerts may come apart from it: without turns, each could miss the other's row.
-async fn take_turn(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<()> {
+/// Two APIs report the same alert, and an incident's alerts may come apart from it: without turns, each could miss the other's row. A rule
+/// that is made meanwhile could miss an alert, and the alert the rule.
+pub(super) async fn take_turn(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<()> {
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('ingest ' || $1::text, 0))").bind(tenant).execute(&mut **tx).await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The text of a list's query.
 
-use super::{Choice, Filter, Listed, OPEN, Order, Owner, Position, entity_keys, pattern};
+use super::{Choice, Filter, Hidden, Listed, OPEN, Order, Owner, Position, entity_keys, pattern};
 use crate::store::Scoped;
 use crate::store::live::Seen;
 use sqlx::postgres::PgRow;
@@ -105,20 +105,29 @@ impl Table {
     fn select(&self, filter: &Filter, order: &Order, after: Option<&Position>, limit: i64) -> QueryBuilder<Postgres> {
         let (table, place, sorted) = (self.name, order.values_sql(self.id), order.sql(self.id));
         let mut query = QueryBuilder::new("select r.*, t.name as tenant_name, t.directory_id, t.cloud from (");
-        match &filter.tenants {
-            Some(tenants) if tenants.len() <= MERGED && order.is_indexed() => {
-                query.push("select r.* from unnest(").push_bind(tenants.clone());
-                query.push(format!(
-                    "::uuid[]) as asked (tenant_id) cross join lateral (select r.*, {place} as place from {table} as r where r.tenant_id = asked.tenant_id"
-                ));
-                self.push_rest(&mut query, filter, order, after, limit);
-                query.push(format!(") as r order by {sorted} limit ")).push_bind(limit);
+        let merged = filter.tenants.as_ref().filter(|tenants| tenants.len() <= MERGED && order.is_indexed());
+        // The indexes of open rows keep what is hidden apart.
+        let halves = filter.hidden == Hidden::Too && filter.is_open_only() && order.is_indexed();
+        if merged.is_some() || halves {
+            query.push("select r.* from ");
+            if let Some(tenants) = merged {
+                query.push("unnest(").push_bind(tenants.clone()).push("::uuid[]) as asked (tenant_id) cross join ");
             }
-            _ => {
-                query.push(format!("select r.*, {place} as place from {table} as r{} where true", names(order)));
-                push_tenants(&mut query, filter);
-                self.push_rest(&mut query, filter, order, after, limit);
+            if halves {
+                query.push("(values (false), (true)) as half (hidden) cross join ");
             }
+            query.push(format!("lateral (select r.*, {place} as place from {table} as r where true"));
+            match merged {
+                Some(_) => _ = query.push(" and r.tenant_id = asked.tenant_id"),
+                None => push_tenants(&mut query, filter),
+            }
+            query.push(if halves { " and r.hidden = half.hidden" } else { "" });
+            self.push_rest(&mut query, filter, order, after, limit);
+            query.push(format!(") as r order by {sorted} limit ")).push_bind(limit);
+        } else {
+            query.push(format!("select r.*, {place} as place from {table} as r{} where true", names(order)));
+            push_tenants(&mut query, filter);
+            self.push_rest(&mut query, filter, order, after, limit);
         }
         query.push(format!(") as r join tenants as t on t.tenant_id = r.tenant_id order by {sorted}"));
         query
@@ -147,6 +156,11 @@ impl Table {
         }
         push_choice(query, "r.severity = any(", &filter.severities, |severities| severities.iter().map(|s| *s as i16).collect::<Vec<_>>());
         push_statuses(query, filter);
+        query.push(match filter.hidden {
+            Hidden::No => " and not r.hidden",
+            Hidden::Too => "",
+            Hidden::Only => " and r.hidden",
+        });
         push_owners(query, &filter.owners);
         let product = if self.is_alerts { "r.product = any(" } else { "r.products && (" };
         push_choice(query, product, &filter.products, texts);
@@ -222,10 +236,9 @@ where
 /// condition too many makes the planner expect too few rows.
 fn push_statuses(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
     let words = |statuses: &[crate::model::Status]| statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>();
-    let any = &filter.statuses.any;
-    if !any.is_empty() && any.iter().all(|status| OPEN.contains(status)) {
+    if filter.is_open_only() {
         query.push(" and r.is_open");
-        if OPEN.iter().all(|status| any.contains(status)) {
+        if OPEN.iter().all(|status| filter.statuses.any.contains(status)) {
             return push_choice(query, "r.status = any(", &Choice { any: Vec::new(), not: filter.statuses.not.clone() }, words);
         }
     }

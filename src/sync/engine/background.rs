@@ -8,6 +8,7 @@ use crate::model::{TenantId, clock};
 use crate::store::audit::{Actor, By};
 use crate::store::{Scoped, offboarding, rebinds};
 use crate::sync::read::Reader;
+use crate::sync::suppressions;
 use chrono::{DateTime, Utc};
 use graphile_worker::{Cron, IntoTaskHandlerResult, JobKeyMode, JobSpec, JobSpecBuilder, TaskHandler, WorkerContext, WorkerOptions};
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,10 @@ struct FindRegion {
 /// Deletes what is read of directories and tenants that are ours no more.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Delete {}
+
+/// Ends rules whose time is over, and hides and brings back what is left to be.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Suppress {}
 
 impl Queue {
     /// Asks for a check of a tenant that has been read before: what is missing now is missing. A check after a fresh consent, which is
@@ -96,7 +101,9 @@ pub(super) fn worker(options: WorkerOptions) -> WorkerOptions {
         .define_job::<Devices>()
         .define_job::<FindRegion>()
         .define_job::<Delete>()
+        .define_job::<Suppress>()
         .with_cron(Cron::every_minute::<Delete>().id("delete").job_key("delete").payload_value(serde_json::json!({})))
+        .with_cron(Cron::every_minute::<Suppress>().id("suppress").job_key("suppress").payload_value(serde_json::json!({})))
 }
 
 /// Deletes what was read of directories that tenants were unbound from, and the offboarded tenants whose time has come, each in a
@@ -147,6 +154,15 @@ impl TaskHandler for Delete {
     async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
         let reader = reader(&context)?;
         told(Self::IDENTIFIER, delete_gone(&reader, clock::now()).await)
+    }
+}
+
+impl TaskHandler for Suppress {
+    const IDENTIFIER: &'static str = "suppress";
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let reader = reader(&context)?;
+        told(Self::IDENTIFIER, suppressions::keep_up(&reader, clock::now()).await)
     }
 }
 

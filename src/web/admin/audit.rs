@@ -60,7 +60,7 @@ impl AuditPage {
 }
 
 /// What is offered to filter by: the beginnings of actions. Every event of the audit log begins with one of them.
-const ACTIONS: [(&str, &str); 19] = [
+const ACTIONS: [(&str, &str); 20] = [
     ("tenant.", "Tenants"),
     ("invite.", "Links"),
     ("consent.", "Consents"),
@@ -71,6 +71,7 @@ const ACTIONS: [(&str, &str); 19] = [
     ("incident.", "Incidents"),
     ("alert.", "Alerts"),
     ("note.", "Notes"),
+    ("suppression.", "Suppression rules"),
     ("lease.", "Who works on what"),
     ("view.", "Views"),
     ("sync.", "Reading"),

@@ -50,6 +50,8 @@ struct Alert {
     synced_at: DateTime<Utc>,
     /// The alert in Microsoft's portal.
     url: Option<String>,
+    /// The suppression rule that hides it.
+    suppressed_by: Option<uuid::Uuid>,
 }
 
 impl Alert {
@@ -74,6 +76,7 @@ impl Alert {
             updated_at: row.updated_at,
             synced_at: row.synced_at,
             url,
+            suppressed_by: row.suppressed_by.map(|rule| rule.0),
         }
     }
 }

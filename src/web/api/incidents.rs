@@ -45,6 +45,8 @@ struct Incident {
     url: Option<String>,
     /// Microsoft's id of the incident this one was merged into.
     redirect_to: Option<String>,
+    /// It has alerts, and suppression rules hide all of them.
+    hidden: bool,
 }
 
 impl From<store::incidents::Incident> for Incident {
@@ -68,6 +70,7 @@ impl From<store::incidents::Incident> for Incident {
             synced_at: row.synced_at,
             url,
             redirect_to: row.redirect_to,
+            hidden: row.hidden,
         }
     }
 }

@@ -5,7 +5,7 @@ use super::problem::Problem;
 use crate::model::TenantId;
 use crate::store::Scoped;
 use crate::store::coverage::{self, Summary};
-use crate::store::lists::{self, Choice, Filter, Key, Order, Owner, Position, Span};
+use crate::store::lists::{self, Choice, Filter, Hidden, Key, Order, Owner, Position, Span};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -50,6 +50,8 @@ pub struct ListQuery {
     /// Names of the parameters whose values rows must not have: tenant, status, severity, assigned_to, product, tag, category, classification, entity.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     not: Vec<String>,
+    /// What suppression rules hide: no (default) leaves it out, yes lists it too, only lists nothing else.
+    suppressed: Option<String>,
     /// Words of the title, a product's own id, or an entity.
     #[serde(skip_serializing_if = "Option::is_none")]
     q: Option<String>,
@@ -120,6 +122,8 @@ impl ListQuery {
         if text.as_ref().is_some_and(|text| text.len() > 500 || text.contains('\0')) {
             return Err(invalid("q", "at most 500 characters"));
         }
+        let hidden =
+            self.suppressed.as_deref().map_or(Ok(Hidden::No), str::parse).map_err(|()| invalid("suppressed", "no, yes or only"))?;
         let after = self.cursor.map(|cursor| order.position(&cursor));
         Ok(Listing {
             filter: Filter {
@@ -133,6 +137,7 @@ impl ListQuery {
                 categories: choice(&not, "category", self.category),
                 classifications: choice(&not, "classification", lower(self.classification)),
                 entities: choice(&not, "entity", lower(self.entity)),
+                hidden,
                 text,
                 updated: Span { since: self.updated_since, until: self.updated_until },
                 created: Span { since: self.created_since, until: self.created_until },

@@ -21,6 +21,7 @@ mod notes;
 mod problem;
 mod responding;
 mod saved_queries;
+mod suppressions;
 mod tenants;
 mod usage;
 
@@ -100,6 +101,7 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(usage::routes())
         .merge(hunts::routes())
         .merge(saved_queries::routes())
+        .merge(suppressions::routes())
         .merge(cloud_apps::routes())
         .merge(acting::routes())
         .merge(devices::routes())
