@@ -28,12 +28,13 @@ create function title_pattern(words text) returns text language sql immutable st
     return replace(replace(replace(replace(lower(words), '\', '\\'), '%', '\%'), '_', '\_'), '*', '%');
 alter table suppressions add column pattern text generated always as (title_pattern(title)) stored;
 
--- The one definition of what a rule hides, for its preview, for what is stored already and for what is read from now on.
+-- The one definition of what a rule hides, for its preview, for what is stored already and for what is read from now on. An alert's detector
+-- and title are given in lower case, so that many rules over one alert cost that once.
 create function suppresses(detector text, pattern text, entity text, of_detector text, of_title text, of_entities text[]) returns boolean
     language sql immutable parallel safe
     return num_nonnulls(detector, pattern, entity) > 0
-       and (detector is null or coalesce(lower(of_detector) = detector, false))
-       and (pattern is null or lower(of_title) like pattern)
+       and (detector is null or coalesce(of_detector = detector, false))
+       and (pattern is null or of_title like pattern)
        and (entity is null or entity = any (of_entities));
 
 -- A tenant that a rule is for.

@@ -25,14 +25,14 @@ async fn programs_of_others_and_of_lesser_roles_make_see_and_end_nothing() {
     let (lead, all) = (Program::of(&app, Role::Lead, Some(&[own])).await, Program::of(&app, Role::Lead, None).await);
     let rule = |tenant: TenantId| json!({ "tenant": tenant, "title": "Noise" });
     let seen = previewed(&all, &rule(foreign)).await["previewed"].clone();
-    let make = with(&rule(foreign), &json!({ "reason": "x", "previewed": seen }));
-    let (status, made) = all.post("/suppressions", make.clone()).await;
+    let wanted = with(&rule(foreign), &json!({ "reason": "x", "previewed": seen }));
+    let (status, made) = all.post("/suppressions", wanted.clone()).await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
     let theirs = format!("/suppressions/{}", made["id"].as_str().unwrap());
     for role in [Role::Viewer, Role::Analyst] {
         let program = Program::of(&app, role, None).await;
         assert_eq!(program.post("/suppressions/preview", rule(own)).await.0, StatusCode::FORBIDDEN);
-        assert_eq!(program.post("/suppressions", make.clone()).await.0, StatusCode::FORBIDDEN);
+        assert_eq!(program.post("/suppressions", wanted.clone()).await.0, StatusCode::FORBIDDEN);
         assert_eq!(program.call(Method::DELETE, &theirs, None).await.0, StatusCode::FORBIDDEN);
         assert_eq!(program.get(&theirs).await.0, StatusCode::OK);
     }

@@ -38,12 +38,15 @@ async fn judge(tx: &mut Scoped, tenant: TenantId, alerts: &[Uuid], now: Option<D
     sqlx::query_scalar(concat!(
         "with rules as materialized (select s.suppression_id, s.detector, s.pattern, s.entity, s.made_at from ",
         in_force!(),
-        "), judged as materialized (
-             select a.alert_id, a.suppressed_by as was,
-                    (select r.suppression_id from rules as r where suppresses(r.detector, r.pattern, r.entity, a.detector_id, a.title, a.entities)
-                     order by r.suppression_id = a.suppressed_by desc nulls last, r.made_at, r.suppression_id limit 1) as becomes
+        "), of as materialized (
+             select a.alert_id, a.suppressed_by, lower(a.detector_id) as detector, lower(a.title) as title, a.entities
              from unnest($2::uuid[]) as k (alert_id)
              cross join lateral (select * from alerts as a where a.tenant_id = $1 and a.alert_id = k.alert_id offset 0) as a
+         ), judged as materialized (
+             select of.alert_id, of.suppressed_by as was,
+                    (select r.suppression_id from rules as r where suppresses(r.detector, r.pattern, r.entity, of.detector, of.title, of.entities)
+                     order by r.suppression_id = of.suppressed_by desc nulls last, r.made_at, r.suppression_id limit 1) as becomes
+             from of
          ), changed as (
              update alerts as a
              set suppressed_by = j.becomes, hidden = j.becomes is not null,
@@ -124,7 +127,7 @@ async fn due(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<Vec<Uuid>> {
              select a.alert_id from suppression_tenants as p join suppressions as s on s.suppression_id = p.suppression_id
              cross join lateral (select a.alert_id from alerts as a
                                  where a.tenant_id = $1 and a.is_open and not a.hidden
-                                   and suppresses(s.detector, s.pattern, s.entity, a.detector_id, a.title, a.entities) limit $2) as a
+                                   and suppresses(s.detector, s.pattern, s.entity, lower(a.detector_id), lower(a.title), a.entities) limit $2) as a
              where p.tenant_id = $1 and p.pending and p.left_at is null and s.ended_at is null
          ) as due limit $2",
     )

@@ -93,7 +93,7 @@ async fn look(tx: &mut Scoped, criteria: &Criteria, tenants: &[TenantId], since:
              from unnest($1::uuid[]) as k (tenant_id)
              cross join lateral (select * from alerts as a
                                  where a.tenant_id = k.tenant_id and a.updated_at >= $5 and a.created_at >= $5
-                                   and suppresses($2, title_pattern($3), $4, a.detector_id, a.title, a.entities) limit $6) as a
+                                   and suppresses($2, title_pattern($3), $4, lower(a.detector_id), lower(a.title), a.entities) limit $6) as a
              limit $6
          ), numbered as (
              select f.*, row_number() over (order by f.created_at desc, f.alert_id desc) as n from found as f

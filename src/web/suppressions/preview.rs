@@ -54,16 +54,17 @@ impl PreviewPage {
     }
 
     /// It was tried out over fewer days than usual.
-    fn is_short(days: &i64) -> bool {
-        *days < rules::TRIED[0]
+    fn is_short(&self) -> bool {
+        self.seen.as_ref().is_some_and(|(days, _)| *days < rules::TRIED[0])
     }
 
-    /// "would have hidden 37 alerts in 90 days, 1 of them a confirmed true positive".
-    fn sentence(days: &i64, preview: &Preview) -> String {
-        sentence(*days, preview)
+    /// See [`sentence`].
+    fn sentence(&self) -> String {
+        self.seen.as_ref().map(|(days, preview)| sentence(*days, preview)).unwrap_or_default()
     }
 }
 
+/// "would have hidden 37 alerts in 90 days, 1 of them a confirmed true positive".
 fn sentence(days: i64, preview: &Preview) -> String {
     let alerts = if preview.is_cut() {
         format!("more than {} alerts", thousands(store::suppressions::CAP))
