@@ -100,7 +100,9 @@ impl Analyst {
             sent.taken_from = None;
             let verdict = option(&page, "verdict", "FalsePositive/").unwrap();
             fields.retain(|(name, _)| !matches!(name.as_str(), "status" | "verdict" | "comment"));
-            fields.extend([("status", "Resolved"), ("verdict", &verdict), ("comment", &sent.comment)].map(|(n, v)| (n.to_owned(), v.to_owned())));
+            fields.extend(
+                [("status", "Resolved"), ("verdict", &verdict), ("comment", &sent.comment)].map(|(n, v)| (n.to_owned(), v.to_owned())),
+            );
         }
         self.pause().await;
         let begun = Instant::now();

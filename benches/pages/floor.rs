@@ -31,4 +31,3 @@ async fn fifty_rows(State(db): State<Db>) -> Html<String> {
     }
     Html(html)
 }
-

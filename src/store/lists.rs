@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 mod groups;
 mod order;
 mod query;
+mod search;
 pub use groups::{By, Figures, Group, LOOKED_AT};
 pub use order::{BadPosition, Key, Order, Position};
 pub(super) use query::{ALERTS, INCIDENTS};
@@ -42,6 +43,8 @@ pub struct Filter {
     pub hidden: Hidden,
     /// Words of the title, a product's own id, or an entity's value.
     pub text: Option<String>,
+    /// These rows and no others, by our own ids.
+    pub only: Option<Vec<uuid::Uuid>>,
     pub updated: Span,
     pub created: Span,
 }

@@ -105,6 +105,9 @@ impl Db {
             ("random_page_cost", "1.1"),
             ("idle_in_transaction_session_timeout", "15s"),
             ("timezone", "UTC"),
+            // A page is one of many: it takes one core, and no time for a compiler.
+            ("max_parallel_workers_per_gather", "0"),
+            ("jit", "off"),
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(size)

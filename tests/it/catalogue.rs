@@ -32,6 +32,10 @@ pub const TENANT_TABLES: &str = "
     from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'f') and c.relname <> 'audit_log'";
 
+/// Lets the functions of search look through the indexes, and nobody else; see migrations/0022_search.sql.
+const SEARCH_POLICY: &str = "p.polname = 'search' and p.polcmd = 'r' and p.polroles = array['watchfloor_search'::regrole::oid]
+    and p.polrelid in ('incidents'::regclass, 'alerts'::regclass)";
+
 /// Each query names what is wrong, one row for each fault.
 fn rules() -> Vec<String> {
     let list = |entries: &[(&str, &str)]| entries.iter().map(|(name, _)| format!("'{name}'")).collect::<Vec<_>>().join(", ");
@@ -48,7 +52,7 @@ fn rules() -> Vec<String> {
         format!(
             "select name || ': needs exactly one policy, for every command, that checks what is read and what is written against the scope'
              from ({TENANT_TABLES}) t
-             where (select count(*) from pg_policy p where p.polrelid = t.oid) <> 1
+             where (select count(*) from pg_policy p where p.polrelid = t.oid and not ({SEARCH_POLICY})) <> 1
                 or not exists (select from pg_policy p where p.polrelid = t.oid and p.polcmd = '*' and p.polpermissive and p.polroles = '{{0}}'
                                and pg_get_expr(p.polqual, p.polrelid) like '%app.tenants%'
                                and pg_get_expr(p.polwithcheck, p.polrelid) = pg_get_expr(p.polqual, p.polrelid))"
@@ -69,7 +73,19 @@ fn rules() -> Vec<String> {
          where c.relnamespace = 'public'::regnamespace and c.relkind = 'm'"
             .to_owned(),
         "select p.proname || ': a SECURITY DEFINER function reads with its owner''s eyes' from pg_proc p
-         where p.pronamespace = 'public'::regnamespace and p.prosecdef"
+         where p.pronamespace = 'public'::regnamespace and p.prosecdef
+           and not (p.proname in ('search_incidents', 'search_alerts') and p.proowner = 'watchfloor_search'::regrole
+                    and 'search_path=pg_catalog, public, pg_temp' = any (p.proconfig)
+                    and not exists (select from aclexplode(p.proacl) as a where a.grantee = 0))"
+            .to_owned(),
+        "select r.rolname || ' may act as watchfloor_search' from pg_roles r
+         where pg_has_role(r.oid, 'watchfloor_search', 'usage') and not r.rolsuper and r.rolname <> 'watchfloor_search'
+           and r.oid <> (select c.relowner from pg_class c where c.oid = 'incidents'::regclass)"
+            .to_owned(),
+        "select a.table_name || '.' || a.column_name || ': searched without need' from information_schema.column_privileges a
+         where a.grantee = 'watchfloor_search' and a.table_schema = 'public'
+           and (a.table_name not in ('incidents', 'alerts') or a.privilege_type <> 'SELECT'
+                or a.column_name not in ('tenant_id', 'incident_id', 'alert_id', 'title', 'external_id', 'entities'))"
             .to_owned(),
         "select r.rolname || ' has a right that no run-time role may have' from pg_roles r where r.rolname in ('watchfloor_web', 'watchfloor_worker')
            and (r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication
@@ -135,6 +151,12 @@ async fn each_way_to_break_the_isolation_is_found() {
             "create function peek() returns bigint language sql security definer as 'select count(*) from incidents'",
             "peek: a SECURITY DEFINER",
         ),
+        ("grant execute on function search_alerts to public", "search_alerts: a SECURITY DEFINER"),
+        ("alter function search_incidents reset search_path", "search_incidents: a SECURITY DEFINER"),
+        ("create policy search on notes for select to watchfloor_search using (true)", "notes: needs exactly one policy"),
+        ("drop policy search on alerts; create policy search on alerts for select using (true)", "alerts: needs exactly one policy"),
+        ("grant watchfloor_search to watchfloor_web", "watchfloor_web may act as watchfloor_search"),
+        ("grant select (assigned_to) on incidents to watchfloor_search", "incidents.assigned_to: searched without need"),
         ("grant delete on audit_log to watchfloor_web", "watchfloor_web may delete the audit log"),
         ("grant truncate on sessions to watchfloor_web", "sessions may be truncated"),
         ("grant create on schema public to watchfloor_worker", "watchfloor_worker has a right"),

@@ -102,6 +102,7 @@ mod rounds;
 mod routes;
 mod samples;
 mod samples_shown;
+mod search;
 mod shares;
 mod signing_in;
 mod sitting;

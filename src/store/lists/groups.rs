@@ -101,7 +101,8 @@ struct Figure {
 impl Table {
     /// The hundred largest groups of the first [`LOOKED_AT`] rows that the filter finds.
     pub async fn groups(&self, tx: &mut Scoped, filter: &Filter, order: &Order, by: By) -> sqlx::Result<Vec<Group>> {
-        let mut query = self.found(filter, order);
+        let filter = self.narrowed(tx, filter).await?;
+        let mut query = self.found(&filter, order);
         query.push("select g.key, min(g.label) as label, count(*) as rows, max(r.severity) as worst, max(r.updated_at) as newest, ");
         query.push("count(distinct r.tenant_id) as tenants from found as r left join lateral ").push(by.sql(self.is_alerts));
         query.push(" as g (key, label) on true group by g.key order by count(*) desc, max(r.severity) desc, g.key nulls last limit ");
@@ -110,7 +111,8 @@ impl Table {
 
     /// The first [`LOOKED_AT`] rows that the filter finds, in figures. `last`: the last of the thirty days.
     pub async fn figures(&self, tx: &mut Scoped, filter: &Filter, order: &Order, last: NaiveDate) -> sqlx::Result<Figures> {
-        let mut query = self.found(filter, order);
+        let filter = self.narrowed(tx, filter).await?;
+        let mut query = self.found(&filter, order);
         query.push("select severity, null::date as day, null::uuid as tenant_id, count(*) as rows from found group by severity union all ");
         query.push(
             "select null, day, null, count(*) from (select (created_at at time zone 'UTC')::date as day from found) as d where day > ",

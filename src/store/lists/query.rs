@@ -8,7 +8,7 @@ use sqlx::{FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 /// PostgreSQL's code of a statement that took too long.
-const CANCELLED: &str = "57014";
+pub(super) const CANCELLED: &str = "57014";
 
 /// A list limited to this many tenants is merged from one short index walk a tenant; a longer one walks the index of all tenants.
 const MERGED: usize = 100;
@@ -44,7 +44,8 @@ impl Table {
     where
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let mut query = self.select(filter, order, after, limit.saturating_add(1));
+        let filter = self.narrowed(tx, filter).await?;
+        let mut query = self.select(&filter, order, after, limit.saturating_add(1));
         let mut found: Vec<Placed<T>> = query.build_query_as().fetch_all(&mut **tx).await?;
         let most = usize::try_from(limit).unwrap_or(0);
         let more = found.len() > most;
@@ -79,6 +80,7 @@ impl Table {
 
     /// The ids of the rows that the filter finds, in order; at most `most`.
     pub async fn ids(&self, tx: &mut Scoped, filter: &Filter, order: &Order, most: i64) -> sqlx::Result<Vec<Uuid>> {
+        let filter = &*self.narrowed(tx, filter).await?;
         let mut query = QueryBuilder::new(format!("select r.{} from {} as r{} where true", self.id, self.name, names(order)));
         push_tenants(&mut query, filter);
         self.push_rest(&mut query, filter, order, None, most);
@@ -92,6 +94,7 @@ impl Table {
     }
 
     async fn counted(&self, tx: &mut Scoped, filter: &Filter, seen: Option<&Seen>, cap: i64) -> sqlx::Result<i64> {
+        let filter = &*self.narrowed(tx, filter).await?;
         let mut query = QueryBuilder::new(format!("select count(*) from (select 1 from {} as r where true", self.name));
         self.push_where(&mut query, filter);
         if let Some(seen) = seen {
@@ -171,6 +174,9 @@ impl Table {
         push_choice(query, "r.title = any(", &filter.titles, <[String]>::to_vec);
         push_choice(query, "lower(coalesce(r.classification, 'none')) = any(", &filter.classifications, <[String]>::to_vec);
         push_choice(query, "r.entities && (", &filter.entities, <[String]>::to_vec);
+        if let Some(only) = &filter.only {
+            query.push(format!(" and r.{} = any(", self.id)).push_bind(only.clone()).push(")");
+        }
         if let Some(text) = &filter.text {
             query.push(" and (r.title ilike ").push_bind(pattern(text)).push(" or r.external_id = ").push_bind(text.trim().to_owned());
             query.push(" or r.entities && ").push_bind(entity_keys(text)).push(")");
