@@ -123,6 +123,11 @@ impl Eyes {
         self.until("!window.isOld && document.readyState === 'complete'").await;
     }
 
+    /// With which status the page came.
+    pub async fn status(&self) -> u16 {
+        self.says("performance.getEntriesByType('navigation')[0].responseStatus").await.parse().unwrap()
+    }
+
     /// Whether the page is one of this route, in which `{}` stands for any part.
     pub async fn is_at(&self, route: &str) -> bool {
         let path = self.says("location.pathname").await;
