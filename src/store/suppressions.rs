@@ -224,11 +224,6 @@ pub async fn get(tx: &mut Scoped, rule: SuppressionId) -> sqlx::Result<Option<Ru
     sqlx::query_as(visible!("and s.suppression_id = $1")).bind(rule).fetch_optional(&mut **tx).await
 }
 
-/// Whether there is such a rule, whoever may see it.
-pub async fn is_known(tx: &mut Scoped, rule: SuppressionId) -> sqlx::Result<bool> {
-    sqlx::query_scalar("select exists (select from suppressions where suppression_id = $1)").bind(rule).fetch_one(&mut **tx).await
-}
-
 /// The rules that the scope may see, those in force first, then the latest: those after the one at `after`, at most `limit`.
 pub async fn list(tx: &mut Scoped, after: Option<SuppressionId>, limit: i64) -> sqlx::Result<Vec<Rule>> {
     sqlx::query_as(visible!(
