@@ -14,7 +14,7 @@ pub async fn start(portal: &Portal) -> Person {
         .route("/floor", get(fifty_rows))
         .with_state(portal.db.clone())
         .layer(tower_http::compression::CompressionLayer::new().quality(tower_http::CompressionLevel::Fastest));
-    Person { client: reqwest::Client::new(), address: listen(router).await, cookie: String::new(), login: String::new() }
+    Person { client: reqwest::Client::builder().build().unwrap(), address: listen(router).await, cookie: String::new() }
 }
 
 async fn fifty_rows(State(db): State<Db>) -> Html<String> {

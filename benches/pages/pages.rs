@@ -3,6 +3,7 @@
 use crate::data;
 use crate::portal::{Person, Portal};
 use scraper::{Html, Selector};
+use std::time::{Duration, Instant};
 use watchfloor::model::Role;
 
 #[derive(Clone, Copy)]
@@ -110,5 +111,25 @@ impl People {
         let selector = Selector::parse(selector).unwrap();
         let link = html.select(&selector).next().and_then(|link| link.attr("href"));
         link.unwrap_or_else(|| panic!("{path} has no {selector:?}")).to_owned()
+    }
+}
+
+impl Person {
+    /// A page, whole: how long it took, and its text.
+    pub async fn get(&self, path: &str) -> (Duration, String) {
+        let begun = Instant::now();
+        let request = self.client.get(format!("{}{path}", self.address)).header("cookie", &self.cookie);
+        let answer = request.header("accept-encoding", "gzip, deflate, br, zstd").send().await.unwrap();
+        let status = answer.status();
+        let body = answer.bytes().await.unwrap();
+        let took = begun.elapsed();
+        assert!(status.is_success(), "{path}: {status}");
+        (took, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// A page without compression, for reading links from it.
+    pub async fn text(&self, path: &str) -> String {
+        let request = self.client.get(format!("{}{path}", self.address)).header("cookie", &self.cookie);
+        request.send().await.unwrap().text().await.unwrap()
     }
 }

@@ -4,7 +4,6 @@ use axum::Router;
 use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use watchfloor::app::AppState;
@@ -31,7 +30,6 @@ pub struct Person {
     pub client: reqwest::Client,
     pub address: String,
     pub cookie: String,
-    pub login: String,
 }
 
 impl Portal {
@@ -82,27 +80,7 @@ impl Portal {
         let form = client.post(format!("{}/login", self.address)).header("sec-fetch-site", "same-origin");
         let answer = form.form(&[("login", login.as_str()), ("password", PASSWORD)]).send().await.unwrap();
         let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-        Person { client, address: self.address.clone(), cookie, login }
-    }
-}
-
-impl Person {
-    /// A page, whole: how long it took, and its text.
-    pub async fn get(&self, path: &str) -> (Duration, String) {
-        let begun = Instant::now();
-        let request = self.client.get(format!("{}{path}", self.address)).header("cookie", &self.cookie);
-        let answer = request.header("accept-encoding", "gzip, deflate, br, zstd").send().await.unwrap();
-        let status = answer.status();
-        let body = answer.bytes().await.unwrap();
-        let took = begun.elapsed();
-        assert!(status.is_success(), "{path}: {status}");
-        (took, String::from_utf8_lossy(&body).into_owned())
-    }
-
-    /// A page without compression, for reading links from it.
-    pub async fn text(&self, path: &str) -> String {
-        let request = self.client.get(format!("{}{path}", self.address)).header("cookie", &self.cookie);
-        request.send().await.unwrap().text().await.unwrap()
+        Person { client, address: self.address.clone(), cookie }
     }
 }
 

@@ -187,7 +187,7 @@ fn config(public_url: &Url, address: SocketAddr, app: Vec<App>) -> Config {
         app,
         identity: None,
         api: Vec::new(),
-        sync: Sync { interval: Duration::from_secs(15), concurrency: 6, ..Sync::default() },
+        sync: Sync { interval: Duration::from_secs(15), concurrency: 3, ..Sync::default() },
     }
 }
 

@@ -198,6 +198,24 @@ impl DerefMut for Scoped {
     }
 }
 
+/// Whether an error says that the database cannot be asked at the moment: it is away, going down or coming up, or every connection is in use.
+pub fn is_away(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<sqlx::Error>()).any(|error| match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
+        // "admin_shutdown", "crash_shutdown", "cannot_connect_now", "too_many_connections".
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| matches!(&*code, "57P01" | "57P02" | "57P03" | "53300")),
+        _ => false,
+    })
+}
+
+/// Whether an error says that a statement took longer than it may.
+pub fn took_too_long(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<sqlx::Error>()?.as_database_error())
+        .any(|error| error.code().as_deref() == Some("57014"))
+}
+
 /// Run on every connection that comes back. sqlx's `begin` is not safe against cancellation: a request dropped in its middle can
 /// return a connection with an open transaction, into which the next user's acknowledged writes would vanish. Such a connection
 /// is closed: inside a transaction `now()` is the transaction's start and earlier than the statement's.

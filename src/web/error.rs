@@ -1,5 +1,6 @@
 //! What goes wrong on a page, as the visitor sees it. The cause goes to the log only; the reference id is in both.
 
+use crate::store;
 use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -23,12 +24,23 @@ pub enum PageError {
     TooMany(Cow<'static, str>, TimeDelta),
     /// Too much at once: try again.
     Busy,
+    /// The database cannot be asked at the moment.
+    Away(anyhow::Error),
+    /// The database was asked for more than it can find in time.
+    TooSlow(anyhow::Error),
     Internal(anyhow::Error),
 }
 
 impl<E: Into<anyhow::Error>> From<E> for PageError {
     fn from(error: E) -> Self {
-        Self::Internal(error.into())
+        let cause = error.into();
+        if store::is_away(&cause) {
+            Self::Away(cause)
+        } else if store::took_too_long(&cause) {
+            Self::TooSlow(cause)
+        } else {
+            Self::Internal(cause)
+        }
     }
 }
 
@@ -38,6 +50,17 @@ struct ErrorPage<'a> {
     title: &'a str,
     message: &'a str,
     reference: &'a str,
+}
+
+/// What the visitor is told where the cause is for the log.
+fn our_fault(
+    cause: &anyhow::Error,
+    reference: &str,
+    (status, title): (StatusCode, &'static str),
+    message: &'static str,
+) -> (StatusCode, &'static str, Cow<'static, str>) {
+    tracing::error!(reference, error = format!("{cause:#}"), title, "a page failed");
+    (status, title, Cow::from(message))
 }
 
 impl IntoResponse for PageError {
@@ -66,24 +89,32 @@ impl IntoResponse for PageError {
                 "Busy",
                 Cow::from("There is too much to do at once. Nothing was changed; try again in a few seconds."),
             ),
-            Self::Internal(cause) => {
-                tracing::error!(reference, error = format!("{cause:#}"), "a page failed");
-                (
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "Something went wrong",
-                    Cow::from(
-                        "This is a fault on our side and has been logged. Try again; if it stays, give your operator the reference below.",
-                    ),
-                )
-            }
+            Self::Away(cause) => our_fault(
+                &cause,
+                &reference,
+                (StatusCode::SERVICE_UNAVAILABLE, "Not at the moment"),
+                "The portal’s database does not answer, or has too much to do. Nothing was changed; try again in a few seconds.",
+            ),
+            Self::TooSlow(cause) => our_fault(
+                &cause,
+                &reference,
+                (StatusCode::SERVICE_UNAVAILABLE, "That takes too long"),
+                "There are too many rows to find or to sort this way. Go back and narrow the list: by tenant, severity or time, or with another order.",
+            ),
+            Self::Internal(cause) => our_fault(
+                &cause,
+                &reference,
+                (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong"),
+                "This is a fault on our side and has been logged. Try again; if it stays, give your operator the reference below.",
+            ),
         };
-        if status != StatusCode::INTERNAL_SERVER_ERROR {
+        if !status.is_server_error() {
             tracing::info!(reference, status = status.as_u16(), "refused");
         }
         let page = ErrorPage { title, message: &message, reference: &reference };
         let html = page.render().unwrap_or_else(|_| title.to_owned());
         let mut response = (status, Html(html)).into_response();
-        if status == StatusCode::TOO_MANY_REQUESTS {
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response.headers_mut().insert(header::RETRY_AFTER, retry_after(wait));
         }
         response

@@ -63,7 +63,7 @@ impl Groups {
             List::Alerts => alerts::groups(tx, filter, order, by).await?,
         };
         let head = WORDS.iter().find(|(other, _)| *other == by).map_or("", |(_, word)| word);
-        let lines = groups.into_iter().map(|group| GroupLine::new(frame, by, group)).collect();
+        let lines = groups.iter().map(|group| GroupLine::new(frame, by, group)).collect();
         Ok((frame.total > 0).then_some(Self { head, lines }))
     }
 
@@ -74,7 +74,7 @@ impl Groups {
 }
 
 impl GroupLine {
-    fn new(frame: &Frame, by: By, group: Group) -> Self {
+    fn new(frame: &Frame, by: By, group: &Group) -> Self {
         let address = &frame.asked.address;
         let key = group.key.as_deref();
         let of = |name: &str| key.map(|key| address.without("by").with(name, key));

@@ -173,6 +173,7 @@ impl Asked {
             text: (!self.text.is_empty()).then(|| self.text.clone()),
             updated: Span { since: self.updated.and_then(|within| within.since(now)), until: None },
             created: Span { since: self.created.and_then(|within| within.since(now)).max(self.days.0.map(midnight)), until },
+            ..Filter::default()
         }
     }
 

@@ -72,6 +72,12 @@ fn rules() -> Vec<String> {
         "select c.relname || ': a materialized view knows no row-level security' from pg_class c
          where c.relnamespace = 'public'::regnamespace and c.relkind = 'm'"
             .to_owned(),
+    ]
+}
+
+/// The same for what functions and roles may.
+fn rights() -> Vec<String> {
+    vec![
         "select p.proname || ': a SECURITY DEFINER function reads with its owner''s eyes' from pg_proc p
          where p.pronamespace = 'public'::regnamespace and p.prosecdef
            and not (p.proname in ('search_incidents', 'search_alerts') and p.proowner = 'watchfloor_search'::regrole
@@ -110,7 +116,7 @@ fn rules() -> Vec<String> {
 
 async fn faults(connection: &mut PgConnection) -> Vec<String> {
     let mut faults = Vec::new();
-    for rule in rules() {
+    for rule in rules().into_iter().chain(rights()) {
         faults.extend(sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(rule)).fetch_all(&mut *connection).await.unwrap());
     }
     faults

@@ -48,6 +48,21 @@ const BEFORE: &str = "window.setInterval = () => 0;
             for (const [name, value] of Object.entries(fields)) form.elements[name].value = value;
             form.querySelector('button:not([type=button])').click();
         },
+        steps: (forms, link) => {
+            const next = (page, at, left) => {
+                if (left.length === 0) {
+                    location.href = link ? page.querySelector(link).getAttribute('href') : at;
+                    return;
+                }
+                const [form, asked] = [page.querySelector(left[0][0]), new XMLHttpRequest()];
+                for (const [name, value] of Object.entries(left[0][1])) form.elements[name].value = value;
+                asked.open('POST', form.getAttribute('action'));
+                asked.responseType = 'document';
+                asked.onload = () => next(asked.response, asked.responseURL, left.slice(1));
+                asked.send(new URLSearchParams(new FormData(form)));
+            };
+            next(document, location.href, forms);
+        },
     };";
 
 /// Width, height, whether it is a phone: a desk, the same at 200 % zoom, a phone.

@@ -19,6 +19,7 @@ mod bulk;
 mod bulk_api;
 mod bulk_killed;
 mod bulk_work;
+mod busy;
 mod cancelled;
 mod catalogue;
 mod changing;

@@ -21,6 +21,8 @@ pub type Row = (&'static str, &'static str, First);
 const DIALOG: &str = "document.querySelector('dialog:modal') !== null";
 const COLUMNS: &str = "/incidents?created=7d&cols=status,owner,alerts,entities,products,tags,verdict,activity,age,opened,resolved,read";
 
+const BULK: &str = "/incidents?status=new&severity=low";
+
 /// Not pages: data, streams, files and parts that rows below open; and the pages at which `other_pages.rs` looks.
 pub const ELSEWHERE: &[&str] = &[
     "/livez",
@@ -54,6 +56,9 @@ pub const EVERYBODY: &[Row] = &[
     ("/incidents", "/incidents", Do("document.querySelector('details.menu').open = true", "true")),
     ("/incidents", "/incidents", Do("document.querySelectorAll('.views details')[0].open = true", "true")),
     ("/incidents", "/incidents", Do("document.querySelectorAll('.views details')[1].open = true", "true")),
+    ("/incidents", "/incidents", Do("document.querySelectorAll('.views details')[2].open = true", "true")),
+    ("/incidents", "/incidents?created=7d&charts=yes", Unfold),
+    ("/incidents", "/incidents?by=user", Nothing),
     ("/incidents", "/incidents", Do("document.querySelector('form.filters details').open = true", "true")),
     ("/incidents", "/incidents", Do("[...document.querySelectorAll('form.filters details')].at(-1).open = true", "true")),
     ("/incidents", "/incidents", Press("?", DIALOG)),
@@ -64,6 +69,7 @@ pub const EVERYBODY: &[Row] = &[
     ("/alerts", "/alerts", Nothing),
     ("/alerts", "/alerts?q=no-title-is-like-this", Nothing),
     ("/alerts/{}", "/alerts/ALERT", Unfold),
+    ("/suppressions", "/suppressions", Nothing),
     ("/tenants", "/tenants", Nothing),
     ("/tenants", "/tenants?q=no-name-is-like-this", Nothing),
     ("/tenants/{}", "/tenants/TENANT", Unfold),
@@ -104,6 +110,22 @@ pub const ADMINS: &[Row] = &[
         "/alerts?product=defender_endpoint",
         Leave("hand.choose('alert'); hand.submit('#batch', { status: 'InProgress' })"),
     ),
+    ("/incidents/bulk/{}", BULK, Leave("hand.submit('#bulk')")),
+    ("/incidents/bulk/{}", BULK, Leave("hand.steps([['#bulk', {}], ['form.desk-fields', { status: 'InProgress' }]])")),
+    (
+        "/incidents/bulk/{}/incidents",
+        BULK,
+        Leave("hand.steps([['#bulk', {}], ['form.desk-fields', { status: 'InProgress' }]], 'td a[href*=\"/incidents?\"]')"),
+    ),
+    ("/suppressions/new", "/suppressions/new", Nothing),
+    ("/suppressions/new", "/suppressions/new?alert=ALERT", Nothing),
+    ("/suppressions/preview", "/suppressions/new?alert=ALERT", Leave("hand.submit('form.stack', { reason: 'A scanner' })")),
+    (
+        "/suppressions/{}",
+        "/suppressions/new?alert=ALERT",
+        Leave("hand.steps([['form.stack', { reason: 'A scanner' }], ['form[action=\"/suppressions\"]', {}]])"),
+    ),
+    ("/suppressions", "/suppressions", Nothing),
     ("/hunting/{}", "/hunting", Leave("hand.submit('.hunt-form', { query: 'DeviceInfo | take 5' })")),
     ("/hunting", "/hunting", Nothing),
     ("/devices/{}/act", "/devices/DEVICE", Leave("hand.follow('a[href*=live_response]')")),

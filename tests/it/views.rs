@@ -47,10 +47,10 @@ async fn a_view_is_its_owners_or_the_teams_and_counts_what_each_reader_may_see()
     assert_eq!(viewer.post_form("/views", &keep("For all", true)).await.status, StatusCode::FORBIDDEN);
     analyst.post_form("/views", &keep("For all", true)).await.assert_redirect(there);
     let shown = analyst.get(there).await.assert_success();
-    assert_eq!(shown.texts(".views a[aria-current]"), ["Worst 2", "For all 2 team"]);
+    assert_eq!(shown.texts(".views a[aria-current=page]"), ["Worst 2", "For all 2 team"]);
     assert_eq!(shown.texts("tbody th a"), ["of Birch 1", "of Alder 1"]);
     let narrow = other.get(there).await.assert_success();
-    assert_eq!(narrow.texts(".views a[aria-current]"), ["For all 1 team"], "somebody else's own view is nobody's business");
+    assert_eq!(narrow.texts(".views a[aria-current=page]"), ["For all 1 team"], "somebody else's own view is nobody's business");
     assert!(!narrow.html.contains("Birch"));
 
     let team = shown.attribute(".views form[action$=delete]", "action").unwrap();
@@ -66,7 +66,7 @@ async fn a_view_is_its_owners_or_the_teams_and_counts_what_each_reader_may_see()
     assert_eq!(lead.post_form(&paths[0], &[]).await.status, StatusCode::NOT_FOUND);
     lead.post_form(&paths[1], &[]).await.assert_redirect("/incidents");
     analyst.post_form(&paths[0], &[]).await.assert_redirect("/incidents");
-    assert!(analyst.get(there).await.assert_success().texts(".views a[aria-current]").is_empty());
+    assert!(analyst.get(there).await.assert_success().texts(".views a[aria-current=page]").is_empty());
     assert_eq!((events(&app, "view.saved").await, events(&app, "view.deleted").await), (2, 2));
 }
 

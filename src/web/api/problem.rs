@@ -1,5 +1,6 @@
 //! The API's errors: RFC 9457 `application/problem+json`, the cause to the log only.
 
+use crate::store;
 use crate::web::error::retry_after;
 use axum::Json;
 use axum::http::{StatusCode, header};
@@ -24,6 +25,10 @@ pub enum Problem {
     Invalid(Vec<FieldError>),
     /// The body or the query is not of the call's form.
     BadRequest(String),
+    /// The database cannot be asked at the moment.
+    Away(anyhow::Error),
+    /// The database was asked for more than it can find in time.
+    TooSlow(anyhow::Error),
     Internal(anyhow::Error),
 }
 
@@ -64,7 +69,14 @@ impl Problem {
 
 impl<E: Into<anyhow::Error>> From<E> for Problem {
     fn from(error: E) -> Self {
-        Self::Internal(error.into())
+        let cause = error.into();
+        if store::is_away(&cause) {
+            Self::Away(cause)
+        } else if store::took_too_long(&cause) {
+            Self::TooSlow(cause)
+        } else {
+            Self::Internal(cause)
+        }
     }
 }
 
@@ -94,6 +106,18 @@ impl IntoResponse for Problem {
                 let detail = fields.iter().map(|wrong| format!("{}: {}", wrong.field, wrong.message)).collect::<Vec<_>>().join(" ");
                 errors = fields;
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A field is wrong", detail)
+            }
+            Self::Away(cause) => {
+                tracing::error!(error = format!("{cause:#}"), reference = instance, "the database cannot be asked");
+                wait = Some((header::RETRY_AFTER, retry_after(TimeDelta::seconds(5))));
+                let detail =
+                    "The database does not answer, or has too much to do; nothing was changed. Try again in a few seconds.".to_owned();
+                (StatusCode::SERVICE_UNAVAILABLE, "away", "Not at the moment", detail)
+            }
+            Self::TooSlow(cause) => {
+                tracing::error!(error = format!("{cause:#}"), reference = instance, "api call took too long");
+                let detail = "There are too many rows to find or to sort this way: narrow the filter, or ask for another order.".to_owned();
+                (StatusCode::SERVICE_UNAVAILABLE, "too-slow", "That takes too long", detail)
             }
             Self::Internal(cause) => {
                 tracing::error!(error = format!("{cause:#}"), reference = instance, "api call failed");
