@@ -77,12 +77,12 @@ pub async fn count_quickly(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<Opt
     ALERTS.count_quickly(tx, filter, COUNT_CAP + 1).await
 }
 
-/// The hundred largest groups of the first [`lists::LOOKED_AT`] alerts that the filter finds.
+/// The hundred largest groups of the first [`super::lists::LOOKED_AT`] alerts that the filter finds.
 pub async fn groups(tx: &mut Scoped, filter: &Filter, order: &Order, by: By) -> sqlx::Result<Vec<Group>> {
     ALERTS.groups(tx, filter, order, by).await
 }
 
-/// The first [`lists::LOOKED_AT`] alerts that the filter finds, in figures; the last of the thirty days is `last`.
+/// The first [`super::lists::LOOKED_AT`] alerts that the filter finds, in figures; the last of the thirty days is `last`.
 pub async fn figures(tx: &mut Scoped, filter: &Filter, order: &Order, last: NaiveDate) -> sqlx::Result<Figures> {
     ALERTS.figures(tx, filter, order, last).await
 }
