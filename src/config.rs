@@ -63,6 +63,29 @@ pub struct Config {
     pub sync: Sync,
 }
 
+impl Config {
+    /// A portal at this address with these apps, and everything else as it is where nothing is set.
+    pub fn plain(public_url: Url, listen: SocketAddr, app: Vec<App>) -> Self {
+        Self {
+            public_url,
+            listen,
+            metrics_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            trusted_proxies: Vec::new(),
+            database_url: None,
+            database_url_file: None,
+            listen_database_url: None,
+            listen_database_url_file: None,
+            data_dir: default_data_dir(),
+            outbound: Outbound::default(),
+            login: Login::default(),
+            identity: None,
+            app,
+            api: Vec::new(),
+            sync: Sync::default(),
+        }
+    }
+}
+
 /// The only two ways to influence how Microsoft is reached.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -10,7 +10,7 @@ use watchfloor::app::AppState;
 use watchfloor::app::live::Live;
 use watchfloor::app::notices::Notices;
 use watchfloor::auth::passwords::Hasher;
-use watchfloor::config::{self, Config, Login, Outbound, Sync};
+use watchfloor::config::{self, Config};
 use watchfloor::microsoft::Client;
 use watchfloor::model::{Role, TenantId};
 use watchfloor::store::users::NewUser;
@@ -36,23 +36,7 @@ impl Portal {
     /// `owner`: how to reach the database.
     pub async fn start(owner: PgConnectOptions, apps: Vec<config::App>, microsoft: Client) -> Self {
         let db = Db::connect(owner, DbRole::Web, 10).await.unwrap();
-        let config = Config {
-            public_url: "http://127.0.0.1:8080".parse().unwrap(),
-            listen: ([127, 0, 0, 1], 0).into(),
-            metrics_listen: ([127, 0, 0, 1], 0).into(),
-            trusted_proxies: Vec::new(),
-            database_url: None,
-            database_url_file: None,
-            listen_database_url: None,
-            listen_database_url_file: None,
-            data_dir: "data".into(),
-            outbound: Outbound::default(),
-            login: Login::default(),
-            app: apps,
-            identity: None,
-            api: Vec::new(),
-            sync: Sync::default(),
-        };
+        let config = Config::plain("http://127.0.0.1:8080".parse().unwrap(), ([127, 0, 0, 1], 0).into(), apps);
         let state = AppState {
             db: db.clone(),
             microsoft,

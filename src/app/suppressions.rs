@@ -23,6 +23,9 @@ const REASON: usize = 1_000;
 /// Letters and digits that a title needs where nothing else is asked for.
 const TELLING: usize = 3;
 
+/// The field of a rule that nobody has previewed.
+pub const PREVIEWED: &str = "previewed";
+
 /// For which tenants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Over {
@@ -50,13 +53,9 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// The same for the same tenants and criteria: what was previewed is what is made.
+    /// The same for the same group, tenants and criteria: what was previewed is what is made.
     pub fn fingerprint(&self) -> String {
-        let over = match &self.over {
-            Over::Tenant(tenant) => json!({ "tenant": tenant }),
-            Over::Group(group) => json!({ "group": group }),
-        };
-        let hash = tickets::hash(&json!([over, self.criteria]).to_string());
+        let hash = tickets::hash(&json!([self.group(), self.tenants, self.criteria]).to_string());
         hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -149,13 +148,14 @@ pub async fn preview(tx: &mut Scoped, of: &Checked, now: DateTime<Utc>) -> sqlx:
     Ok(None)
 }
 
-/// Makes the rule that was previewed. The same under the same id again is the same rule; anything else under it is refused.
+/// Makes the rule that was previewed: `seen` knows the fingerprint of that. The same under the same id again is the same rule; anything else
+/// under it is refused.
 pub async fn make(
     tx: &mut Scoped,
     db: &Db,
     (by, scope): (&By, &Scope),
     id: SuppressionId,
-    wish: &Wish<'_>,
+    (wish, seen): (&Wish<'_>, impl FnOnce(&str) -> bool),
     (reason, days): (&str, i64),
     now: DateTime<Utc>,
 ) -> Result<(), Refusal> {
@@ -164,6 +164,9 @@ pub async fn make(
         suppressions::lock_groups(tx).await?;
     }
     let of = check(tx, db, scope, wish).await?;
+    if !seen(&of.fingerprint()) {
+        return Err(Refusal::Wrong(PREVIEWED, "Look first at what this rule would have hidden. Nothing was saved."));
+    }
     let new = New { id, group: of.group(), criteria: &of.criteria, reason: &reason, expires_at: now + lasts };
     if suppressions::create(tx, by, &new, &of.tenants, now, WHILE_WAITING).await? {
         return Ok(());
@@ -171,7 +174,11 @@ pub async fn make(
     let known = suppressions::get(tx, id).await?;
     let same = known.is_some_and(|rule| {
         let over = rule.group_name.clone().map(Over::Group).or(rule.tenant_id.map(Over::Tenant));
-        over.as_ref() == Some(&of.over) && rule.criteria == of.criteria && rule.reason == reason && rule.user_id == by.user()
+        let lasted = rule.history.is_empty().then(|| rule.expires_at - rule.made_at);
+        over.as_ref() == Some(&of.over)
+            && rule.criteria == of.criteria
+            && (rule.reason.as_str(), rule.user_id) == (reason.as_str(), by.user())
+            && lasted.is_none_or(|lasted| lasted == lasts)
     });
     if same { Ok(()) } else { Err(Refusal::Reused) }
 }

@@ -10,7 +10,7 @@ use super::listen::{self, Stop};
 use super::serve::Portal;
 use super::{Usage, say};
 use crate::app::Demo;
-use crate::config::{self, App, Config, ConsentForm, Login, Outbound, Sync};
+use crate::config::{self, App, Config, ConsentForm, Sync};
 use crate::demo::{self, Credential, StandIn, World};
 use crate::microsoft;
 use crate::model::clock::now;
@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -172,23 +172,8 @@ fn registered(public_url: &Url, address: SocketAddr, dir: &Path, microsoft: &Sta
 }
 
 fn config(public_url: &Url, address: SocketAddr, app: Vec<App>) -> Config {
-    Config {
-        public_url: public_url.clone(),
-        listen: address,
-        metrics_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        trusted_proxies: Vec::new(),
-        database_url: None,
-        database_url_file: None,
-        listen_database_url: None,
-        listen_database_url_file: None,
-        data_dir: PathBuf::new(),
-        outbound: Outbound::default(),
-        login: Login::default(),
-        app,
-        identity: None,
-        api: Vec::new(),
-        sync: Sync { interval: Duration::from_secs(15), concurrency: 3, ..Sync::default() },
-    }
+    let sync = Sync { interval: Duration::from_secs(15), concurrency: 3, ..Sync::default() };
+    Config { sync, ..Config::plain(public_url.clone(), address, app) }
 }
 
 fn apps(secret: &Path, cloud: Cloud) -> Vec<App> {

@@ -77,6 +77,11 @@ pub async fn count_quickly(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<Opt
     ALERTS.count_quickly(tx, filter, COUNT_CAP + 1).await
 }
 
+/// The filter with what its text or entities find, for whoever asks for several things of one list: each would search again.
+pub async fn searched(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<Filter> {
+    Ok(ALERTS.searched(tx, filter).await?.into_owned())
+}
+
 /// The hundred largest groups of the first [`super::lists::LOOKED_AT`] alerts that the filter finds.
 pub async fn groups(tx: &mut Scoped, filter: &Filter, order: &Order, by: By) -> sqlx::Result<Vec<Group>> {
     ALERTS.groups(tx, filter, order, by).await

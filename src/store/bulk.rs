@@ -156,6 +156,7 @@ const SHOWN: &str =
                      from incidents as r where r.product = 'defender_xdr' and r.status <> 'redirected'";
 
 async fn find(tx: &mut Scoped, bulk: BulkId, filter: &Filter) -> sqlx::Result<i64> {
+    let filter = &*INCIDENTS.searched(tx, filter).await?;
     let mut query = QueryBuilder::new(shown!());
     query.push_bind(bulk).push(SHOWN);
     INCIDENTS.push_where(&mut query, filter);

@@ -3,7 +3,6 @@
 use super::Scoped;
 use crate::model::{Adapter, Product, SyncHealth, TenantId, TenantState};
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -47,46 +46,85 @@ impl Coverage {
     pub fn lag(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
         self.complete_until.map(|until| (now - until).max(TimeDelta::zero()))
     }
+}
 
-    /// Whether a reading is missing for more than three intervals. Says so even when no worker lives to notice.
-    pub fn is_late(&self, now: DateTime<Utc>, interval: Duration) -> bool {
-        let patience = TimeDelta::from_std(interval).unwrap_or(TimeDelta::MAX / LATE_AFTER_INTERVALS) * LATE_AFTER_INTERVALS;
-        self.enabled && self.complete_until.is_some_and(|until| now - until > patience)
-    }
+/// Rows of [`Coverage`] for which something holds.
+macro_rules! rows {
+    ($which:literal) => {
+        concat!(
+            "select s.tenant_id, t.name as tenant_name, t.state as tenant_state, s.product, s.enabled, s.state, s.adapter, s.refused, s.last_attempt,
+                    s.last_success, s.complete_until, s.failing_since, s.failures, s.backfill_done, s.reason, s.remedy, s.next_due
+             from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
+             where t.state in ('active', 'degraded', 'blind', 'paused') and ",
+            $which,
+            " order by lower(t.name), s.tenant_id, s.product"
+        )
+    };
 }
 
 /// The readings of one tenant, or of every tenant in the transaction's scope, by name and product. Tenants that are not read yet
 /// and offboarded ones are left out; paused ones are in.
 pub async fn list(tx: &mut Scoped, tenant: Option<TenantId>) -> sqlx::Result<Vec<Coverage>> {
-    sqlx::query_as(
-        "select s.tenant_id, t.name as tenant_name, t.state as tenant_state, s.product, s.enabled, s.state, s.adapter, s.refused, s.last_attempt, s.last_success,
-                s.complete_until, s.failing_since, s.failures, s.backfill_done, s.reason, s.remedy, s.next_due
-         from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
-         where ($1::uuid is null or s.tenant_id = $1) and t.state in ('active', 'degraded', 'blind', 'paused')
-         order by lower(t.name), s.tenant_id, s.product",
-    )
-    .bind(tenant)
+    sqlx::query_as(rows!("($1::uuid is null or s.tenant_id = $1)")).bind(tenant).fetch_all(&mut **tx).await
+}
+
+/// Those of [`list`] that should be read and are not, not wholly, or not lately.
+pub async fn gaps(tx: &mut Scoped, which: &Which<'_>) -> sqlx::Result<Vec<Coverage>> {
+    let reading: Vec<&str> = SyncHealth::ALL.iter().filter(|state| state.is_reading()).map(|state| state.as_str()).collect();
+    sqlx::query_as(rows!(
+        "s.enabled and ($1::uuid[] is null or s.tenant_id = any ($1)) and s.product = any ($2)
+         and (s.state <> all ($4) or s.complete_until is null or s.complete_until < $3)"
+    ))
+    .bind(which.tenants)
+    .bind(which.products())
+    .bind(which.late_before())
+    .bind(reading)
     .fetch_all(&mut **tx)
     .await
 }
 
+/// Which readings are meant, and when one is late.
+#[derive(Clone, Copy, Debug)]
+pub struct Which<'a> {
+    /// `None`: every tenant in the transaction's scope.
+    pub tenants: Option<&'a [TenantId]>,
+    pub products: &'a [Product],
+    pub now: DateTime<Utc>,
+    /// Between two readings.
+    pub interval: Duration,
+}
+
+impl Which<'_> {
+    fn products(&self) -> Vec<&'static str> {
+        self.products.iter().map(|product| product.as_str()).collect()
+    }
+
+    /// What is complete up to less than this is late, also when no worker lives to notice.
+    fn late_before(&self) -> DateTime<Utc> {
+        let patience = TimeDelta::from_std(self.interval).unwrap_or(TimeDelta::MAX / LATE_AFTER_INTERVALS) * LATE_AFTER_INTERVALS;
+        self.now.checked_sub_signed(patience).unwrap_or(DateTime::UNIX_EPOCH)
+    }
+}
+
 /// The state of reading over some tenants, each counted once: as complete, loading, blind, degraded, late or paused.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct Summary {
     /// Up to when every complete tenant is complete. `None`: no tenant is.
     pub complete_until: Option<DateTime<Utc>>,
-    pub complete: usize,
+    pub complete: i64,
     /// All but the paused ones.
-    pub total: usize,
+    pub total: i64,
     /// No product is read.
-    pub blind: usize,
+    pub blind: i64,
     /// Some product is not read.
-    pub degraded: usize,
+    pub degraded: i64,
     /// Read, but not lately.
-    pub late: usize,
+    pub late: i64,
     /// The first reading is under way.
-    pub loading: usize,
-    pub paused: usize,
+    pub loading: i64,
+    pub paused: i64,
+    /// Products that should be read, over all of these tenants.
+    pub readings: i64,
 }
 
 impl Summary {
@@ -114,103 +152,40 @@ impl Summary {
     }
 }
 
-fn tenants(n: usize) -> String {
+fn tenants(n: i64) -> String {
     if n == 1 { "1 tenant".to_owned() } else { format!("{n} tenants") }
 }
 
-/// Sums up rows of [`list`].
-pub fn summary(rows: &[Coverage], now: DateTime<Utc>, interval: Duration) -> Summary {
-    let mut by_tenant: BTreeMap<TenantId, Vec<&Coverage>> = BTreeMap::new();
-    for row in rows {
-        by_tenant.entry(row.tenant_id).or_default().push(row);
-    }
-    let mut sum = Summary::default();
-    for rows in by_tenant.into_values() {
-        if rows.iter().any(|row| row.tenant_state == TenantState::Paused) {
-            sum.paused += 1;
-            continue;
-        }
-        sum.total += 1;
-        let needed: Vec<_> = rows.into_iter().filter(|row| row.enabled).collect();
-        let read = needed.iter().filter(|row| row.state.is_reading() || row.state == SyncHealth::Waiting).count();
-        if read == 0 {
-            sum.blind += 1;
-        } else if read < needed.len() {
-            sum.degraded += 1;
-        } else if needed.iter().any(|row| row.complete_until.is_none()) {
-            sum.loading += 1;
-        } else if needed.iter().any(|row| row.is_late(now, interval)) {
-            sum.late += 1;
-        } else {
-            let until = needed.iter().filter_map(|row| row.complete_until).min();
-            sum.complete += 1;
-            sum.complete_until = [sum.complete_until, until].into_iter().flatten().min();
-        }
-    }
-    sum
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const INTERVAL: Duration = Duration::from_secs(60);
-
-    fn at(minute: u32) -> DateTime<Utc> {
-        format!("2026-11-22T14:{minute:02}:00Z").parse().unwrap()
-    }
-
-    fn row(tenant: u128, product: Product, state: SyncHealth, until: Option<u32>) -> Coverage {
-        Coverage {
-            tenant_id: TenantId(uuid::Uuid::from_u128(tenant)),
-            tenant_name: tenant.to_string(),
-            tenant_state: TenantState::Active,
-            product,
-            enabled: true,
-            state,
-            adapter: None,
-            refused: None,
-            last_attempt: None,
-            last_success: None,
-            complete_until: until.map(at),
-            failing_since: None,
-            failures: 0,
-            backfill_done: 0.0,
-            reason: None,
-            remedy: None,
-            next_due: at(0),
-        }
-    }
-
-    #[test]
-    fn the_sentence_names_the_oldest_of_the_complete_and_counts_the_rest_apart() {
-        use Product::{CloudApps, DefenderXdr};
-        use SyncHealth::{Backfilling, ConsentLost, NoPermission, Ok};
-        let rows = [
-            row(1, DefenderXdr, Ok, Some(33)),
-            row(1, CloudApps, Ok, Some(34)),
-            row(2, DefenderXdr, Ok, Some(32)),
-            row(3, DefenderXdr, ConsentLost, Some(1)),
-            row(4, DefenderXdr, Ok, Some(34)),
-            row(4, CloudApps, NoPermission, None),
-            row(5, DefenderXdr, Ok, Some(20)),
-            row(6, DefenderXdr, Backfilling, None),
-        ];
-        let sum = summary(&rows, at(34), INTERVAL);
-        let expected =
-            Summary { complete_until: Some(at(32)), complete: 2, total: 6, blind: 1, degraded: 1, late: 1, loading: 1, paused: 0 };
-        assert_eq!(sum, expected);
-        assert_eq!(sum.sentence(at(34)), "Complete to 14:32 UTC for 2 of 6 tenants; 1 blind; 1 degraded; 1 late; 1 loading history");
-    }
-
-    #[test]
-    fn a_dead_worker_shows_as_late_and_a_disabled_product_is_nobodys_fault() {
-        let mut rows = vec![row(1, Product::DefenderXdr, SyncHealth::Ok, Some(30))];
-        rows.push(Coverage { enabled: false, ..row(1, Product::CloudApps, SyncHealth::Waiting, None) });
-        assert_eq!(summary(&rows, at(33), INTERVAL).complete, 1);
-        let late = summary(&rows, at(34), INTERVAL);
-        assert_eq!((late.complete, late.late), (0, 1));
-        assert_eq!(late.sentence(at(34)), "Complete for none of 1 tenant; 1 late");
-        assert_eq!(summary(&[], at(34), INTERVAL).sentence(at(34)), "No tenant is read yet");
-    }
+/// How complete these readings are. A row for each of them would be thousands, for one sentence on every list.
+pub async fn summary(tx: &mut Scoped, which: &Which<'_>) -> sqlx::Result<Summary> {
+    let expected: Vec<&str> =
+        SyncHealth::ALL.iter().filter(|state| state.is_reading() || **state == SyncHealth::Waiting).map(|state| state.as_str()).collect();
+    sqlx::query_as(
+        "with tenant as (
+             select t.state = 'paused' as paused, count(*) filter (where s.enabled) as needed,
+                    count(*) filter (where s.enabled and s.state = any ($4)) as read,
+                    coalesce(bool_or(s.complete_until is null) filter (where s.enabled), false) as loading,
+                    coalesce(bool_or(s.complete_until < $3) filter (where s.enabled), false) as late,
+                    min(s.complete_until) filter (where s.enabled) as until
+             from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
+             where ($1::uuid[] is null or s.tenant_id = any ($1)) and s.product = any ($2) and t.state in ('active', 'degraded', 'blind', 'paused')
+             group by t.tenant_id
+         ), told as (
+             select needed, until, case when paused then 'paused' when read = 0 then 'blind' when read < needed then 'degraded'
+                                        when loading then 'loading' when late then 'late' else 'complete' end as word
+             from tenant
+         )
+         select min(until) filter (where word = 'complete') as complete_until, count(*) filter (where word = 'complete') as complete,
+                count(*) filter (where word <> 'paused') as total, count(*) filter (where word = 'blind') as blind,
+                count(*) filter (where word = 'degraded') as degraded, count(*) filter (where word = 'late') as late,
+                count(*) filter (where word = 'loading') as loading, count(*) filter (where word = 'paused') as paused,
+                coalesce(sum(needed), 0)::bigint as readings
+         from told",
+    )
+    .bind(which.tenants)
+    .bind(which.products())
+    .bind(which.late_before())
+    .bind(expected)
+    .fetch_one(&mut **tx)
+    .await
 }

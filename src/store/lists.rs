@@ -43,10 +43,22 @@ pub struct Filter {
     pub hidden: Hidden,
     /// Words of the title, a product's own id, or an entity's value.
     pub text: Option<String>,
-    /// These rows and no others, by our own ids.
-    pub only: Option<Vec<uuid::Uuid>>,
+    /// What the search for `text`, or else for `entities`, has found already.
+    pub found: Found,
     pub updated: Span,
     pub created: Span,
+}
+
+/// What a search has found.
+#[derive(Clone, Debug, Default)]
+pub enum Found {
+    /// It has not been asked yet; whoever reads the list asks.
+    #[default]
+    NotAsked,
+    /// These rows and no others, by our own ids.
+    Rows(Vec<uuid::Uuid>),
+    /// So many that the list itself is searched.
+    Many,
 }
 
 /// What something may be (any of these), and what it must not be (none of these). Both empty: whatever it is.

@@ -179,6 +179,24 @@ impl Scoped {
         Ok(())
     }
 
+    /// Lets the statements that follow take so long each, such as `400ms`. Ends with [`Self::limited`]; only reading may stand between.
+    async fn limit(&mut self, time: &'static str) -> sqlx::Result<()> {
+        let text = format!("savepoint limited; set local statement_timeout = '{time}'");
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **self).await?;
+        Ok(())
+    }
+
+    /// Takes the time limit back, and what was read under it: `None` if it took longer, and the transaction goes on as if nothing had been
+    /// asked.
+    async fn limited<T>(&mut self, read: sqlx::Result<T>) -> sqlx::Result<Option<T>> {
+        sqlx::raw_sql("rollback to savepoint limited; release savepoint limited").execute(&mut **self).await?;
+        match read {
+            Ok(read) => Ok(Some(read)),
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(CANCELLED) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Makes everything done in this transaction durable.
     pub async fn commit(self) -> sqlx::Result<()> {
         self.tx.commit().await
@@ -198,23 +216,36 @@ impl DerefMut for Scoped {
     }
 }
 
-/// Whether an error says that the database cannot be asked at the moment: it is away, going down or coming up, or every connection is in use.
-pub fn is_away(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<sqlx::Error>()).any(|error| match error {
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
-        // "admin_shutdown", "crash_shutdown", "cannot_connect_now", "too_many_connections".
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| matches!(&*code, "57P01" | "57P02" | "57P03" | "53300")),
-        _ => false,
-    })
+/// What an error of the database means for whoever waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// It cannot be asked at the moment: it is away, going down or coming up, or every connection is in use.
+    Away,
+    /// It was asked for more than it can find in time.
+    TooSlow,
+    /// A fault, or no error of the database at all.
+    Other,
 }
 
-/// Whether an error says that a statement took longer than it may.
-pub fn took_too_long(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<sqlx::Error>()?.as_database_error())
-        .any(|error| error.code().as_deref() == Some("57014"))
+impl Trouble {
+    /// What an error comes from.
+    pub fn of(error: &anyhow::Error) -> Self {
+        let trouble = |error: &sqlx::Error| match error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => Self::Away,
+            sqlx::Error::Database(error) => match error.code().as_deref() {
+                // "admin_shutdown", "crash_shutdown", "cannot_connect_now", "too_many_connections".
+                Some("57P01" | "57P02" | "57P03" | "53300") => Self::Away,
+                Some(CANCELLED) => Self::TooSlow,
+                _ => Self::Other,
+            },
+            _ => Self::Other,
+        };
+        error.chain().find_map(|cause| cause.downcast_ref()).map_or(Self::Other, trouble)
+    }
 }
+
+/// PostgreSQL's code of a statement that took too long.
+const CANCELLED: &str = "57014";
 
 /// Run on every connection that comes back. sqlx's `begin` is not safe against cancellation: a request dropped in its middle can
 /// return a connection with an open transaction, into which the next user's acknowledged writes would vanish. Such a connection

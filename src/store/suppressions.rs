@@ -9,8 +9,8 @@ mod apply;
 mod preview;
 mod shown;
 
+pub(super) use apply::{concern, forget, judge_read};
 pub use apply::{expire, pending, regroup, work_off};
-pub(super) use apply::{forget, is_any_in_force, judge_read};
 pub use preview::{CAP, Found, Preview, preview};
 pub use shown::{Hit, Standing, labels, latest, standing};
 
@@ -171,6 +171,9 @@ fn about(event: audit::Event<'_>, tenant: Option<TenantId>) -> audit::Event<'_> 
 /// Ends a rule, with its audit row ("suppression.end"), and brings back the first `most` alerts; the rest is left to [`work_off`]. False: it
 /// had ended before.
 pub async fn end(tx: &mut Scoped, by: &By, rule: &Rule, now: DateTime<Utc>, most: i64) -> sqlx::Result<bool> {
+    if rule.group_name.is_some() {
+        lock_groups(tx).await?;
+    }
     let done = sqlx::query("update suppressions set ended_at = $2, ended_by = $3 where suppression_id = $1 and ended_at is null")
         .bind(rule.suppression_id)
         .bind(now)
@@ -182,12 +185,7 @@ pub async fn end(tx: &mut Scoped, by: &By, rule: &Rule, now: DateTime<Utc>, most
     }
     let event = about(by.event("suppression.end"), rule.tenant_id).object(rule.criteria.label());
     audit::record(tx, event.after(json!({ "rule": rule.suppression_id, "hits": rule.hits }))).await?;
-    let tenants: Vec<TenantId> = sqlx::query_scalar(
-        "update suppression_tenants set pending = true where suppression_id = $1 and left_at is null returning tenant_id",
-    )
-    .bind(rule.suppression_id)
-    .fetch_all(&mut **tx)
-    .await?;
+    let tenants = apply::mark(tx, rule.suppression_id).await?;
     apply::work_off_some(tx, &tenants, now, most).await?;
     Ok(true)
 }

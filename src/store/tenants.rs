@@ -105,7 +105,9 @@ pub async fn create(tx: &mut Scoped, by: &By, tenant: TenantId, new: &Registrati
             .await?;
     }
     audit::record(tx, by.event("tenant.create").tenant(tenant).object(&new.name).after(facts(new))).await?;
-    suppressions::regroup(tx, tenant, new.group.as_deref(), now).await?;
+    if new.group.is_some() {
+        suppressions::regroup(tx, tenant, new.group.as_deref(), now).await?;
+    }
     Ok(())
 }
 
@@ -148,7 +150,9 @@ pub async fn update(
     }
     let event = by.event("tenant.update").tenant(old.tenant_id).object(&new.name).before(facts(&old.registration())).after(facts(new));
     audit::record(tx, event).await?;
-    suppressions::regroup(tx, old.tenant_id, new.group.as_deref(), now).await?;
+    if old.tenant_group != new.group {
+        suppressions::regroup(tx, old.tenant_id, new.group.as_deref(), now).await?;
+    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod background;
 mod bulk;
 mod hunts;
 mod jobs;
+mod parts;
 
 pub use background::delete_gone;
 pub use bulk::BulkWork;

@@ -1,7 +1,9 @@
 //! What rules leave to do for nobody who waits: their end in time, and more alerts to hide or to bring back than a request can.
 
 use super::read::Reader;
+use crate::model::TenantId;
 use crate::store::audit::{Actor, By};
+use crate::store::ingest::is_contention;
 use crate::store::suppressions;
 use chrono::{DateTime, Utc};
 
@@ -18,14 +20,22 @@ pub async fn keep_up(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()> 
     let pending = suppressions::pending(&mut tx).await?;
     tx.commit().await?;
     for tenant in pending {
-        loop {
-            let mut tx = reader.db.tenant(tenant).await?;
-            let (_, finished) = suppressions::work_off(&mut tx, tenant, now, AT_ONCE).await?;
-            tx.commit().await?;
-            if finished {
-                break;
-            }
+        match catch_up(reader, tenant, now).await {
+            // It is being read; the next round looks again.
+            Err(error) if is_contention(&error) => {}
+            other => other?,
         }
     }
     Ok(())
+}
+
+async fn catch_up(reader: &Reader, tenant: TenantId, now: DateTime<Utc>) -> sqlx::Result<()> {
+    loop {
+        let mut tx = reader.db.tenant(tenant).await?;
+        let finished = suppressions::work_off(&mut tx, tenant, now, AT_ONCE).await?;
+        tx.commit().await?;
+        if finished {
+            return Ok(());
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::show::{When, count};
 use crate::model::{Product, SyncHealth, TenantId};
 use crate::store::Scoped;
-use crate::store::coverage::{self, Coverage};
+use crate::store::coverage::{self, Coverage, Which};
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 
@@ -13,7 +13,10 @@ pub struct Reading {
     pub sentence: String,
     /// Every tenant is completely read.
     pub whole: bool,
-    rows: Vec<Coverage>,
+    /// Products that should be read, over all tenants.
+    readings: i64,
+    tenants: Option<Vec<TenantId>>,
+    products: &'static [Product],
     now: DateTime<Utc>,
     interval: Duration,
 }
@@ -51,19 +54,34 @@ impl Reading {
     pub async fn of(
         tx: &mut Scoped,
         tenants: Option<&[TenantId]>,
-        products: &[Product],
+        products: &'static [Product],
         now: DateTime<Utc>,
         interval: Duration,
     ) -> sqlx::Result<Self> {
-        let mut rows = coverage::list(tx, None).await?;
-        rows.retain(|row| products.contains(&row.product) && tenants.is_none_or(|tenants| tenants.contains(&row.tenant_id)));
-        let sum = coverage::summary(&rows, now, interval);
-        Ok(Self { sentence: sum.sentence(now), whole: sum.complete == sum.total && sum.total > 0, rows, now, interval })
+        let sum = coverage::summary(tx, &Which { tenants, products, now, interval }).await?;
+        Ok(Self {
+            sentence: sum.sentence(now),
+            whole: sum.complete == sum.total && sum.total > 0,
+            readings: sum.readings,
+            tenants: tenants.map(<[TenantId]>::to_vec),
+            products,
+            now,
+            interval,
+        })
     }
 
     /// Everything that is not read as it should be, what needs somebody first.
-    pub fn gaps(&self) -> Vec<Gap> {
-        let mut gaps: Vec<Gap> = self.rows.iter().filter(|row| self.is_gap(row)).map(|row| self.gap(row)).collect();
+    pub async fn gaps(&self, tx: &mut Scoped) -> sqlx::Result<Vec<Gap>> {
+        Ok(self.told(&self.rows(tx).await?))
+    }
+
+    async fn rows(&self, tx: &mut Scoped) -> sqlx::Result<Vec<Coverage>> {
+        let Self { tenants, products, now, interval, .. } = self;
+        coverage::gaps(tx, &Which { tenants: tenants.as_deref(), products, now: *now, interval: *interval }).await
+    }
+
+    fn told(&self, rows: &[Coverage]) -> Vec<Gap> {
+        let mut gaps: Vec<Gap> = rows.iter().map(|row| self.gap(row)).collect();
         // Of one tenant the products that fail alike are told together.
         gaps.dedup_by(|next, first| {
             let alike = (next.tenant, next.label, &next.reason) == (first.tenant, first.label, &first.reason);
@@ -74,10 +92,6 @@ impl Reading {
         });
         gaps.sort_by_key(|gap| gap.class != "bad");
         gaps
-    }
-
-    fn is_gap(&self, row: &Coverage) -> bool {
-        row.enabled && (!row.state.is_reading() || row.complete_until.is_none() || row.is_late(self.now, self.interval))
     }
 
     fn gap(&self, row: &Coverage) -> Gap {
@@ -99,11 +113,12 @@ impl Reading {
     }
 
     /// Why a list with no rows has none. `hidden` rows would be there without its filters.
-    pub fn empty(&self, what: &str, tenants: usize, filtered: bool, hidden: i64) -> Empty {
-        let mut gaps = self.gaps();
+    pub async fn empty(&self, tx: &mut Scoped, what: &str, tenants: usize, filtered: bool, hidden: i64) -> sqlx::Result<Empty> {
+        let rows = self.rows(tx).await?;
+        let mut gaps = self.told(&rows);
         let more_gaps = gaps.len().saturating_sub(GAPS_SHOWN);
         gaps.truncate(GAPS_SHOWN);
-        let read = self.rows.iter().filter(|row| row.enabled && !self.is_gap(row)).count();
+        let is_nothing_read = i64::try_from(rows.len()).is_ok_and(|missing| missing >= self.readings);
         let (title, text) = if filtered && hidden > 0 {
             gaps.clear();
             let n = if hidden > 1000 { "more than 1,000 open ones".to_owned() } else { count(hidden, "open one", "open ones") };
@@ -113,8 +128,8 @@ impl Reading {
                 "No tenant yet".to_owned(),
                 "There is no customer in your view. An administrator adds tenants and says who sees them.".to_owned(),
             )
-        } else if read == 0 {
-            self.nothing_read(what)
+        } else if is_nothing_read {
+            nothing_read(&rows, what)
         } else if gaps.is_empty() {
             (
                 format!("No {}{what}", if filtered { "such " } else { "open " }),
@@ -125,27 +140,26 @@ impl Reading {
             (format!("No open {what} where we can read"), format!("But {} missing:", count(n, "reading is", "readings are")))
         };
         let more_gaps = if gaps.is_empty() { 0 } else { more_gaps };
-        Empty { title, text, filtered: filtered && hidden > 0, gaps, more_gaps }
+        Ok(Empty { title, text, filtered: filtered && hidden > 0, gaps, more_gaps })
     }
+}
 
-    /// Nothing behind the list is read: say why, in one word where there is one.
-    fn nothing_read(&self, what: &str) -> (String, String) {
-        let enabled: Vec<&Coverage> = self.rows.iter().filter(|row| row.enabled).collect();
-        let all = |states: &[SyncHealth]| !enabled.is_empty() && enabled.iter().all(|row| states.contains(&row.state));
-        let unknown = format!("Whether there are {what} is not known.");
-        if enabled.is_empty() {
-            ("Not read yet".to_owned(), format!("No customer behind this list has given consent yet. {unknown}"))
-        } else if all(&[SyncHealth::NoPermission, SyncHealth::ConsentLost]) {
-            ("No permission".to_owned(), format!("The customer's directory does not let us read them. {unknown}"))
-        } else if all(&[SyncHealth::NoLicence]) {
-            ("No licence".to_owned(), format!("The customer's directory does not have the product. {unknown}"))
-        } else if all(&[SyncHealth::Waiting, SyncHealth::Backfilling]) {
-            ("Not read yet".to_owned(), format!("The first reading is under way. {unknown}"))
-        } else {
-            let since = enabled.iter().filter_map(|row| row.failing_since).min();
-            let since = since.map_or(String::new(), |at| format!(" since {}", at.format("%-d %b %H:%M UTC")));
-            (format!("Reading fails{since}"), unknown)
-        }
+/// Nothing behind the list is read, of all these: say why, in one word where there is one.
+fn nothing_read(enabled: &[Coverage], what: &str) -> (String, String) {
+    let all = |states: &[SyncHealth]| !enabled.is_empty() && enabled.iter().all(|row| states.contains(&row.state));
+    let unknown = format!("Whether there are {what} is not known.");
+    if enabled.is_empty() {
+        ("Not read yet".to_owned(), format!("No customer behind this list has given consent yet. {unknown}"))
+    } else if all(&[SyncHealth::NoPermission, SyncHealth::ConsentLost]) {
+        ("No permission".to_owned(), format!("The customer's directory does not let us read them. {unknown}"))
+    } else if all(&[SyncHealth::NoLicence]) {
+        ("No licence".to_owned(), format!("The customer's directory does not have the product. {unknown}"))
+    } else if all(&[SyncHealth::Waiting, SyncHealth::Backfilling]) {
+        ("Not read yet".to_owned(), format!("The first reading is under way. {unknown}"))
+    } else {
+        let since = enabled.iter().filter_map(|row| row.failing_since).min();
+        let since = since.map_or(String::new(), |at| format!(" since {}", at.format("%-d %b %H:%M UTC")));
+        (format!("Reading fails{since}"), unknown)
     }
 }
 

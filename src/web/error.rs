@@ -1,6 +1,6 @@
 //! What goes wrong on a page, as the visitor sees it. The cause goes to the log only; the reference id is in both.
 
-use crate::store;
+use crate::store::Trouble;
 use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -24,23 +24,12 @@ pub enum PageError {
     TooMany(Cow<'static, str>, TimeDelta),
     /// Too much at once: try again.
     Busy,
-    /// The database cannot be asked at the moment.
-    Away(anyhow::Error),
-    /// The database was asked for more than it can find in time.
-    TooSlow(anyhow::Error),
     Internal(anyhow::Error),
 }
 
 impl<E: Into<anyhow::Error>> From<E> for PageError {
     fn from(error: E) -> Self {
-        let cause = error.into();
-        if store::is_away(&cause) {
-            Self::Away(cause)
-        } else if store::took_too_long(&cause) {
-            Self::TooSlow(cause)
-        } else {
-            Self::Internal(cause)
-        }
+        Self::Internal(error.into())
     }
 }
 
@@ -53,14 +42,24 @@ struct ErrorPage<'a> {
 }
 
 /// What the visitor is told where the cause is for the log.
-fn our_fault(
-    cause: &anyhow::Error,
-    reference: &str,
-    (status, title): (StatusCode, &'static str),
-    message: &'static str,
-) -> (StatusCode, &'static str, Cow<'static, str>) {
-    tracing::error!(reference, error = format!("{cause:#}"), title, "a page failed");
-    (status, title, Cow::from(message))
+const fn our_fault(trouble: Trouble) -> (StatusCode, &'static str, &'static str) {
+    match trouble {
+        Trouble::Away => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Not at the moment",
+            "The portal’s database does not answer, or has too much to do. Nothing was changed; try again in a few seconds.",
+        ),
+        Trouble::TooSlow => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "That takes too long",
+            "There are too many rows to find or to sort this way. Go back and narrow the list: by tenant, severity or time, or with another order.",
+        ),
+        Trouble::Other => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Something went wrong",
+            "This is a fault on our side and has been logged. Try again; if it stays, give your operator the reference below.",
+        ),
+    }
 }
 
 impl IntoResponse for PageError {
@@ -89,24 +88,11 @@ impl IntoResponse for PageError {
                 "Busy",
                 Cow::from("There is too much to do at once. Nothing was changed; try again in a few seconds."),
             ),
-            Self::Away(cause) => our_fault(
-                &cause,
-                &reference,
-                (StatusCode::SERVICE_UNAVAILABLE, "Not at the moment"),
-                "The portal’s database does not answer, or has too much to do. Nothing was changed; try again in a few seconds.",
-            ),
-            Self::TooSlow(cause) => our_fault(
-                &cause,
-                &reference,
-                (StatusCode::SERVICE_UNAVAILABLE, "That takes too long"),
-                "There are too many rows to find or to sort this way. Go back and narrow the list: by tenant, severity or time, or with another order.",
-            ),
-            Self::Internal(cause) => our_fault(
-                &cause,
-                &reference,
-                (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong"),
-                "This is a fault on our side and has been logged. Try again; if it stays, give your operator the reference below.",
-            ),
+            Self::Internal(cause) => {
+                tracing::error!(reference, error = format!("{cause:#}"), "a page failed");
+                let (status, title, message) = our_fault(Trouble::of(&cause));
+                (status, title, Cow::from(message))
+            }
         };
         if !status.is_server_error() {
             tracing::info!(reference, status = status.as_u16(), "refused");

@@ -103,12 +103,12 @@ async fn overview(
     let mine = store::overview::owned(&mut tx, &user.login).await?;
     let days = store::overview::days(&mut tx, now.date_naive()).await?;
     let reading = Reading::of(&mut tx, None, Product::ALL, now, config.sync.interval).await?;
+    let mut gaps = reading.gaps(&mut tx).await?;
     let drifts = Drifted::of(store::drifts::shown(&mut tx, None, DRIFTS).await?);
     let again = store::reconsent::needed(&mut tx, &onboarding::expected(&config), None).await?;
     tx.commit().await?;
     let mut tiles = tiles(&tenants, mine, &days);
     tiles.extend(consent_tile(&again));
-    let mut gaps = reading.gaps();
     let more_gaps = gaps.len().saturating_sub(GAPS);
     gaps.truncate(GAPS);
     let more_tenants = tenants.len().saturating_sub(TENANTS);

@@ -123,7 +123,7 @@ impl Frame {
         let (now, asked) = (clock::now(), Asked::read(list.path(), query)?);
         let live = Watch::list(list.kind(), &asked, &store::live::seen(tx).await?);
         let tenants = store::overview::names(tx).await?;
-        let filter = asked.filter(user, &tenants, now);
+        let filter = list.searched(tx, &asked.filter(user, &tenants, now)).await?;
         let total = list.count(tx, &filter).await?;
         let hidden = list.hidden(tx, &filter).await?;
         let reading = Reading::of(tx, filter.tenants.as_deref(), list.products(), now, interval).await?;
@@ -137,7 +137,7 @@ impl Frame {
         if page.rows.is_empty() {
             let filtered = self.asked.is_filtered();
             let hidden = if filtered { self.list.count(tx, &Asked::everything(user)).await? } else { 0 };
-            self.empty = Some(self.reading.empty(self.list.word(), self.tenants.len(), filtered, hidden));
+            self.empty = Some(self.reading.empty(tx, self.list.word(), self.tenants.len(), filtered, hidden).await?);
         }
         Ok(page.rows)
     }

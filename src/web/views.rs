@@ -103,6 +103,14 @@ impl List {
         if filter.is_open_only() { self.count(tx, &only).await } else { Ok(self.count_quickly(tx, &only).await?.unwrap_or(0)) }
     }
 
+    /// The filter with what its text or entities find.
+    pub async fn searched(self, tx: &mut Scoped, filter: &Filter) -> sqlx::Result<Filter> {
+        match self {
+            Self::Incidents => store::incidents::searched(tx, filter).await,
+            Self::Alerts => store::alerts::searched(tx, filter).await,
+        }
+    }
+
     /// How many rows a filter finds, up to the cap.
     pub async fn count(self, tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
         match self {

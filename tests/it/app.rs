@@ -18,7 +18,7 @@ use watchfloor::app::live::Live;
 use watchfloor::app::notices::Notices;
 use watchfloor::auth::form_tokens::{FIELD, FormKey};
 use watchfloor::auth::passwords::Hasher;
-use watchfloor::config::{self, Config, Login, Outbound, Sync};
+use watchfloor::config::{self, Config, Sync};
 use watchfloor::demo::{StandIn, World};
 use watchfloor::microsoft::Client;
 use watchfloor::model::{Product, Role, TenantId, UserId, clock};
@@ -81,23 +81,7 @@ impl TestApp {
         for app in &apps {
             stand_in.world().register_app_in(app.cloud, registration(app));
         }
-        let config = Config {
-            public_url: "http://127.0.0.1:8080".parse().unwrap(),
-            listen: ([127, 0, 0, 1], 0).into(),
-            metrics_listen: ([127, 0, 0, 1], 0).into(),
-            trusted_proxies: Vec::new(),
-            database_url: None,
-            database_url_file: None,
-            listen_database_url: None,
-            listen_database_url_file: None,
-            data_dir: "data".into(),
-            outbound: Outbound::default(),
-            login: Login::default(),
-            app: apps,
-            identity: None,
-            api: Vec::new(),
-            sync: Sync::default(),
-        };
+        let config = Config::plain("http://127.0.0.1:8080".parse().unwrap(), ([127, 0, 0, 1], 0).into(), apps);
         let microsoft = Client::stand_in(stand_in.address(), &config.app, clock::now()).unwrap();
         let state = AppState {
             db: db.web.clone(),

@@ -36,6 +36,7 @@ mod configuration;
 mod consent;
 mod consent_words;
 mod counters;
+mod coverage;
 mod credentials;
 mod customer;
 mod cut_lists;

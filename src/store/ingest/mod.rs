@@ -106,7 +106,7 @@ pub async fn store(tx: &mut Scoped, tenant: TenantId, api: Product, incidents: &
     let mut written = incidents::store(tx, tenant, api, incidents, &mut affected).await?;
     written += alerts::store(tx, tenant, api, alerts, &mut affected).await?;
     links::settle(tx, tenant, &affected).await?;
-    if affected.is_any() && suppressions::is_any_in_force(tx, tenant).await? {
+    if affected.is_any() && suppressions::concern(tx, tenant).await? {
         let touched = links::touched(tx, tenant, &affected).await?;
         suppressions::judge_read(tx, tenant, &affected.alerts, touched).await?;
     }
@@ -125,6 +125,14 @@ pub async fn answered(tx: &mut Scoped, tenant: TenantId, incident: &Incident) ->
 pub(super) async fn take_turn(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<()> {
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('ingest ' || $1::text, 0))").bind(tenant).execute(&mut **tx).await?;
     Ok(())
+}
+
+/// The same without waiting: false if it is somebody else's turn.
+pub(super) async fn try_turn(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<bool> {
+    sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtextextended('ingest ' || $1::text, 0))")
+        .bind(tenant)
+        .fetch_one(&mut **tx)
+        .await
 }
 
 /// Whether a record that could not be read has come again, with the same id of Microsoft's, in a form that could be.

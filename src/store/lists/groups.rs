@@ -101,7 +101,7 @@ struct Figure {
 impl Table {
     /// The hundred largest groups of the first [`LOOKED_AT`] rows that the filter finds.
     pub async fn groups(&self, tx: &mut Scoped, filter: &Filter, order: &Order, by: By) -> sqlx::Result<Vec<Group>> {
-        let filter = self.narrowed(tx, filter).await?;
+        let filter = self.searched(tx, filter).await?;
         let mut query = self.found(&filter, order);
         query.push("select g.key, min(g.label) as label, count(*) as rows, max(r.severity) as worst, max(r.updated_at) as newest, ");
         query.push("count(distinct r.tenant_id) as tenants from found as r left join lateral ").push(by.sql(self.is_alerts));
@@ -111,7 +111,7 @@ impl Table {
 
     /// The first [`LOOKED_AT`] rows that the filter finds, in figures. `last`: the last of the thirty days.
     pub async fn figures(&self, tx: &mut Scoped, filter: &Filter, order: &Order, last: NaiveDate) -> sqlx::Result<Figures> {
-        let filter = self.narrowed(tx, filter).await?;
+        let filter = self.searched(tx, filter).await?;
         let mut query = self.found(&filter, order);
         query.push("select severity, null::date as day, null::uuid as tenant_id, count(*) as rows from found group by severity union all ");
         query.push(

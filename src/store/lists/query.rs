@@ -1,14 +1,11 @@
 //! The text of a list's query.
 
-use super::{Choice, Filter, Hidden, Listed, OPEN, Order, Owner, Position, entity_keys, pattern};
+use super::{Choice, Filter, Found, Hidden, Listed, OPEN, Order, Owner, Position, entity_keys, pattern};
 use crate::store::Scoped;
 use crate::store::live::Seen;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
-
-/// PostgreSQL's code of a statement that took too long.
-pub(super) const CANCELLED: &str = "57014";
 
 /// A list limited to this many tenants is merged from one short index walk a tenant; a longer one walks the index of all tenants.
 const MERGED: usize = 100;
@@ -44,7 +41,7 @@ impl Table {
     where
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let filter = self.narrowed(tx, filter).await?;
+        let filter = self.searched(tx, filter).await?;
         let mut query = self.select(&filter, order, after, limit.saturating_add(1));
         let mut found: Vec<Placed<T>> = query.build_query_as().fetch_all(&mut **tx).await?;
         let most = usize::try_from(limit).unwrap_or(0);
@@ -67,20 +64,14 @@ impl Table {
 
     /// The same, if it takes no longer than a moment; else `None`, and the transaction goes on as if nothing had been asked.
     pub async fn count_quickly(&self, tx: &mut Scoped, filter: &Filter, cap: i64) -> sqlx::Result<Option<i64>> {
-        sqlx::raw_sql("savepoint counting; set local statement_timeout = '400ms'").execute(&mut **tx).await?;
+        tx.limit("400ms").await?;
         let counted = self.counted(tx, filter, None, cap).await;
-        // This takes the time limit back as well.
-        sqlx::raw_sql("rollback to savepoint counting; release savepoint counting").execute(&mut **tx).await?;
-        match counted {
-            Ok(count) => Ok(Some(count)),
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(CANCELLED) => Ok(None),
-            Err(error) => Err(error),
-        }
+        tx.limited(counted).await
     }
 
     /// The ids of the rows that the filter finds, in order; at most `most`.
     pub async fn ids(&self, tx: &mut Scoped, filter: &Filter, order: &Order, most: i64) -> sqlx::Result<Vec<Uuid>> {
-        let filter = &*self.narrowed(tx, filter).await?;
+        let filter = &*self.searched(tx, filter).await?;
         let mut query = QueryBuilder::new(format!("select r.{} from {} as r{} where true", self.id, self.name, names(order)));
         push_tenants(&mut query, filter);
         self.push_rest(&mut query, filter, order, None, most);
@@ -94,7 +85,7 @@ impl Table {
     }
 
     async fn counted(&self, tx: &mut Scoped, filter: &Filter, seen: Option<&Seen>, cap: i64) -> sqlx::Result<i64> {
-        let filter = &*self.narrowed(tx, filter).await?;
+        let filter = &*self.searched(tx, filter).await?;
         let mut query = QueryBuilder::new(format!("select count(*) from (select 1 from {} as r where true", self.name));
         self.push_where(&mut query, filter);
         if let Some(seen) = seen {
@@ -174,8 +165,8 @@ impl Table {
         push_choice(query, "r.title = any(", &filter.titles, <[String]>::to_vec);
         push_choice(query, "lower(coalesce(r.classification, 'none')) = any(", &filter.classifications, <[String]>::to_vec);
         push_choice(query, "r.entities && (", &filter.entities, <[String]>::to_vec);
-        if let Some(only) = &filter.only {
-            query.push(format!(" and r.{} = any(", self.id)).push_bind(only.clone()).push(")");
+        if let Found::Rows(rows) = &filter.found {
+            query.push(format!(" and r.{} = any(", self.id)).push_bind(rows.clone()).push(")");
         }
         if let Some(text) = &filter.text {
             query.push(" and (r.title ilike ").push_bind(pattern(text)).push(" or r.external_id = ").push_bind(text.trim().to_owned());

@@ -1,7 +1,7 @@
 //! What a list is searched for by words or entities, found through the indexes that row-level security keeps from its own query.
 
-use super::query::{CANCELLED, Table};
-use super::{Filter, entity_keys, pattern};
+use super::query::Table;
+use super::{Filter, Found, entity_keys, pattern};
 use crate::store::Scoped;
 use sqlx::query::QueryScalar;
 use sqlx::{Postgres, postgres::PgArguments};
@@ -14,33 +14,30 @@ const FEW: usize = 5_000;
 const SHORTEST: usize = 3;
 
 impl Table {
-    /// The filter, with the rows that its words (or else its entities) find in place of these, where they are few. What is common, or takes
-    /// longer than a moment to find, stays as it is.
-    pub(super) async fn narrowed<'f>(&self, tx: &mut Scoped, filter: &'f Filter) -> sqlx::Result<Cow<'f, Filter>> {
+    /// The filter with what its text, or else its entities, find, unless that is known. What is common, or takes longer than a moment to
+    /// find, is found by walking the list.
+    pub async fn searched<'f>(&self, tx: &mut Scoped, filter: &'f Filter) -> sqlx::Result<Cow<'f, Filter>> {
+        if !matches!(filter.found, Found::NotAsked) {
+            return Ok(Cow::Borrowed(filter));
+        }
         let text = filter.text.as_deref().map(str::trim).filter(|text| text.chars().count() >= SHORTEST);
         let (words, number, keys) = match text {
             Some(text) => (Some(pattern(text)), Some(text), entity_keys(text)),
             None if filter.text.is_none() && !filter.entities.any.is_empty() => (None, None, filter.entities.any.clone()),
             None => return Ok(Cow::Borrowed(filter)),
         };
-        sqlx::raw_sql("savepoint searching; set local statement_timeout = '150ms'").execute(&mut **tx).await?;
         let most = i32::try_from(FEW + 1).unwrap_or(i32::MAX);
-        let found = self.search().bind(words).bind(number).bind(&keys).bind(most).fetch_all(&mut **tx).await;
-        // This takes the time limit back as well.
-        sqlx::raw_sql("rollback to savepoint searching; release savepoint searching").execute(&mut **tx).await?;
-        let found = match found {
-            Ok(found) if found.len() <= FEW => found,
-            Ok(_) => return Ok(Cow::Borrowed(filter)),
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(CANCELLED) => return Ok(Cow::Borrowed(filter)),
-            Err(error) => return Err(error),
-        };
-        let mut narrow = Filter { only: Some(found), ..filter.clone() };
-        if text.is_some() {
-            narrow.text = None;
-        } else {
-            narrow.entities.any.clear();
+        tx.limit("150ms").await?;
+        let rows = self.search().bind(words).bind(number).bind(&keys).bind(most).fetch_all(&mut **tx).await;
+        let mut filter = filter.clone();
+        match tx.limited(rows).await? {
+            Some(rows) if rows.len() <= FEW => filter.found = Found::Rows(rows),
+            _ => filter.found = Found::Many,
         }
-        Ok(Cow::Owned(narrow))
+        if text.is_some() && matches!(filter.found, Found::Rows(_)) {
+            filter.text = None;
+        }
+        Ok(Cow::Owned(filter))
     }
 
     fn search(&self) -> QueryScalar<'static, Postgres, Uuid, PgArguments> {

@@ -1,6 +1,6 @@
 //! Which alerts are hidden, kept up to date: when alerts are read, when a rule is made or ends, when a tenant changes its group.
 
-use super::{about, lock_groups};
+use super::{Criteria, about, lock_groups};
 use crate::model::{SuppressionId, TenantId};
 use crate::store::audit::{self, By};
 use crate::store::{Scoped, ingest};
@@ -21,9 +21,17 @@ macro_rules! in_force {
     };
 }
 
-/// Whether any rule is in force for a tenant. Without one, nothing of it is hidden.
-pub(in crate::store) async fn is_any_in_force(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<bool> {
-    sqlx::query_scalar(concat!("select exists (select from ", in_force!(), ")")).bind(tenant).fetch_one(&mut **tx).await
+/// Whether rules have a say about a tenant: one is in force, or what one has hidden is still to be brought back. Otherwise nothing of the
+/// tenant is hidden.
+pub(in crate::store) async fn concern(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<bool> {
+    sqlx::query_scalar(concat!(
+        "select exists (select from ",
+        in_force!(),
+        ") or exists (select from suppression_tenants where tenant_id = $1 and pending)"
+    ))
+    .bind(tenant)
+    .fetch_one(&mut **tx)
+    .await
 }
 
 /// Judges alerts that were just stored; `touched`: incidents that got or lost an alert.
@@ -95,15 +103,28 @@ async fn weigh(tx: &mut Scoped, tenant: TenantId, incidents: &[Uuid]) -> sqlx::R
 }
 
 /// Looks through stored alerts of a tenant for which rules were made, have ended, or are no longer for it: hides what is open and matches,
-/// brings back what is not hidden any more. At most about `most` alerts; returns how many it was, and whether nothing is left.
-pub async fn work_off(tx: &mut Scoped, tenant: TenantId, now: DateTime<Utc>, most: i64) -> sqlx::Result<(i64, bool)> {
+/// brings back what is not hidden any more. At most about `most` alerts; returns whether nothing is left. Waits for the tenant's turn.
+pub async fn work_off(tx: &mut Scoped, tenant: TenantId, now: DateTime<Utc>, most: i64) -> sqlx::Result<bool> {
     ingest::take_turn(tx, tenant).await?;
+    Ok(look_through(tx, tenant, now, most).await?.1)
+}
+
+/// The same in the tenant's turn. Returns how many alerts it was, and whether nothing is left.
+async fn look_through(tx: &mut Scoped, tenant: TenantId, now: DateTime<Utc>, most: i64) -> sqlx::Result<(i64, bool)> {
+    // Locked, because a rule that is marked again from now on must stay marked.
+    let rules: Vec<SuppressionId> = sqlx::query_scalar(
+        "select suppression_id from suppression_tenants where tenant_id = $1 and pending order by suppression_id for update",
+    )
+    .bind(tenant)
+    .fetch_all(&mut **tx)
+    .await?;
     let mut done = 0;
     while done < most {
-        let alerts = due(tx, tenant).await?;
+        let alerts = due(tx, tenant, &rules).await?;
         if alerts.is_empty() {
-            sqlx::query("update suppression_tenants set pending = false where tenant_id = $1 and pending")
+            sqlx::query("update suppression_tenants set pending = false where tenant_id = $1 and suppression_id = any ($2)")
                 .bind(tenant)
+                .bind(&rules)
                 .execute(&mut **tx)
                 .await?;
             return Ok((done, true));
@@ -115,41 +136,50 @@ pub async fn work_off(tx: &mut Scoped, tenant: TenantId, now: DateTime<Utc>, mos
     Ok((done, false))
 }
 
-/// The next alerts to judge, at most [`AT_ONCE`].
-async fn due(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<Vec<Uuid>> {
+/// The next alerts to judge because of these rules, at most [`AT_ONCE`].
+async fn due(tx: &mut Scoped, tenant: TenantId, rules: &[SuppressionId]) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(
         "select distinct alert_id from (
              select a.alert_id from suppression_tenants as p join suppressions as s on s.suppression_id = p.suppression_id
              cross join lateral (select a.alert_id from alerts as a
                                  where a.tenant_id = $1 and a.hidden and a.suppressed_by = p.suppression_id limit $2) as a
-             where p.tenant_id = $1 and p.pending and (p.left_at is not null or s.ended_at is not null)
+             where p.tenant_id = $1 and p.suppression_id = any ($3) and (p.left_at is not null or s.ended_at is not null)
              union all
              select a.alert_id from suppression_tenants as p join suppressions as s on s.suppression_id = p.suppression_id
              cross join lateral (select a.alert_id from alerts as a
                                  where a.tenant_id = $1 and a.is_open and not a.hidden
                                    and suppresses(s.detector, s.pattern, s.entity, lower(a.detector_id), lower(a.title), a.entities) limit $2) as a
-             where p.tenant_id = $1 and p.pending and p.left_at is null and s.ended_at is null
+             where p.tenant_id = $1 and p.suppression_id = any ($3) and p.left_at is null and s.ended_at is null
          ) as due limit $2",
     )
     .bind(tenant)
     .bind(AT_ONCE)
+    .bind(rules)
     .fetch_all(&mut **tx)
     .await
 }
 
-/// The same for several tenants, one after the other, at most `most` alerts in all.
+/// The same for several tenants, one after the other, at most `most` alerts in all. A tenant that is being read is left to [`work_off`]: its
+/// reading may wait for a row that this transaction holds.
 pub(super) async fn work_off_some(tx: &mut Scoped, tenants: &[TenantId], now: DateTime<Utc>, most: i64) -> sqlx::Result<()> {
-    // Everybody in the same order, or two would wait for one another.
-    let mut tenants = tenants.to_vec();
-    tenants.sort_unstable();
     let mut left = most;
-    for tenant in tenants.into_iter().take(WHILE_WAITING) {
+    for &tenant in tenants.iter().take(WHILE_WAITING) {
         if left <= 0 {
             break;
         }
-        left -= work_off(tx, tenant, now, left).await?.0;
+        if ingest::try_turn(tx, tenant).await? {
+            left -= look_through(tx, tenant, now, left).await?.0;
+        }
     }
     Ok(())
+}
+
+/// Lets the tenants of a rule be looked through again.
+pub(super) async fn mark(tx: &mut Scoped, rule: SuppressionId) -> sqlx::Result<Vec<TenantId>> {
+    sqlx::query_scalar("update suppression_tenants set pending = true where suppression_id = $1 and left_at is null returning tenant_id")
+        .bind(rule)
+        .fetch_all(&mut **tx)
+        .await
 }
 
 /// Tenants of which stored alerts are still to be looked through, at most 500. Needs an all-tenants transaction.
@@ -160,26 +190,29 @@ pub async fn pending(tx: &mut Scoped) -> sqlx::Result<Vec<TenantId>> {
 /// Ends the rules whose time is over, each with an audit row ("suppression.expire"); their alerts come back by [`work_off`]. Needs an
 /// all-tenants transaction.
 pub async fn expire(tx: &mut Scoped, by: &By, now: DateTime<Utc>) -> sqlx::Result<()> {
-    let over: Vec<(SuppressionId, String, Option<TenantId>)> = sqlx::query_as(
-        "with over as (
-             update suppressions set ended_at = $1 where ended_at is null and expires_at <= $1
-             returning suppression_id, group_name, title, detector, entity
-         ), marked as (
-             update suppression_tenants as p set pending = true from over where p.suppression_id = over.suppression_id and p.left_at is null
-         )
-         select suppression_id, concat_ws(' · ', '“' || title || '”', 'detector ' || detector, entity),
-                case when group_name is null then (select p.tenant_id from suppression_tenants as p
-                                                   where p.suppression_id = over.suppression_id limit 1) end
-         from over",
+    lock_groups(tx).await?;
+    let over: Vec<Over> = sqlx::query_as(
+        "update suppressions set ended_at = $1 where ended_at is null and expires_at <= $1
+         returning suppression_id, group_name, title, detector, entity",
     )
     .bind(now)
     .fetch_all(&mut **tx)
     .await?;
-    for (rule, label, tenant) in over {
-        let event = about(by.event("suppression.expire"), tenant).object(label);
-        audit::record(tx, event.after(json!({ "rule": rule }))).await?;
+    for rule in over {
+        let tenants = mark(tx, rule.suppression_id).await?;
+        let event = about(by.event("suppression.expire"), rule.group_name.map_or(tenants.first().copied(), |_| None));
+        audit::record(tx, event.object(rule.criteria.label()).after(json!({ "rule": rule.suppression_id }))).await?;
     }
     Ok(())
+}
+
+/// A rule whose time is over.
+#[derive(sqlx::FromRow)]
+struct Over {
+    suppression_id: SuppressionId,
+    group_name: Option<String>,
+    #[sqlx(flatten)]
+    criteria: Criteria,
 }
 
 /// The tenant is in this group now, or in none: rules for a group are for whoever is in it. Nothing happens where nothing has changed.
@@ -212,7 +245,7 @@ pub async fn regroup(tx: &mut Scoped, tenant: TenantId, group: Option<&str>, now
     .execute(&mut **tx)
     .await?;
     if left.rows_affected() + joined.rows_affected() > 0 {
-        work_off(tx, tenant, now, AT_ONCE).await?;
+        work_off_some(tx, &[tenant], now, AT_ONCE).await?;
     }
     Ok(())
 }

@@ -10,8 +10,6 @@ use chrono::{DateTime, Utc};
 pub const CAP: i64 = 10_000;
 /// The latest that are shown.
 const SHOWN: usize = 20;
-/// PostgreSQL's code of a statement that took too long.
-const CANCELLED: &str = "57014";
 
 /// What was found of one tenant.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -19,7 +17,7 @@ pub struct Found {
     pub tenant_id: TenantId,
     pub tenant_name: String,
     pub alerts: i64,
-    /// Of these, still open: these would be hidden at once.
+    /// Of these, still open and in sight: these would be hidden at once.
     pub open: i64,
     /// Confirmed true positives.
     pub true_positives: i64,
@@ -68,15 +66,9 @@ pub(super) use true_positive;
 /// What a rule would have hidden of these tenants since then. `None`: that takes longer than a few seconds; the transaction goes on as if
 /// nothing had been asked.
 pub async fn preview(tx: &mut Scoped, criteria: &Criteria, tenants: &[TenantId], since: DateTime<Utc>) -> sqlx::Result<Option<Preview>> {
-    sqlx::raw_sql("savepoint preview; set local statement_timeout = '4s'").execute(&mut **tx).await?;
+    tx.limit("4s").await?;
     let found = look(tx, criteria, tenants, since).await;
-    // This takes the time limit back as well.
-    sqlx::raw_sql("rollback to savepoint preview; release savepoint preview").execute(&mut **tx).await?;
-    let found = match found {
-        Ok(found) => found,
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(CANCELLED) => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some(found) = tx.limited(found).await? else { return Ok(None) };
     let ids: Vec<AlertId> = found.iter().flat_map(|found| found.latest.iter().copied()).collect();
     let mut latest = alerts::these(tx, &ids).await?;
     latest.sort_by_key(|alert| std::cmp::Reverse((alert.created_at, alert.alert_id)));
@@ -87,7 +79,7 @@ pub async fn preview(tx: &mut Scoped, criteria: &Criteria, tenants: &[TenantId],
 async fn look(tx: &mut Scoped, criteria: &Criteria, tenants: &[TenantId], since: DateTime<Utc>) -> sqlx::Result<Vec<Found>> {
     sqlx::query_as(concat!(
         "with found as materialized (
-             select a.tenant_id, a.alert_id, a.is_open, a.created_at, ",
+             select a.tenant_id, a.alert_id, a.is_open and not a.hidden as is_open, a.created_at, ",
         true_positive!(),
         " as judged
              from unnest($1::uuid[]) as k (tenant_id)

@@ -18,17 +18,25 @@ pub struct Standing {
     pub risen: i64,
 }
 
+/// The tenants of the rule `$1` as `parts`, and the latest 10,000 alerts that it hid as `hits`.
+macro_rules! latest_hits {
+    () => {
+        "with parts as materialized (select tenant_id from suppression_tenants where suppression_id = $1),
+         hits as materialized (
+             select h.* from parts as p
+             cross join lateral (select * from suppression_hits as h where h.tenant_id = p.tenant_id and h.suppression_id = $1
+                                 order by h.at desc limit 10000) as h
+             order by h.at desc limit 10000)
+         "
+    };
+}
+
 /// How it stands with what a rule has hidden. Ask [`super::get`] first whether the reader may see the rule. Of what it ever hid, the latest
 /// 10,000 are looked at.
 pub async fn standing(tx: &mut Scoped, rule: SuppressionId) -> sqlx::Result<Standing> {
     sqlx::query_as(concat!(
-        "with parts as materialized (select tenant_id from suppression_tenants where suppression_id = $1),
-         hits as materialized (
-             select h.tenant_id, h.alert_id, h.severity from parts as p
-             cross join lateral (select * from suppression_hits as h where h.tenant_id = p.tenant_id and h.suppression_id = $1
-                                 order by h.at desc limit 10000) as h
-             limit 10000)
-         select (select count(*) from (select 1 from parts as p join alerts as a on a.tenant_id = p.tenant_id and a.hidden and a.suppressed_by = $1
+        latest_hits!(),
+        "select (select count(*) from (select 1 from parts as p join alerts as a on a.tenant_id = p.tenant_id and a.hidden and a.suppressed_by = $1
                                        limit 10001) as now) as hidden,
                 count(*) filter (where ",
         true_positive!(),
@@ -67,12 +75,8 @@ pub struct Hit {
 /// At most `limit`, of the latest 10,000. Ask [`super::get`] first.
 pub async fn latest(tx: &mut Scoped, rule: SuppressionId, limit: i64) -> sqlx::Result<Vec<Hit>> {
     sqlx::query_as(concat!(
-        "with hits as materialized (
-             select h.* from suppression_tenants as p
-             cross join lateral (select * from suppression_hits as h where h.tenant_id = p.tenant_id and h.suppression_id = $1
-                                 order by h.at desc limit 10000) as h
-             where p.suppression_id = $1 limit 10000)
-         select h.*, t.name as tenant_name from (
+        latest_hits!(),
+        "select h.*, t.name as tenant_name from (
              select a.tenant_id, a.alert_id, a.title, a.severity, a.status, a.status_raw, a.classification, a.created_at, h.at,
                     coalesce(a.suppressed_by = $1, false) as hidden, coalesce(",
         true_positive!(),

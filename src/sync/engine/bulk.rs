@@ -4,12 +4,13 @@
 //! What is to be done knows people and their rights, of which this floor knows nothing: whoever starts the engine brings it.
 
 use super::super::read::Reader;
+use super::Queue;
 use super::jobs::{reader, told};
-use super::{ATTEMPTS, Queue};
+use super::parts::{PLANNED, Part};
 use crate::model::{BulkId, TenantId, clock};
 use crate::store::{Scoped, bulk};
 use chrono::{DateTime, TimeDelta, Utc};
-use graphile_worker::{IntoTaskHandlerResult, JobKeyMode, JobSpec, JobSpecBuilder, TaskHandler, WorkerContext, WorkerOptions};
+use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerOptions};
 use serde::{Deserialize, Serialize};
 use std::pin::Pin;
 
@@ -18,10 +19,6 @@ pub type BulkWork = fn(Reader, TenantId, BulkId, DateTime<Utc>) -> Pin<Box<dyn F
 
 /// Tenants worked off at a time in one process.
 const AT_A_TIME: usize = 8;
-/// How late a piece that comes again is taken: after the beginnings of other jobs.
-const AGAIN: i16 = 20;
-/// Pieces that one plan queues again at most.
-const PLANNED: i64 = 500;
 
 /// Works a bulk job off in one tenant.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,35 +27,20 @@ struct Bulk {
     bulk: BulkId,
 }
 
-impl Queue {
-    /// Asks for a bulk job in its tenants, at once. Asking twice is asking once.
-    pub async fn bulk(&self, tx: &mut Scoped, bulk: BulkId, tenants: &[TenantId]) -> anyhow::Result<()> {
-        let jobs: Vec<(Bulk, JobSpec)> =
-            (0_i16..).zip(tenants).map(|(place, &tenant)| (Bulk { tenant, bulk }, spec(tenant, bulk, place, None))).collect();
-        for jobs in jobs.chunks(500) {
-            let jobs: Vec<(Bulk, &JobSpec)> = jobs.iter().map(|(job, spec)| (job.clone(), spec)).collect();
-            self.utils.clone().with_executor(&mut **tx).add_jobs(&jobs).await?;
-        }
-        Ok(())
+impl Part for Bulk {
+    fn id(&self) -> uuid::Uuid {
+        self.bulk.0
     }
 
-    async fn bulk_at(&self, tx: &mut Scoped, job: Bulk, at: DateTime<Utc>) -> anyhow::Result<()> {
-        let spec = spec(job.tenant, job.bulk, AGAIN, Some(at));
-        self.utils.clone().with_executor(&mut **tx).add_job(job, spec).await?;
-        Ok(())
+    fn tenant(&self) -> TenantId {
+        self.tenant
     }
 }
 
-/// No queue of its own, as for hunting: the store sees to it that no incident is taken twice.
-fn spec(tenant: TenantId, bulk: BulkId, priority: i16, at: Option<DateTime<Utc>>) -> JobSpec {
-    let builder = JobSpecBuilder::new()
-        .job_key(format!("bulk:{bulk}:{tenant}"))
-        .job_key_mode(JobKeyMode::PreserveRunAt)
-        .priority(priority)
-        .max_attempts(ATTEMPTS);
-    match at {
-        Some(at) => builder.run_at(at).build(),
-        None => builder.build(),
+impl Queue {
+    /// Asks for a bulk job in its tenants, at once. Asking twice is asking once.
+    pub async fn bulk(&self, tx: &mut Scoped, bulk: BulkId, tenants: &[TenantId]) -> anyhow::Result<()> {
+        self.parts(tx, tenants.iter().map(|&tenant| Bulk { tenant, bulk })).await
     }
 }
 
@@ -86,7 +68,7 @@ async fn work_and_queue(reader: Reader, work: BulkWork, job: Bulk, now: DateTime
         let at = clock::now() + wait;
         let mut tx = reader.db.tenant(job.tenant).await?;
         bulk::visit(&mut tx, job.tenant, job.bulk, at).await?;
-        reader.queue.bulk_at(&mut tx, job, at).await?;
+        reader.queue.part_at(&mut tx, job, at).await?;
         tx.commit().await?;
     }
     Ok(())
@@ -96,7 +78,7 @@ async fn work_and_queue(reader: Reader, work: BulkWork, job: Bulk, now: DateTime
 pub(super) async fn plan(queue: &Queue, tx: &mut Scoped, now: DateTime<Utc>) -> anyhow::Result<()> {
     bulk::forget(tx, now).await?;
     for (tenant, bulk) in bulk::open(tx, now, PLANNED).await? {
-        queue.bulk_at(tx, Bulk { tenant, bulk }, now).await?;
+        queue.part_at(tx, Bulk { tenant, bulk }, now).await?;
     }
     Ok(())
 }

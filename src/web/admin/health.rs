@@ -1,8 +1,8 @@
 //! How the portal does: database, jobs, the tenants read latest, records that could not be read.
 
 use crate::app::AppState;
-use crate::model::clock;
-use crate::store::coverage::{self, Coverage};
+use crate::model::{Product, clock};
+use crate::store::coverage::{self, Coverage, Which};
 use crate::store::health::{self, Jobs, Unread};
 use crate::web::chips;
 use crate::web::error::PageError;
@@ -54,9 +54,11 @@ async fn show(State(state): State<AppState>, Admin(user): Admin) -> Result<Page<
     state.db.ping().await?;
     let database_ms = begun.elapsed().as_millis();
     let mut tx = state.db.begin(&user.scope).await?;
-    let mut rows = coverage::list(&mut tx, None).await?;
-    let sentence = coverage::summary(&rows, now, state.config.sync.interval).sentence(now);
-    rows.retain(|row| row.enabled && (row.is_late(now, state.config.sync.interval) || !row.state.is_reading()));
+    let which = Which { tenants: None, products: Product::ALL, now, interval: state.config.sync.interval };
+    let sentence = coverage::summary(&mut tx, &which).await?.sentence(now);
+    let mut rows = coverage::gaps(&mut tx, &which).await?;
+    // A first reading that is under way is not late.
+    rows.retain(|row| row.complete_until.is_some() || !row.state.is_reading());
     rows.sort_by_key(|row| row.complete_until);
     rows.truncate(SHOWN);
     let told = user.notices().count();

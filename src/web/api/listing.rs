@@ -2,9 +2,9 @@
 
 use super::bearer::Bearer;
 use super::problem::Problem;
-use crate::model::TenantId;
+use crate::model::{Product, TenantId};
 use crate::store::Scoped;
-use crate::store::coverage::{self, Summary};
+use crate::store::coverage::{self, Summary, Which};
 use crate::store::lists::{self, Choice, Filter, Hidden, Key, Order, Owner, Position, Span};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -193,18 +193,18 @@ pub struct CoverageSummary {
     /// Everything Microsoft showed up to then is in the list, for the complete tenants.
     complete_until: Option<DateTime<Utc>>,
     /// Tenants whose products are all read and on time.
-    complete: usize,
+    complete: i64,
     /// Tenants that should be read.
-    total: usize,
+    total: i64,
     /// None of their products is read.
-    blind: usize,
+    blind: i64,
     /// Some of their products are not read.
-    degraded: usize,
+    degraded: i64,
     /// Read, but not on time.
-    late: usize,
+    late: i64,
     /// Their first reading is under way.
-    loading: usize,
-    paused: usize,
+    loading: i64,
+    paused: i64,
     /// The same as a sentence.
     sentence: String,
 }
@@ -212,14 +212,10 @@ pub struct CoverageSummary {
 impl CoverageSummary {
     /// The coverage of the transaction's scope.
     pub async fn read(tx: &mut Scoped, now: DateTime<Utc>, interval: Duration) -> sqlx::Result<Self> {
-        let rows = coverage::list(tx, None).await?;
-        Ok(Self::new(&coverage::summary(&rows, now, interval), now))
-    }
-
-    fn new(summary: &Summary, now: DateTime<Utc>) -> Self {
+        let summary = coverage::summary(tx, &Which { tenants: None, products: Product::ALL, now, interval }).await?;
         let sentence = summary.sentence(now);
-        let Summary { complete_until, complete, total, blind, degraded, late, loading, paused } = *summary;
-        Self { complete_until, complete, total, blind, degraded, late, loading, paused, sentence }
+        let Summary { complete_until, complete, total, blind, degraded, late, loading, paused, readings: _ } = summary;
+        Ok(Self { complete_until, complete, total, blind, degraded, late, loading, paused, sentence })
     }
 }
 

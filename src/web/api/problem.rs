@@ -1,6 +1,6 @@
 //! The API's errors: RFC 9457 `application/problem+json`, the cause to the log only.
 
-use crate::store;
+use crate::store::Trouble;
 use crate::web::error::retry_after;
 use axum::Json;
 use axum::http::{StatusCode, header};
@@ -25,10 +25,6 @@ pub enum Problem {
     Invalid(Vec<FieldError>),
     /// The body or the query is not of the call's form.
     BadRequest(String),
-    /// The database cannot be asked at the moment.
-    Away(anyhow::Error),
-    /// The database was asked for more than it can find in time.
-    TooSlow(anyhow::Error),
     Internal(anyhow::Error),
 }
 
@@ -69,14 +65,31 @@ impl Problem {
 
 impl<E: Into<anyhow::Error>> From<E> for Problem {
     fn from(error: E) -> Self {
-        let cause = error.into();
-        if store::is_away(&cause) {
-            Self::Away(cause)
-        } else if store::took_too_long(&cause) {
-            Self::TooSlow(cause)
-        } else {
-            Self::Internal(cause)
-        }
+        Self::Internal(error.into())
+    }
+}
+
+/// What the caller is told where the cause is for the log.
+const fn our_fault(trouble: Trouble) -> (StatusCode, &'static str, &'static str, &'static str) {
+    match trouble {
+        Trouble::Away => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "away",
+            "Not at the moment",
+            "The database does not answer, or has too much to do; nothing was changed. Try again in a few seconds.",
+        ),
+        Trouble::TooSlow => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too-slow",
+            "That takes too long",
+            "There are too many rows to find or to sort this way: narrow the filter, or ask for another order.",
+        ),
+        Trouble::Other => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Internal error",
+            "Something went wrong on our side; nothing was changed. Try again, and name the reference if it stays.",
+        ),
     }
 }
 
@@ -107,23 +120,11 @@ impl IntoResponse for Problem {
                 errors = fields;
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A field is wrong", detail)
             }
-            Self::Away(cause) => {
-                tracing::error!(error = format!("{cause:#}"), reference = instance, "the database cannot be asked");
-                wait = Some((header::RETRY_AFTER, retry_after(TimeDelta::seconds(5))));
-                let detail =
-                    "The database does not answer, or has too much to do; nothing was changed. Try again in a few seconds.".to_owned();
-                (StatusCode::SERVICE_UNAVAILABLE, "away", "Not at the moment", detail)
-            }
-            Self::TooSlow(cause) => {
-                tracing::error!(error = format!("{cause:#}"), reference = instance, "api call took too long");
-                let detail = "There are too many rows to find or to sort this way: narrow the filter, or ask for another order.".to_owned();
-                (StatusCode::SERVICE_UNAVAILABLE, "too-slow", "That takes too long", detail)
-            }
             Self::Internal(cause) => {
                 tracing::error!(error = format!("{cause:#}"), reference = instance, "api call failed");
-                let detail =
-                    "Something went wrong on our side; nothing was changed. Try again, and name the reference if it stays.".to_owned();
-                (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
+                let (status, kind, title, detail) = our_fault(Trouble::of(&cause));
+                wait = (status == StatusCode::SERVICE_UNAVAILABLE).then(|| (header::RETRY_AFTER, retry_after(TimeDelta::seconds(5))));
+                (status, kind, title, detail.to_owned())
             }
         };
         let body = ProblemBody {

@@ -193,12 +193,9 @@ async fn make(
     let hide = Hide { tenant, group, detector, title, entity };
     let wish = hide.wish()?;
     let mut tx = user.begin().await?;
-    let checked = rules::check(&mut tx, &state.db, &user.scope, &wish).await.map_err(not_there)?;
-    if checked.fingerprint() != previewed {
-        return Err(Problem::field("previewed", "is not what a preview of this rule has answered. Nothing was saved."));
-    }
+    let seen = |fingerprint: &str| fingerprint == previewed;
     let lasting = (reason.as_str(), days.unwrap_or(USUAL));
-    rules::make(&mut tx, &state.db, (&user.by(), &user.scope), rule, &wish, lasting, clock::now()).await.map_err(not_there)?;
+    rules::make(&mut tx, &state.db, (&user.by(), &user.scope), rule, (&wish, seen), lasting, clock::now()).await.map_err(not_there)?;
     let made = suppressions::get(&mut tx, rule).await?.ok_or(Problem::NotFound)?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(made.into())))

@@ -150,6 +150,7 @@ async fn form(
 /// The form once more, with what is wrong; whatever cannot be put right there is an error page.
 pub(super) async fn back(state: &AppState, db: &ScopedDb, user: User, fields: Fields, refusal: Refusal) -> Result<Response, PageError> {
     let problem = match refusal {
+        Refusal::Wrong(rules::PREVIEWED, why) => return Err(PageError::Conflict(why.into())),
         Refusal::Wrong(field, why) => (field, why),
         // Another's tenant and one that does not exist are the same.
         Refusal::NoTenant => ("over", "There is no such tenant or group among yours."),
@@ -182,17 +183,9 @@ async fn save(Lead(user): Lead, State(state): State<AppState>, db: ScopedDb, Pos
     let mut tx = db.begin().await?;
     let outcome = match fields.wish() {
         Ok(wish) => {
-            let checked = rules::check(&mut tx, &state.db, &user.scope, &wish).await;
-            match checked {
-                Ok(checked) if !user.accepts_form_token(&sealed(&checked.fingerprint()), &seal) => {
-                    return Err(PageError::Conflict("Look first at what this rule would have hidden. Nothing was saved.".into()));
-                }
-                Ok(_) => {
-                    let lasting = (fields.reason.as_str(), fields.days());
-                    rules::make(&mut tx, &state.db, (&user.by(), &user.scope), suppression, &wish, lasting, clock::now()).await
-                }
-                Err(refusal) => Err(refusal),
-            }
+            let seen = |fingerprint: &str| user.accepts_form_token(&sealed(fingerprint), &seal);
+            let lasting = (fields.reason.as_str(), fields.days());
+            rules::make(&mut tx, &state.db, (&user.by(), &user.scope), suppression, (&wish, seen), lasting, clock::now()).await
         }
         Err(refusal) => Err(refusal),
     };
