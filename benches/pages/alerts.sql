@@ -33,6 +33,7 @@ from (
         select n, case when n % 5 > 0 then 1 + floor(pg_temp.dice(n, 'parent') * :incidents)::integer end as parent from generate_series(1, :alerts) as n
     ) as d
     left join parents as p on p.n = d.parent
+    order by created_at
 ) as d;
 
 insert into alert_raw (tenant_id, alert_id, api, body, body_hash, updated_at)

@@ -2,10 +2,10 @@ create temporary table drawn as
 select n, pg_temp.tenant(floor(exp(pg_temp.dice(n, 'tenant') * ln(:tenants + 1)))::bigint) as tenant_id,
        now() - pg_temp.dice(n, 'age') * interval '540 days' as created_at, pg_temp.dice(n, 'state') as state,
        floor(pg_temp.dice(n, 'host') * 50000)::integer as host, floor(pg_temp.dice(n, 'user') * 40000)::integer as account
-from generate_series(1, :incidents) as n;
+from generate_series(1, :incidents) as n order by created_at;
 
 insert into incidents (tenant_id, incident_id, product, external_id, title, severity, severity_raw, status, status_raw, classification, determination,
-                       assigned_to, tags, alert_count, entities, products, url, created_at, updated_at, resolved_at, synced_at)
+                       assigned_to, tags, alert_count, entities, products, url, created_at, updated_at, resolved_at, acknowledged_at, synced_at)
 select tenant_id, pg_temp.id(created_at, n, 'incident'), 'defender_xdr', n::text,
        pg_temp.pick(array['Multi-stage incident involving', 'Ransomware behaviour on', 'Suspicious sign-in of', 'Phishing mail reported by', 'Credential theft on',
                           'Unusual download by', 'Malware was prevented on', 'Lateral movement from', 'Impossible travel of', 'Mass deletion by',
@@ -20,7 +20,7 @@ select tenant_id, pg_temp.id(created_at, n, 'incident'), 'defender_xdr', n::text
        array['device:host-' || host, 'user:user' || account || '@customer.example', 'hash:' || md5(((n * 7) % 200000)::text)],
        case n % 3 when 0 then array['defender_endpoint'] when 1 then array['defender_endpoint', 'defender_xdr'] else array['cloud_apps'] end,
        'https://security.microsoft.com/incidents/' || n, created_at, created_at + took, case when status = 'resolved' then created_at + took end,
-       created_at + took
+       case when status <> 'new' then created_at + took * pg_temp.dice(n, 'taken') end, created_at + took
 from (
     select d.*, case when state < 0.75 then 'resolved' when state < 0.85 then 'in_progress' else 'new' end as status,
            case when pg_temp.dice(n, 'severity') < 0.02 then 5 when pg_temp.dice(n, 'severity') < 0.17 then 4
@@ -35,5 +35,8 @@ select tenant_id, incident_id, 'defender_xdr', json_build_object('incidentId', e
 from incidents where external_id::integer % 10 = 0;
 insert into incident_events (tenant_id, event_id, incident_id, at, kind, before, after)
 select tenant_id, pg_temp.id(created_at, external_id::bigint, 'opened'), incident_id, created_at, 'opened', null, 'new' from incidents
+union all
+select tenant_id, pg_temp.id(acknowledged_at, external_id::bigint, 'owner'), incident_id, acknowledged_at, 'owner', null, assigned_to
+from incidents where assigned_to is not null
 union all
 select tenant_id, pg_temp.id(updated_at, external_id::bigint, 'status'), incident_id, updated_at, 'status', 'new', status from incidents where status <> 'new';
