@@ -4,7 +4,7 @@ use crate::model::action::Deed;
 use crate::model::{ChangeId, TenantId, clock};
 use crate::store::Scoped;
 use crate::store::audit::{self, By};
-use crate::store::changes::{self, Change, New};
+use crate::store::changes::{self, Change, Kept, New};
 use crate::store::devices::Device;
 use crate::store::tenants::{self, Tenant};
 use crate::sync::engine::Queue;
@@ -59,7 +59,7 @@ pub async fn want(tx: &mut Scoped, queue: &Queue, by: &By, tenant: TenantId, cha
     if known(tx, tenant, change, &new.asked()).await? {
         return Ok(());
     }
-    write(tx, queue, by, (tenant, change), new, None).await
+    write(tx, queue, by, (tenant, change), new, &Kept::default()).await
 }
 
 /// A tenant for which Microsoft may be asked and told things.
@@ -78,23 +78,21 @@ pub(super) async fn known(tx: &mut Scoped, tenant: TenantId, change: ChangeId, a
     }
 }
 
-/// Writes down what is not [`known`], and queues it. `wish`: what was asked for, if the request is only a part of it.
+/// Writes down what is not [`known`], and queues it.
 pub(super) async fn write(
     tx: &mut Scoped,
     queue: &Queue,
     by: &By,
     (tenant, change): (TenantId, ChangeId),
     new: &New<'_>,
-    wish: Option<&Value>,
+    kept: &Kept<'_>,
 ) -> Result<(), Refusal> {
     open(tx, tenant).await?;
     if !changes::intend(tx, by, tenant, change, new, clock::now()).await? {
         // Somebody has asked under this id since it was looked for.
-        return known(tx, tenant, change, &wish.cloned().unwrap_or_else(|| new.asked())).await.map(|_| ());
+        return known(tx, tenant, change, &kept.wish.cloned().unwrap_or_else(|| new.asked())).await.map(|_| ());
     }
-    if let Some(wish) = wish {
-        changes::remember(tx, tenant, change, wish).await?;
-    }
+    changes::remember(tx, tenant, change, kept).await?;
     Ok(queue.push(tx, tenant, change).await?)
 }
 
@@ -152,7 +150,7 @@ async fn within_limit(
         audit::record(tx, by.event("action.refused").tenant(tenant).object(new.subject).after(after).refused()).await?;
         return Err(Refusal::TooMany(fifth + WITHIN - now));
     }
-    write(tx, queue, by, (tenant, change), new, None).await
+    write(tx, queue, by, (tenant, change), new, &Kept::default()).await
 }
 
 /// What an alert is described with: the person, and the change by which it is found if the answer is lost.

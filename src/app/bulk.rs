@@ -95,7 +95,7 @@ async fn follow(
     begin(tx, queue, who, new.bulk, wanted, now).await
 }
 
-/// Tries what failed in a job again, as the job `new`.
+/// Tries what failed in a job again, as the job `new`: once, or each time would say again what Microsoft has been told.
 ///
 /// # Errors
 /// [`Refusal`]; then the transaction must not be committed.
@@ -108,7 +108,10 @@ pub async fn again(
 ) -> Result<(), Refusal> {
     let old = own(tx, who, of).await?;
     let wanted = old.wish.clone().ok_or(Refusal::NoTenant)?;
-    let words = following("What failed of: ", old.words_for(who.id));
+    if bulk::after(tx, who.id, of).await?.1.is_some_and(|known| known != new) {
+        return Err(Refusal::Wrong("bulk", "What failed has been tried again already: see what became of that."));
+    }
+    let words = following("What failed of: ", old.words_for(who.id, &who.scope));
     let new = New { bulk: new, words: &words, query: &old.query, asked: None, undoes: old.undoes, which: Which::Failed(of) };
     follow(tx, queue, (by, who), (&new, &wanted, "Nothing of it has failed."), now).await
 }
@@ -128,7 +131,7 @@ pub async fn undo(
     if !has_undo(&old) {
         return Err(Refusal::Wrong("bulk", "It changed no status: there is nothing that could be given back."));
     }
-    let words = following("Taken back: ", old.words_for(who.id));
+    let words = following("Taken back: ", old.words_for(who.id, &who.scope));
     let new = New { bulk: new, words: &words, query: &old.query, asked: None, undoes: Some(of), which: Which::Changed(of) };
     follow(tx, queue, (by, who), (&new, &json!(["undo"]), "Nothing of it was carried out."), now).await
 }

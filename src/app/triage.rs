@@ -12,7 +12,7 @@ use crate::auth::Person;
 use crate::microsoft::Client;
 use crate::model::{Adapter, ChangeId, Product, TenantId, clock};
 use crate::store::audit::By;
-use crate::store::changes::New;
+use crate::store::changes::{Kept, New};
 use crate::store::incidents::Incident;
 use crate::store::{Scoped, alerts::Alert, leases, tenants};
 use crate::sync::engine::Queue;
@@ -31,29 +31,49 @@ struct Record<'a> {
     subject: String,
 }
 
-/// Changes of one record: each an operation with its body, the fields before the comment. Graph takes comments by a call of their own.
+/// One call that changes a record.
+struct Part {
+    operation: &'static str,
+    request: Value,
+    /// How what it changes stood when it was shown, in the request's words; `None`: it is compared with nothing.
+    expects: Option<Value>,
+}
+
+/// Calls that change one record, the fields before the comment: Graph takes comments by a call of their own. `seen`: how the
+/// record was shown, as far as it changes.
 fn parts(
     record: &Record<'_>,
     through: Adapter,
     mut members: Map<String, Value>,
+    seen: Option<&Now>,
     comment: Option<String>,
-) -> Result<Vec<(&'static str, Value)>, Refusal> {
+) -> Result<Vec<Part>, Refusal> {
     if members.is_empty() && comment.is_none() {
         return Err(Refusal::Wrong("status", "Nothing differs from what is there."));
     }
     let of_alert = record.product == Product::DefenderEndpoint;
+    let stood = seen.map(|seen| seen.only(&members)).filter(|stood| !stood.is_empty());
     if through == Adapter::Defender {
         members.extend(comment.map(|comment| ("comment".to_owned(), json!(comment))));
-        return Ok(vec![(if of_alert { "endpoint.alerts.update" } else { "xdr.incidents.update" }, Value::Object(members))]);
+        let operation = if of_alert { "endpoint.alerts.update" } else { "xdr.incidents.update" };
+        return Ok(vec![Part { operation, request: Value::Object(members), expects: stood.map(Value::Object) }]);
     }
     if comment.as_deref().is_some_and(|comment| comment.chars().count() > GRAPHS_LONGEST) {
         return Err(Refusal::Wrong("comment", "Microsoft Graph takes comments of 1,000 characters, your name included."));
     }
     let (update, say) =
         if of_alert { ("graph.alerts.update", "graph.alerts.comment") } else { ("graph.incidents.update", "graph.incidents.comment") };
-    let members: Map<String, Value> = members.into_iter().map(|(name, value)| of_graph(name, value)).collect();
-    let fields = (!members.is_empty()).then_some((update, Value::Object(members)));
-    let comment = comment.map(|comment| (say, json!({ "@odata.type": "microsoft.graph.security.alertComment", "comment": comment })));
+    let of_graph = |members: Map<String, Value>| members.into_iter().map(|(name, value)| of_graph(name, value)).collect();
+    let fields = (!members.is_empty()).then(|| Part {
+        operation: update,
+        request: Value::Object(of_graph(members)),
+        expects: stood.map(|stood| Value::Object(of_graph(stood))),
+    });
+    let comment = comment.map(|comment| Part {
+        operation: say,
+        request: json!({ "@odata.type": "microsoft.graph.security.alertComment", "comment": comment }),
+        expects: None,
+    });
     Ok(fields.into_iter().chain(comment).collect())
 }
 
@@ -77,14 +97,16 @@ async fn send(
     by: &By,
     record: &Record<'_>,
     (change, asked): (ChangeId, Option<&Value>),
-    (parts, comment): (Vec<(&'static str, Value)>, Option<&str>),
+    (parts, comment): (Vec<Part>, Option<&str>),
 ) -> Result<(), Refusal> {
-    let last = parts.len() - 1;
-    for (n, (operation, request)) in parts.into_iter().enumerate() {
+    let (last, mut behind) = (parts.len() - 1, None);
+    for (n, Part { operation, request, expects }) in parts.into_iter().enumerate() {
         let id = if n == 0 { change } else { change_of(by, &format!("{change} {n}")) };
         let new =
             New { operation, args: &[record.id], subject: &record.subject, request: Some(request), comment: comment.filter(|_| n == last) };
-        write(tx, queue, by, (record.tenant, id), &new, asked.filter(|_| n == 0)).await?;
+        let kept = Kept { wish: asked.filter(|_| n == 0), expects: expects.as_ref(), behind };
+        write(tx, queue, by, (record.tenant, id), &new, &kept).await?;
+        behind = Some(id);
     }
     Ok(())
 }
@@ -109,7 +131,8 @@ async fn one(
     let through = through(tx, &state.microsoft, record.tenant, record.product).await?;
     let members = wish.members(Some(now))?;
     wish.closes_well(now)?;
-    let parts = parts(record, through, members, wish.signed(who)?)?;
+    let seen = wish.shown.is_some().then_some(now);
+    let parts = parts(record, through, members, seen, wish.signed(who)?)?;
     send(tx, &state.queue, by, record, (change, Some(&asked)), (parts, wish.comment.as_deref())).await
 }
 
@@ -190,16 +213,16 @@ pub async fn alerts(
     let comment = wish.comment.as_deref();
     if through == Adapter::Defender {
         let all = Record { tenant, product: Product::DefenderEndpoint, id: "batch", subject: format!("{} alerts", of.len()) };
-        let mut parts = parts(&all, through, members, signed)?;
-        for (operation, body) in &mut parts {
-            *operation = "endpoint.alerts.batch";
-            body["alertIds"] = json!(ids);
+        let mut parts = parts(&all, through, members, None, signed)?;
+        for part in &mut parts {
+            part.operation = "endpoint.alerts.batch";
+            part.request["alertIds"] = json!(ids);
         }
         return send(tx, &state.queue, by, &all, (change, Some(&asked)), (parts, comment)).await;
     }
     for (n, alert) in of.iter().enumerate() {
         let id = if n == 0 { change } else { change_of(by, &format!("{change} of {}", alert.alert_id)) };
-        let parts = parts(&record(alert), through, members.clone(), signed.clone())?;
+        let parts = parts(&record(alert), through, members.clone(), None, signed.clone())?;
         send(tx, &state.queue, by, &record(alert), (id, Some(&asked).filter(|_| n == 0)), (parts, comment)).await?;
     }
     Ok(())

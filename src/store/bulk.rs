@@ -1,19 +1,19 @@
 //! Bulk jobs: one wish for every incident that a filter found. `work` is the worker's side, `told` what became of it.
 //!
 //! A job is seen by whoever made it and, once it has begun, by everybody who sees one of its tenants; row-level security shows them the
-//! rows of their tenants and counts no others. The words of its filter may name other tenants: [`Bulk::words_for`] gives them to the maker,
-//! and to those who see every tenant of the job. Each query below that reads `bulk_jobs` for a person says so itself.
+//! rows of their tenants and counts no others. The words of its filter may name other tenants, also such as it found nothing of or was not to
+//! find: [`Bulk::words_for`] gives them to the maker, and to those who see every tenant there is. Each query below that reads `bulk_jobs` for a person says so itself.
 
 mod told;
 mod work;
 
 pub use told::{Line, Said, Told, found, tally};
-pub use work::{Item, Task, end_waiting, forget, give_up, going, next, open, settle, task, unsent, unsent_of, visit};
+pub use work::{Item, SoFar, Task, end_waiting, forget, give_up, going, next, open, settle, so_far, task, unsent, unsent_of, visit};
 
 use super::Scoped;
 use super::audit::{self, By};
 use super::lists::{Filter, INCIDENTS};
-use crate::model::{BulkId, IncidentId, Severity, TenantId, TenantState, UserId};
+use crate::model::{BulkId, IncidentId, Scope, Severity, TenantId, TenantState, UserId};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::QueryBuilder;
@@ -39,6 +39,8 @@ pub struct Bulk {
     pub wish: Option<Value>,
     /// The job whose work this one takes back.
     pub undoes: Option<BulkId>,
+    /// The job of which this one tries again what failed.
+    pub follows: Option<BulkId>,
     /// How many incidents, of how many tenants, were found.
     pub matched: i32,
     pub tenants: i32,
@@ -58,9 +60,9 @@ impl Bulk {
         self.user_id == Some(user)
     }
 
-    /// The filter for people, if this user may read it.
-    pub fn words_for(&self, user: UserId) -> Option<&str> {
-        (self.is_of(user) || self.seen == i64::from(self.tenants)).then_some(self.words.as_str())
+    /// The filter for people, if this user, who sees these tenants, may read it.
+    pub fn words_for(&self, user: UserId, scope: &Scope) -> Option<&str> {
+        (self.is_of(user) || *scope == Scope::All).then_some(self.words.as_str())
     }
 }
 
@@ -101,8 +103,8 @@ pub async fn freeze(tx: &mut Scoped, by: &By, new: &New<'_>, now: DateTime<Utc>)
     .execute(&mut **tx)
     .await?;
     let written = sqlx::query(
-        "insert into bulk_jobs (bulk_id, user_id, actor, ip, words, query, asked, undoes, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-         on conflict (bulk_id) do nothing",
+        "insert into bulk_jobs (bulk_id, user_id, actor, ip, words, query, asked, undoes, follows, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (bulk_id) do nothing",
     )
     .bind(new.bulk)
     .bind(by.user())
@@ -112,6 +114,10 @@ pub async fn freeze(tx: &mut Scoped, by: &By, new: &New<'_>, now: DateTime<Utc>)
     .bind(new.query)
     .bind(new.asked)
     .bind(new.undoes)
+    .bind(match new.which {
+        Which::Failed(of) => Some(of),
+        _ => None,
+    })
     .bind(now)
     .execute(&mut **tx)
     .await?;
@@ -122,7 +128,7 @@ pub async fn freeze(tx: &mut Scoped, by: &By, new: &New<'_>, now: DateTime<Utc>)
         Which::Found(filter) => find(tx, new.bulk, filter).await?,
         Which::These(ids) => take(tx, new.bulk, ids).await?,
         Which::Failed(of) => told::copy(tx, of, new.bulk, "failed").await?,
-        Which::Changed(of) => told::copy(tx, of, new.bulk, "done").await?,
+        Which::Changed(of) => told::copy(tx, of, new.bulk, "changed").await?,
     };
     sqlx::query(
         "insert into bulk_tenants (tenant_id, bulk_id, matched, next_at)
@@ -191,13 +197,16 @@ pub async fn get(tx: &mut Scoped, user: UserId, bulk: BulkId) -> sqlx::Result<Op
     sqlx::query_as(visible!("and b.bulk_id = $2")).bind(user).bind(bulk).fetch_optional(&mut **tx).await
 }
 
-/// The job that takes this one back, if there is one of this user's.
-pub async fn undone_by(tx: &mut Scoped, user: UserId, bulk: BulkId) -> sqlx::Result<Option<BulkId>> {
-    sqlx::query_scalar("select bulk_id from bulk_jobs where undoes = $2 and user_id = $1 order by created_at desc limit 1")
-        .bind(user)
-        .bind(bulk)
-        .fetch_optional(&mut **tx)
-        .await
+/// The latest jobs of this user's that take this one back, and that try again what failed in it.
+pub async fn after(tx: &mut Scoped, user: UserId, bulk: BulkId) -> sqlx::Result<(Option<BulkId>, Option<BulkId>)> {
+    sqlx::query_as(
+        "select (select bulk_id from bulk_jobs where undoes = $2 and user_id = $1 order by created_at desc limit 1),
+                (select bulk_id from bulk_jobs where follows = $2 and user_id = $1 order by created_at desc limit 1)",
+    )
+    .bind(user)
+    .bind(bulk)
+    .fetch_one(&mut **tx)
+    .await
 }
 
 /// One tenant of a job that has not begun.

@@ -4,8 +4,10 @@
 //! succeeds once.
 
 mod lists;
+mod sending;
 
-pub use lists::{among, join, list, of_batch, of_case, of_product, recent, together, touching, withdraw};
+pub use lists::{among, join, list, of_batch, of_case, of_product, recent, together, touching};
+pub use sending::{claim, looked, put_back, withdraw};
 
 use super::Scoped;
 use super::audit::{self, By};
@@ -28,6 +30,10 @@ pub struct Change {
     pub request: Option<Value>,
     /// What was asked for, where `request` holds only what differed then.
     pub wish: Option<Value>,
+    /// How the members that it changes stood when its person saw them, in the request's words; `None`: it is not compared with anything.
+    pub expects: Option<Value>,
+    /// The change of the same form that must be done before it.
+    pub behind: Option<ChangeId>,
     pub comment: Option<String>,
     /// The login of whoever asked.
     pub actor: String,
@@ -97,37 +103,25 @@ pub async fn intend(tx: &mut Scoped, by: &By, tenant: TenantId, change: ChangeId
     Ok(true)
 }
 
-/// Keeps what was asked for beside a request that holds only a part of it. Belongs into the transaction of [`intend`].
-pub async fn remember(tx: &mut Scoped, tenant: TenantId, change: ChangeId, wish: &Value) -> sqlx::Result<()> {
-    let update = sqlx::query("update changes set wish = $3 where tenant_id = $1 and change_id = $2");
-    update.bind(tenant).bind(change).bind(wish).execute(&mut **tx).await?;
+/// What is kept of a change beside what is sent: see the fields of [`Change`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kept<'a> {
+    pub wish: Option<&'a Value>,
+    pub expects: Option<&'a Value>,
+    pub behind: Option<ChangeId>,
+}
+
+/// Keeps this of a change. Belongs into the transaction of [`intend`].
+pub async fn remember(tx: &mut Scoped, tenant: TenantId, change: ChangeId, kept: &Kept<'_>) -> sqlx::Result<()> {
+    sqlx::query("update changes set wish = $3, expects = $4, behind = $5 where tenant_id = $1 and change_id = $2")
+        .bind(tenant)
+        .bind(change)
+        .bind(kept.wish)
+        .bind(kept.expects)
+        .bind(kept.behind)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
-}
-
-/// Takes a change for sending. `None`: it has been taken before, and must not be sent again.
-pub async fn claim(tx: &mut Scoped, tenant: TenantId, change: ChangeId, now: DateTime<Utc>) -> sqlx::Result<Option<Change>> {
-    sqlx::query_as(
-        "update changes set state = 'sending', sent_at = $3 where tenant_id = $1 and change_id = $2 and state = 'intended' returning *",
-    )
-    .bind(tenant)
-    .bind(change)
-    .bind(now)
-    .fetch_optional(&mut **tx)
-    .await
-}
-
-/// Puts a change back of which certainly nothing was sent (we were asked to wait, no connection could be made). False: it is not being
-/// sent.
-pub async fn put_back(tx: &mut Scoped, tenant: TenantId, change: ChangeId, reason: &str) -> sqlx::Result<bool> {
-    let done = sqlx::query(
-        "update changes set state = 'intended', sent_at = null, reason = $3 where tenant_id = $1 and change_id = $2 and state = 'sending'",
-    )
-    .bind(tenant)
-    .bind(change)
-    .bind(reason)
-    .execute(&mut **tx)
-    .await?;
-    Ok(done.rows_affected() == 1)
 }
 
 /// How a change stands now.
@@ -203,23 +197,6 @@ pub async fn abandon(tx: &mut Scoped, tenant: TenantId, now: DateTime<Utc>) -> s
         let outcome = Outcome { state: ChangeState::Failed, reason: Some(reason), external_id: None, answer: None };
         settle(tx, change, &outcome, now).await?;
     }
-    Ok(())
-}
-
-/// Notes that Microsoft was asked in vain. `counts`: it answered, and knew of no such thing. `unknown`: what was being sent is so no more.
-pub async fn looked(tx: &mut Scoped, change: &Change, reason: &str, counts: bool, unknown: bool) -> sqlx::Result<()> {
-    sqlx::query(
-        "update changes set looks = looks + case when $4 then 1 else 0 end, reason = $3,
-                state = case when $5 and state = 'sending' then 'unknown' else state end
-         where tenant_id = $1 and change_id = $2 and state in ('sending', 'running', 'unknown')",
-    )
-    .bind(change.tenant_id)
-    .bind(change.change_id)
-    .bind(reason)
-    .bind(counts)
-    .bind(unknown)
-    .execute(&mut **tx)
-    .await?;
     Ok(())
 }
 

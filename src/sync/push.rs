@@ -4,6 +4,7 @@
 //! is asked what became of it (`push/look.rs`). The same when an answer is lost. Only what certainly was not sent (we were asked to wait, no
 //! connection, no token) goes back to `intended`.
 
+mod before;
 mod cloud_apps;
 mod endpoint;
 mod graph;
@@ -19,6 +20,7 @@ use crate::microsoft::{CallError, Granted, NetworkFault, Pace, Target};
 use crate::model::{ChangeId, ChangeState, TenantId};
 use crate::store::changes::{self, Change};
 use crate::store::{Scoped, permissions, tenants, usage};
+use before::{Stands, Turn};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
 
@@ -82,11 +84,19 @@ pub async fn carry(
         Ok(errand) => errand,
         Err(reason) => return give_up(tx, &found, reason, now).await,
     };
-    let claimed = changes::claim(&mut tx, tenant, change, now).await?;
+    let turn = before::turn(&mut tx, &found, now).await?;
+    let claimed = match turn {
+        Turn::Now => changes::claim(&mut tx, &found, now).await?,
+        Turn::Later | Turn::Never => None,
+    };
     tx.commit().await?;
+    if matches!(turn, Turn::Never) {
+        return Ok(None);
+    }
     let clock = Clock::start(now);
     let next = match claimed {
         Some(claimed) => send(reader, &errand, &claimed, clock).await,
+        None if found.state == ChangeState::Intended => Ok(Some(before::SOON)),
         None => look::look(reader, &errand, &found, now).await,
     }?;
     count(reader, tenant, clock.now()).await?;
@@ -126,9 +136,10 @@ async fn give_up(mut tx: Scoped, change: &Change, reason: &'static str, now: Dat
     Ok(next)
 }
 
-/// A call that changes something, given up where it does not end in time.
-async fn in_time(call: impl Future<Output = Result<String, CallError>>) -> Result<String, CallError> {
-    unless(tokio::time::sleep(SEND_WITHIN.to_std().unwrap_or(Duration::ZERO)), call).await
+/// A call that changes something, given up where it does not end in time. `clock`: runs since the change was claimed.
+async fn in_time(clock: Clock, call: impl Future<Output = Result<String, CallError>>) -> Result<String, CallError> {
+    let left = SEND_WITHIN.to_std().unwrap_or(Duration::ZERO).saturating_sub(clock.since.elapsed());
+    unless(tokio::time::sleep(left), call).await
 }
 
 /// The end of the time is looked at first: a process that slept past it must not go on with the call.
@@ -141,12 +152,28 @@ async fn unless(over: impl Future<Output = ()>, call: impl Future<Output = Resul
 }
 
 async fn send(reader: &Reader, errand: &Errand, change: &Change, clock: Clock) -> anyhow::Result<Option<TimeDelta>> {
+    match before::look(reader, errand, change, clock).await {
+        Ok(Stands::AsShown) => {}
+        Ok(Stands::Otherwise(why, body)) => {
+            let mut tx = reader.db.tenant(change.tenant_id).await?;
+            before::store(&mut tx, errand, change, &body, clock.now()).await?;
+            changes::settle(&mut tx, change, &outcome::plain(ChangeState::Failed, Some(&why)), clock.now()).await?;
+            tx.commit().await?;
+            return Ok(None);
+        }
+        Err(error) => {
+            let mut tx = reader.db.tenant(change.tenant_id).await?;
+            let next = not_yet(&mut tx, change, &error, clock.now()).await?;
+            tx.commit().await?;
+            return Ok(next);
+        }
+    }
     let args: Vec<&str> = change.args.iter().map(String::as_str).collect();
     let answer = if let Some(answer) = cloud_apps::send(reader, errand, change, clock).await? {
         answer
     } else {
         let request = change.request.as_ref();
-        in_time(reader.microsoft.change(&errand.target, &errand.app, errand.operation, &args, request, clock.now())).await
+        in_time(clock, reader.microsoft.change(&errand.target, &errand.app, errand.operation, &args, request, clock.now())).await
     };
     let now = clock.now();
     let refused = match &answer {
@@ -161,14 +188,7 @@ async fn send(reader: &Reader, errand: &Errand, change: &Change, clock: Clock) -
             changes::settle(&mut tx, change, &outcome::plain(ChangeState::Unknown, Some(&reason)), now).await?;
             Some(look::FIRST)
         }
-        Err(error) if error.is_passing() && now - change.created_at < PATIENCE => {
-            let wait = match error {
-                CallError::Throttled { retry_after: Some(wait) } => TimeDelta::from_std(wait).unwrap_or(look::FIRST),
-                _ => TimeDelta::seconds(15),
-            };
-            let waits = changes::put_back(&mut tx, change.tenant_id, change.change_id, &error.reason()).await?;
-            Some(if waits { wait } else { look::FIRST })
-        }
+        Err(error) if error.is_passing() && now - change.created_at < PATIENCE => not_yet(&mut tx, change, &error, now).await?,
         Err(error) => {
             let (reason, external_id) = refused.unwrap_or_else(|| (error.reason(), None));
             let outcome = changes::Outcome { external_id: external_id.as_deref(), ..outcome::plain(ChangeState::Failed, Some(&reason)) };
@@ -181,6 +201,20 @@ async fn send(reader: &Reader, errand: &Errand, change: &Change, clock: Clock) -
         cloud_apps::after(reader, errand, change, now).await?;
     }
     Ok(next)
+}
+
+/// Nothing was sent: it goes back until Microsoft may be asked again, or has failed after [`PATIENCE`].
+async fn not_yet(tx: &mut Scoped, change: &Change, error: &CallError, now: DateTime<Utc>) -> anyhow::Result<Option<TimeDelta>> {
+    if now - change.created_at >= PATIENCE {
+        changes::settle(tx, change, &outcome::plain(ChangeState::Failed, Some(&error.reason())), now).await?;
+        return Ok(None);
+    }
+    let wait = match error {
+        CallError::Throttled { retry_after: Some(wait) } => TimeDelta::from_std(*wait).unwrap_or(look::FIRST),
+        _ => TimeDelta::seconds(15),
+    };
+    let waits = changes::put_back(tx, change.tenant_id, change.change_id, &error.reason()).await?;
+    Ok(Some(if waits { wait } else { look::FIRST }))
 }
 
 /// Adds the calls made for a tenant to what it has used of Microsoft's limits.

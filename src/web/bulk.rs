@@ -84,7 +84,7 @@ impl PreviewPage {
     }
 
     fn words(&self) -> &str {
-        self.bulk.words_for(self.user.id).unwrap_or_default()
+        self.bulk.words_for(self.user.id, &self.user.scope).unwrap_or_default()
     }
 
     /// "213 incidents".

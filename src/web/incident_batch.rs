@@ -100,7 +100,7 @@ impl BatchForm {
             determination: given(determination),
             tags: Some(tags_of(&self.tags)).filter(|tags| !tags.is_empty()),
             comment: given(&self.comment),
-            shown: None,
+            ..Wish::default()
         };
         let Wish { status, assigned_to, classification, tags, comment, .. } = &wish;
         if [status, assigned_to, classification, comment].into_iter().all(Option::is_none) && tags.is_none() {

@@ -76,6 +76,7 @@ impl Sent {
             tags: self.has_other_tags().then(|| tags_of(&self.tags)),
             comment: given(&self.comment),
             shown: self.shown(),
+            ..Wish::default()
         }
     }
 

@@ -137,7 +137,7 @@ async fn a_tenant_that_fails_stands_beside_one_that_succeeds_and_only_its_incide
     assert!(page.html.contains("the status is InProgress now") && page.html.contains("Taken back: status open"), "{}", page.html);
     assert_eq!(scene.count(alder, RESOLVED).await, 0);
     assert_eq!(scene.count(birch, RESOLVED).await, 2, "the second job is taken back by itself");
-    assert!(analyst.get(&path).await.html.contains("It was taken back"));
+    assert!(analyst.get(&path).await.html.contains("asked for it to be taken back"));
     assert_eq!(audited(&scene.app, "bulk.started").await, 3);
 }
 

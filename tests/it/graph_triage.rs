@@ -13,16 +13,16 @@ use watchfloor::model::{Adapter, ChangeId, DirectoryId, IncidentId, Product, Rol
 use watchfloor::sync::read::{self, Reader};
 use watchfloor::sync::{push, verify};
 
-struct Portal {
-    app: TestApp,
-    reader: Reader,
+pub struct Portal {
+    pub app: TestApp,
+    pub reader: Reader,
 }
 
 /// A tenant with one incident that has been read.
-struct Customer {
-    tenant: TenantId,
-    directory: DirectoryId,
-    incident: IncidentId,
+pub struct Customer {
+    pub tenant: TenantId,
+    pub directory: DirectoryId,
+    pub incident: IncidentId,
 }
 
 fn app_for(name: &str, permissions: &[(Product, &[&str])]) -> config::App {
@@ -30,7 +30,7 @@ fn app_for(name: &str, permissions: &[(Product, &[&str])]) -> config::App {
     config::App { name: name.to_owned(), permissions: permissions.collect(), ..crate::apps::app(Uuid::new_v4()) }
 }
 
-async fn portal() -> Portal {
+pub async fn portal() -> Portal {
     let app = TestApp::start_with(|apps| {
         apps.push(app_for("graph", &[(Product::Graph, &["SecurityIncident.ReadWrite.All", "SecurityAlert.ReadWrite.All"])]));
         let own: [(Product, &[&str]); 2] =
@@ -43,7 +43,7 @@ async fn portal() -> Portal {
 }
 
 impl Portal {
-    async fn customer(&self, name: &str, apps: &[&str], pinned: Option<Adapter>) -> Customer {
+    pub async fn customer(&self, name: &str, apps: &[&str], pinned: Option<Adapter>) -> Customer {
         let (tenant, directory) = (self.app.tenant(name).await, directory(&self.app, name));
         {
             let mut world = self.app.stand_in.world();
@@ -66,7 +66,7 @@ impl Portal {
     }
 
     /// Sends what waits: each change with its end, in the order in which they were asked for.
-    async fn sent(&self, tenant: TenantId) -> Vec<(String, String)> {
+    pub async fn sent(&self, tenant: TenantId) -> Vec<(String, String)> {
         let mut tx = self.app.db.web.tenant(tenant).await.unwrap();
         let waiting: Vec<ChangeId> = sqlx::query_scalar("select change_id from changes where state = 'intended' order by created_at")
             .fetch_all(&mut *tx)
@@ -81,13 +81,13 @@ impl Portal {
         sqlx::query_as(text).bind(&waiting).fetch_all(&mut *tx).await.unwrap()
     }
 
-    async fn text(&self, tenant: TenantId, sql: &'static str) -> String {
+    pub async fn text(&self, tenant: TenantId, sql: &'static str) -> String {
         let mut tx = self.app.db.web.tenant(tenant).await.unwrap();
         sqlx::query_scalar(sql).fetch_one(&mut *tx).await.unwrap()
     }
 
     /// The comments on incidents that Microsoft was sent.
-    fn comments(&self, of: &Customer) -> Vec<String> {
+    pub fn comments(&self, of: &Customer) -> Vec<String> {
         let world = self.app.stand_in.world();
         let requests = [Api::Graph, Api::DefenderXdr].map(|api| world.ledger.requests_of(of.directory, api));
         let bodies = requests.iter().flatten().filter_map(|request| serde_json::from_str::<Value>(request.json.as_deref()?).ok());

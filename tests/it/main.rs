@@ -14,6 +14,7 @@ mod apps;
 mod asked_twice;
 mod audit_filter;
 mod background;
+mod before;
 mod browser;
 mod bulk;
 mod bulk_api;

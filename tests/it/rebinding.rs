@@ -128,7 +128,9 @@ async fn changes_that_are_open_end_with_the_binding_and_reach_no_other_directory
     for id in [waiting, sent] {
         changes::intend(&mut tx, &by, customer.tenant, id, &new, rig.now()).await.unwrap();
     }
-    changes::claim(&mut tx, customer.tenant, sent, rig.now()).await.unwrap().unwrap();
+    // Of the same incident only one is on its way at a time, and this is it.
+    let taken = changes::get(&mut tx, sent).await.unwrap().unwrap();
+    changes::claim(&mut tx, &taken, rig.now()).await.unwrap().unwrap();
     tx.commit().await.unwrap();
     unbind(&rig, customer).await;
     let mut tx = rig.db.web.tenant(customer.tenant).await.unwrap();

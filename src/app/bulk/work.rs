@@ -27,6 +27,10 @@ const AT_ONCE: usize = 20;
 const VISIT: TimeDelta = TimeDelta::minutes(3);
 /// When one change was tried for so long in vain, the next ones are not.
 const PATIENCE: TimeDelta = TimeDelta::hours(1);
+/// With so many incidents of which nobody knows what became, Microsoft seems not to answer, and no other one is begun.
+const UNKNOWN: i64 = 3;
+/// When to look again whether it answers.
+const OUTAGE: TimeDelta = TimeDelta::minutes(1);
 const CLOSED: &str = "Not sent: the tenant is paused, offboarded or not approved.";
 
 /// Does a piece of a job in one tenant, and tells when to come again, if at all.
@@ -47,6 +51,14 @@ struct Part {
     began: DateTime<Utc>,
 }
 
+/// What there is to do.
+enum Next {
+    Nothing,
+    /// Microsoft does not answer.
+    Wait,
+    Send(Vec<ChangeId>),
+}
+
 /// Whom a part acts as.
 struct Agent {
     by: By,
@@ -60,10 +72,15 @@ impl Part {
 
     async fn piece(&self) -> anyhow::Result<Option<TimeDelta>> {
         for _ in 0..AT_ONCE {
-            let Some(written) = self.write().await? else { return Ok(None) };
-            for change in written {
-                if let Some(wait) = self.send(change).await? {
-                    return Ok(Some(wait));
+            match self.write().await? {
+                Next::Nothing => return Ok(None),
+                Next::Wait => return Ok(Some(OUTAGE)),
+                Next::Send(written) => {
+                    for change in written {
+                        if let Some(wait) = self.send(change).await? {
+                            return Ok(Some(wait));
+                        }
+                    }
                 }
             }
             if self.reader.stop.is_cancelled() {
@@ -73,29 +90,37 @@ impl Part {
         Ok(Some(TimeDelta::zero()))
     }
 
-    /// Writes the next incident's changes down, unless some that were written wait to be sent: those come first. `None`: nothing is left.
-    async fn write(&self) -> anyhow::Result<Option<Vec<ChangeId>>> {
+    /// Writes the next incident's changes down, unless some that were written wait to be sent: those come first.
+    async fn write(&self) -> anyhow::Result<Next> {
         let mut tx = self.reader.db.tenant(self.tenant).await?;
-        let Some(task) = bulk::task(&mut tx, self.bulk).await? else { return Ok(None) };
+        let Some(task) = bulk::task(&mut tx, self.bulk).await? else { return Ok(Next::Nothing) };
         bulk::visit(&mut tx, self.tenant, self.bulk, self.now() + VISIT).await?;
-        let mut unsent = bulk::unsent(&mut tx, self.tenant, self.bulk).await?;
-        let left = match agent(&mut tx, &task, self.tenant).await? {
+        let unsent = bulk::unsent(&mut tx, self.tenant, self.bulk).await?;
+        let next = match agent(&mut tx, &task, self.tenant).await? {
             Err(why) => {
                 self.give_up(&mut tx, &unsent, &why).await?;
-                false
+                Next::Nothing
             }
-            Ok(who) if unsent.is_empty() => match bulk::next(&mut tx, self.tenant, self.bulk).await? {
-                Some(item) => {
-                    self.one(&mut tx, &task, &who, &item).await?;
-                    unsent = bulk::unsent(&mut tx, self.tenant, self.bulk).await?;
-                    true
-                }
-                None => false,
-            },
-            Ok(_) => true,
+            Ok(_) if !unsent.is_empty() => Next::Send(unsent),
+            Ok(who) => self.take(&mut tx, &task, &who).await?,
         };
         tx.commit().await?;
-        Ok(left.then_some(unsent))
+        Ok(next)
+    }
+
+    /// Takes the next incident, unless Microsoft does not answer for this tenant.
+    async fn take(&self, tx: &mut Scoped, task: &Task, who: &Agent) -> anyhow::Result<Next> {
+        let so_far = bulk::so_far(tx, self.tenant, self.bulk, PATIENCE).await?;
+        if let Some(why) = so_far.in_vain {
+            bulk::give_up(tx, self.tenant, self.bulk, &format!("Given up, after an hour was spent on another incident. {why}")).await?;
+            return Ok(Next::Nothing);
+        }
+        if so_far.unknown >= UNKNOWN && bulk::going(tx, self.tenant, self.bulk).await? {
+            return Ok(Next::Wait);
+        }
+        let Some(item) = bulk::next(tx, self.tenant, self.bulk).await? else { return Ok(Next::Nothing) };
+        self.one(tx, task, who, &item).await?;
+        Ok(Next::Send(bulk::unsent(tx, self.tenant, self.bulk).await?))
     }
 
     async fn one(&self, tx: &mut Scoped, task: &Task, who: &Agent, item: &Item) -> anyhow::Result<()> {
@@ -147,24 +172,20 @@ impl Part {
     async fn send(&self, change: ChangeId) -> anyhow::Result<Option<TimeDelta>> {
         let next = push::carry(&self.reader, self.tenant, change, Pace::Background, self.now()).await?;
         let mut tx = self.reader.db.tenant(self.tenant).await?;
-        let Some(sent) = changes::get(&mut tx, change).await? else { return Ok(None) };
-        if sent.state == ChangeState::Failed && self.now() - sent.created_at >= PATIENCE {
-            let why = sent.reason.as_deref().unwrap_or_default();
-            bulk::give_up(&mut tx, self.tenant, self.bulk, &format!("Given up, after an hour was spent on another incident. {why}"))
-                .await?;
-            tx.commit().await?;
-        }
+        let sent = changes::get(&mut tx, change).await?;
         // What is being looked for is the job engine's to ask about.
-        Ok(next.filter(|_| sent.state == ChangeState::Intended))
+        Ok(next.filter(|_| sent.is_some_and(|sent| sent.state == ChangeState::Intended)))
     }
 
     /// Ends what has not been sent, written down or not.
     async fn give_up(&self, tx: &mut Scoped, unsent: &[ChangeId], why: &str) -> anyhow::Result<()> {
         bulk::give_up(tx, self.tenant, self.bulk, why).await?;
         for change in unsent {
-            if let Some(change) = changes::get(tx, *change).await? {
+            let Some(found) = changes::get(tx, *change).await? else { continue };
+            // Whoever takes it ends it: nobody may be sending it.
+            if let Some(taken) = changes::claim(tx, &found, self.now()).await? {
                 let outcome = Outcome { state: ChangeState::Failed, reason: Some(why), external_id: None, answer: None };
-                changes::settle(tx, &change, &outcome, self.now()).await?;
+                changes::settle(tx, &taken, &outcome, self.now()).await?;
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use crate::microsoft::Client;
 use crate::model::{Adapter, ChangeId, ChangeState, Product, Status, TenantId, clock};
 use crate::store::Scoped;
 use crate::store::audit::{self, By};
-use crate::store::changes::{self, Change, New, Outcome};
+use crate::store::changes::{self, Change, Kept, New, Outcome};
 use crate::store::incidents::Incident;
 use crate::store::tenants;
 use crate::sync::engine::Queue;
@@ -69,7 +69,7 @@ pub fn read(asked: &Value) -> Option<Wish> {
     let text = |n: usize| asked[n].as_str().map(str::to_owned);
     let tags = asked[6].as_array().map(|tags| tags.iter().filter_map(|tag| tag.as_str().map(str::to_owned)).collect());
     let (status, assigned_to, classification) = (text(2), text(3), text(4));
-    Some(Wish { status, assigned_to, classification, determination: text(5), tags, comment: text(7), shown: None })
+    Some(Wish { status, assigned_to, classification, determination: text(5), tags, comment: text(7), ..Wish::default() })
 }
 
 /// The change of one incident among those that one form asks for.
@@ -161,7 +161,8 @@ async fn one(
         let why = "It was so already: nothing was sent.";
         return set_aside(tx, by, &record, (change, &kept, wish), (ChangeState::Done, why, through)).await;
     }
-    let parts = parts(&record, through, members, comment)?;
+    let seen = this.shown.is_some().then_some(&now);
+    let parts = parts(&record, through, members, seen, comment)?;
     send(tx, queue, by, &record, (change, Some(&kept)), (parts, wish.comment.as_deref())).await?;
     at_work(tx, (by, who), of, wish).await
 }
@@ -180,7 +181,7 @@ async fn set_aside(
     if !changes::intend(tx, by, record.tenant, change, &new, clock::now()).await? {
         return Ok(()); // the same form, twice at the same time
     }
-    changes::remember(tx, record.tenant, change, asked).await?;
+    changes::remember(tx, record.tenant, change, &Kept { wish: Some(asked), ..Kept::default() }).await?;
     if let Some(written) = changes::get(tx, change).await? {
         let outcome = Outcome { state: end, reason: Some(why), external_id: None, answer: None };
         changes::settle(tx, &written, &outcome, clock::now()).await?;
@@ -225,7 +226,8 @@ pub async fn call_off(tx: &mut Scoped, by: &By, batch: ChangeId, of: &Incident) 
     }
     // What was set aside has no request.
     let done = rest.any(|change| change.state == ChangeState::Done && change.request.is_some());
-    let kept = own.iter().find_map(|change| change.wish.as_ref()).filter(|_| done);
+    // Of a form that set no status there is none to give back.
+    let kept = own.iter().find_map(|change| change.wish.as_ref()).filter(|kept| done && kept[2].is_string());
     Ok(Some(kept.map_or(Undo::Nothing, |kept| back(kept, of))))
 }
 
@@ -235,5 +237,5 @@ fn back(kept: &Value, of: &Incident) -> Undo {
     // Microsoft's interfaces write the same words in their own ways.
     let status = if of.status_raw.eq_ignore_ascii_case(asked) { &of.status_raw } else { asked };
     let shown = Now { status: status.to_owned(), ..Now::from(of) };
-    Undo::Back(Box::new((Wish { status: kept[BEFORE].as_str().map(str::to_owned), ..Wish::default() }, shown)))
+    Undo::Back(Box::new((Wish { status: kept[BEFORE].as_str().map(str::to_owned), is_way_back: true, ..Wish::default() }, shown)))
 }

@@ -20,6 +20,8 @@ pub struct Wish {
     pub comment: Option<String>,
     /// What somebody saw when they wished it: of what they change, nothing may be different now.
     pub shown: Option<Now>,
+    /// It gives back what was there before: nothing has to be said anew.
+    pub is_way_back: bool,
 }
 
 /// How an incident or alert stands, or stood when it was shown.
@@ -57,6 +59,18 @@ impl From<&Alert> for Now {
 }
 
 impl Now {
+    /// How those of a record's members stand that are to change, in the Defender APIs' words.
+    pub(super) fn only(&self, members: &Map<String, Value>) -> Map<String, Value> {
+        let value = |name: &str| match name {
+            "status" => json!(self.status),
+            "assignedTo" => json!(self.assigned_to),
+            "classification" => json!(self.classification),
+            "determination" => json!(self.determination),
+            _ => json!(self.tags),
+        };
+        members.keys().map(|name| (name.clone(), value(name))).collect()
+    }
+
     /// What these members of a record are now, for whoever saw them otherwise: "the owner is ann@msp.example now".
     pub fn told(&self, members: &[&str]) -> String {
         let or = |text: &str, none: &str| if text.is_empty() { none.to_owned() } else { text.to_owned() };
@@ -116,7 +130,7 @@ impl Wish {
     /// Whoever resolves what is not resolved says what it was, or leaves what is said there, and what was found.
     pub(super) fn closes_well(&self, now: &Now) -> Result<(), Refusal> {
         let is_closed = |status: &str| status.trim().eq_ignore_ascii_case("Resolved");
-        if !self.status.as_deref().is_some_and(is_closed) || is_closed(&now.status) {
+        if self.is_way_back || !self.status.as_deref().is_some_and(is_closed) || is_closed(&now.status) {
             return Ok(());
         }
         let says = |word: &str| !UNSAID.iter().any(|unsaid| word.trim().eq_ignore_ascii_case(unsaid));
@@ -146,7 +160,7 @@ impl Wish {
 
     /// What is asked for, whatever of it differs from what is there.
     pub(super) fn asked(&self, kind: &str, ids: &[&str]) -> Value {
-        let Self { status, assigned_to, classification, determination, tags, comment, shown: _ } = self;
+        let Self { status, assigned_to, classification, determination, tags, comment, shown: _, is_way_back: _ } = self;
         json!([kind, ids, status, assigned_to, classification, determination, tags, comment])
     }
 }

@@ -49,7 +49,7 @@ pub struct Told {
     pub done: i64,
     pub failed: i64,
     pub cancelled: i64,
-    /// Of those that are done, those of which Microsoft was told something.
+    /// Those of which Microsoft did something, however the rest of it ended.
     pub changed: i64,
     /// Of those that wait, those of which Microsoft's answer was lost.
     pub unknown: i64,
@@ -83,8 +83,9 @@ pub async fn tally(tx: &mut Scoped, bulk: BulkId) -> sqlx::Result<Vec<Told>> {
 impl Told {
     fn add(&mut self, said: Said) {
         self.matched += said.count;
+        self.changed += said.changed;
         match said.outcome.as_str() {
-            "done" => (self.done, self.changed) = (self.done + said.count, self.changed + said.changed),
+            "done" => self.done += said.count,
             "failed" => self.failed += said.count,
             "cancelled" => self.cancelled += said.count,
             _ => (self.waiting, self.unknown) = (self.waiting + said.count, self.unknown + if said.unknown { said.count } else { 0 }),
@@ -138,13 +139,13 @@ pub async fn found(
     .await
 }
 
-/// Makes a job of those incidents of another that came to this end. They are compared with nothing: whoever does this has seen how that
-/// one ended. Of what is done, only what Microsoft was told. Nothing is left out.
+/// Makes a job of those incidents of another that came to this end, or, for "changed", of which Microsoft did something, however the rest of
+/// it ended. They are compared with nothing: whoever does this has seen how that one ended. Nothing is left out.
 pub(super) async fn copy(tx: &mut Scoped, of: BulkId, bulk: BulkId, outcome: &str) -> sqlx::Result<i64> {
     sqlx::query(concat!(
         "insert into bulk_incidents (tenant_id, bulk_id, incident_id) select o.tenant_id, $2, o.incident_id from (",
         outcomes!(),
-        ") as o where o.outcome = $3 and (o.changed or $3 <> 'done')"
+        ") as o where case when $3 = 'changed' then o.changed else o.outcome = $3 end"
     ))
     .bind(of)
     .bind(bulk)

@@ -3,7 +3,7 @@
 
 use super::super::Scoped;
 use crate::model::{BulkId, ChangeId, IncidentId, TenantId, UserId};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 /// What a worker needs to know of a job.
@@ -41,6 +41,29 @@ pub async fn visit(tx: &mut Scoped, tenant: TenantId, bulk: BulkId, until: DateT
     let update = sqlx::query("update bulk_tenants set next_at = $3 where tenant_id = $1 and bulk_id = $2");
     update.bind(tenant).bind(bulk).bind(until).execute(&mut **tx).await?;
     Ok(())
+}
+
+/// How a job has fared with Microsoft in a tenant.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct SoFar {
+    /// Incidents of which nobody knows at the moment what became.
+    pub unknown: i64,
+    /// Why the last change failed that was tried for so long in vain.
+    pub in_vain: Option<String>,
+}
+
+/// How a job has fared in a tenant. `patience`: how long one change is tried.
+pub async fn so_far(tx: &mut Scoped, tenant: TenantId, bulk: BulkId, patience: TimeDelta) -> sqlx::Result<SoFar> {
+    sqlx::query_as(
+        "select count(distinct args[1]) filter (where state = 'unknown') as unknown,
+                max(coalesce(reason, '')) filter (where state = 'failed' and finished_at - created_at >= $3) as in_vain
+         from changes where tenant_id = $1 and batch = $2",
+    )
+    .bind(tenant)
+    .bind(bulk)
+    .bind(patience)
+    .fetch_one(&mut **tx)
+    .await
 }
 
 /// Takes the next incident of a tenant that waits: it counts as asked for once the transaction commits.
@@ -88,7 +111,9 @@ pub async fn end_waiting(tx: &mut Scoped, tenant: Option<TenantId>, bulk: BulkId
 /// Changes of a job that are written down and not sent, in the order in which they are to be; at most 20.
 pub async fn unsent(tx: &mut Scoped, tenant: TenantId, bulk: BulkId) -> sqlx::Result<Vec<ChangeId>> {
     sqlx::query_scalar(
-        "select change_id from changes where tenant_id = $1 and batch = $2 and state = 'intended' order by created_at, change_id limit 20",
+        "select c.change_id from changes as c join bulk_jobs as b on b.bulk_id = c.batch and b.user_id = c.user_id
+         where c.tenant_id = $1 and c.batch = $2 and c.state = 'intended'
+         order by c.created_at, c.behind is not null, c.change_id limit 20",
     )
     .bind(tenant)
     .bind(bulk)
@@ -98,10 +123,13 @@ pub async fn unsent(tx: &mut Scoped, tenant: TenantId, bulk: BulkId) -> sqlx::Re
 
 /// The same over the transaction's scope, each with its tenant; at most 4,000.
 pub async fn unsent_of(tx: &mut Scoped, bulk: BulkId) -> sqlx::Result<Vec<(TenantId, ChangeId)>> {
-    sqlx::query_as("select tenant_id, change_id from changes where batch = $1 and state = 'intended' limit 4000")
-        .bind(bulk)
-        .fetch_all(&mut **tx)
-        .await
+    sqlx::query_as(
+        "select c.tenant_id, c.change_id from changes as c join bulk_jobs as b on b.bulk_id = c.batch and b.user_id = c.user_id
+         where c.batch = $1 and c.state = 'intended' limit 4000",
+    )
+    .bind(bulk)
+    .fetch_all(&mut **tx)
+    .await
 }
 
 /// Ends what waits in a tenant as failed. Returns how many incidents.
@@ -132,11 +160,14 @@ pub async fn open(tx: &mut Scoped, now: DateTime<Utc>, limit: i64) -> sqlx::Resu
     .await
 }
 
-/// Forgets jobs after 30 days, and those that never began after one. Needs an all-tenants transaction.
+/// Forgets jobs after 30 days, unless something of them waits or a younger one takes them back, and those that never began after one. Needs
+/// an all-tenants transaction.
 pub async fn forget(tx: &mut Scoped, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let done = sqlx::query(
-        "delete from bulk_jobs where created_at < $1::timestamptz - interval '30 days'
-            or (started_at is null and created_at < $1::timestamptz - interval '1 day')",
+        "delete from bulk_jobs as b where (b.started_at is null and b.created_at < $1::timestamptz - interval '1 day')
+            or (b.created_at < $1::timestamptz - interval '30 days'
+                and not exists (select from bulk_incidents as i where i.bulk_id = b.bulk_id and i.state = 'waiting')
+                and not exists (select from bulk_jobs as u where u.undoes = b.bulk_id and u.created_at >= $1::timestamptz - interval '30 days'))",
     )
     .bind(now)
     .execute(&mut **tx)

@@ -4,12 +4,11 @@ use super::Change;
 use crate::model::{ChangeId, TenantId};
 use crate::store::Scoped;
 use crate::store::audit::By;
-use chrono::{DateTime, Utc};
 
 /// The changes without [`answer`](Change::answer), which may be large.
 macro_rules! changes {
     () => {
-        "select tenant_id, change_id, operation, args, subject, request, wish, comment, actor, state, reason, external_id,
+        "select tenant_id, change_id, operation, args, subject, request, wish, expects, behind, comment, actor, state, reason, external_id,
                 null::jsonb as answer, looks, created_at, sent_at, finished_at
          from changes"
     };
@@ -126,26 +125,6 @@ pub async fn of_batch(tx: &mut Scoped, by: &By, batch: ChangeId, tenant: TenantI
         .bind(object)
         .fetch_all(&mut **tx)
         .await
-}
-
-/// Calls off those of these changes of a tenant that nobody has begun to send, and tells which.
-pub async fn withdraw(
-    tx: &mut Scoped,
-    tenant: TenantId,
-    changes: &[ChangeId],
-    reason: &str,
-    now: DateTime<Utc>,
-) -> sqlx::Result<Vec<ChangeId>> {
-    sqlx::query_scalar(
-        "update changes set state = 'cancelled', reason = $3, finished_at = $4
-         where tenant_id = $1 and change_id = any($2) and state = 'intended' returning change_id",
-    )
-    .bind(tenant)
-    .bind(changes)
-    .bind(reason)
-    .bind(now)
-    .fetch_all(&mut **tx)
-    .await
 }
 
 #[derive(sqlx::FromRow)]

@@ -51,13 +51,18 @@ pub(super) async fn store(tx: &mut Scoped, errand: &Errand, change: &Change, bod
     Ok(())
 }
 
+/// The record as it is now.
+pub(super) async fn read(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<Utc>) -> Result<String, CallError> {
+    let id = change.args.first().map_or("", String::as_str);
+    match kind(change) {
+        Kind::Alert => errand.ask(reader, &graph::ALERTS_GET, &[id], &[], now).await,
+        Kind::Incident => errand.ask(reader, &graph::INCIDENTS_GET, &[id], &[("$expand", "alerts")], now).await,
+    }
+}
+
 /// Reads the record and compares.
 pub(super) async fn look(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<Utc>) -> Result<Seen, CallError> {
-    let id = change.args.first().map_or("", String::as_str);
-    let body = match kind(change) {
-        Kind::Alert => errand.ask(reader, &graph::ALERTS_GET, &[id], &[], now).await?,
-        Kind::Incident => errand.ask(reader, &graph::INCIDENTS_GET, &[id], &[("$expand", "alerts")], now).await?,
-    };
+    let body = read(reader, errand, change, now).await?;
     let record = serde_json::from_str(&body).map_err(|_| CallError::Unexpected("it is broken JSON"))?;
     Ok(if shows(&record, change.request.as_ref()) {
         Seen::Is(Noted::done(&body).because("Microsoft's answer was lost; the record shows the change."))
@@ -80,7 +85,7 @@ fn shows(record: &Value, request: Option<&Value>) -> bool {
 }
 
 /// Words are compared without case and by what they mean; what was cleared comes back as nothing.
-fn same(is: &Value, asked: &Value) -> bool {
+pub(super) fn same(is: &Value, asked: &Value) -> bool {
     match (is, asked) {
         (Value::String(is), Value::String(asked)) => rows::is_same_word(is, asked),
         (Value::Null, Value::String(asked)) => asked.is_empty(),

@@ -22,10 +22,15 @@ pub(super) async fn store(tx: &mut Scoped, errand: &Errand, change: &Change, bod
     Ok(())
 }
 
+/// The incident as it is now.
+pub(super) async fn read(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<Utc>) -> Result<String, CallError> {
+    let id = change.args.first().map_or("", String::as_str);
+    errand.ask(reader, &xdr::INCIDENTS_GET, &[id], &[], now).await
+}
+
 /// Reads the incident and compares.
 pub(super) async fn look(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<Utc>) -> Result<Seen, CallError> {
-    let id = change.args.first().map_or("", String::as_str);
-    let body = errand.ask(reader, &xdr::INCIDENTS_GET, &[id], &[], now).await?;
+    let body = read(reader, errand, change, now).await?;
     let record = serde_json::from_str(&body).map_err(|_| CallError::Unexpected("it is broken JSON"))?;
     Ok(if shows(&record, change.request.as_ref()) {
         Seen::Is(Noted::done(&body).because("Microsoft's answer was lost; the incident shows the change."))

@@ -41,7 +41,7 @@ pub(super) struct Triage {
 impl From<Triage> for Wish {
     fn from(of: Triage) -> Self {
         let Triage { status, assigned_to, classification, determination, tags, comment } = of;
-        Self { status, assigned_to, classification, determination, tags, comment, shown: None }
+        Self { status, assigned_to, classification, determination, tags, comment, ..Self::default() }
     }
 }
 

@@ -34,8 +34,9 @@ struct JobPage {
     user: User,
     bulk: Bulk,
     tenants: Vec<Told>,
-    /// The job that takes it back.
+    /// The job that takes it back, and the one that tries again what failed.
     undone_by: Option<BulkId>,
+    tried_again: Option<BulkId>,
     back: String,
     path: String,
     now: DateTime<Utc>,
@@ -44,11 +45,11 @@ struct JobPage {
 /// The page of a job that has begun.
 pub async fn page(mut tx: Scoped, user: User, bulk: Bulk) -> Result<Response, PageError> {
     let tenants = bulk::tally(&mut tx, bulk.bulk_id).await?;
-    let undone_by = bulk::undone_by(&mut tx, user.id, bulk.bulk_id).await?;
+    let (undone_by, tried_again) = bulk::after(&mut tx, user.id, bulk.bulk_id).await?;
     tx.commit().await?;
     let back = if bulk.is_of(user.id) { back(&bulk) } else { "/incidents".to_owned() };
     let path = format!("/incidents/bulk/{}", bulk.bulk_id);
-    Ok(Page(JobPage { user, bulk, tenants, undone_by, back, path, now: clock::now() }).into_response())
+    Ok(Page(JobPage { user, bulk, tenants, undone_by, tried_again, back, path, now: clock::now() }).into_response())
 }
 
 impl JobPage {
@@ -105,7 +106,7 @@ impl JobPage {
     }
 
     fn words(&self) -> Option<&str> {
-        self.bulk.words_for(self.user.id)
+        self.bulk.words_for(self.user.id, &self.user.scope)
     }
 
     /// Something happens within seconds; an answer that was lost is looked for more rarely.
@@ -119,6 +120,10 @@ impl JobPage {
 
     fn can_stop(&self) -> bool {
         self.waiting() > 0 && app::bulk::may_stop(&self.user, &self.bulk)
+    }
+
+    fn can_try_again(&self) -> bool {
+        self.is_own() && self.failed() > 0 && self.tried_again.is_none()
     }
 
     fn can_undo(&self) -> bool {
@@ -194,7 +199,7 @@ impl LinesPage {
     }
 
     fn can_undo(&self, line: &Line) -> bool {
-        line.changed && line.outcome == "done" && self.bulk.is_of(self.user.id) && app::bulk::has_undo(&self.bulk)
+        line.changed && line.outcome != "waiting" && self.bulk.is_of(self.user.id) && app::bulk::has_undo(&self.bulk)
     }
 
     fn fresh() -> crate::model::ChangeId {

@@ -3,6 +3,7 @@
 use super::super::list::{Asked, Within};
 use super::super::show::{visible, words};
 use crate::model::{Product, Severity, Status};
+use crate::store::lists::Hidden;
 use crate::store::overview::TenantName;
 
 /// "status new or in progress · severity high · not tenant Alder". Nothing but what is asked for; without a status, the open ones are.
@@ -22,6 +23,8 @@ pub fn told(asked: &Asked, names: &[TenantName]) -> String {
         ("category", "category"),
         ("tag", "tag"),
         ("entity", "entity"),
+        ("title", "title"),
+        ("detector", "detector"),
     ] {
         let values: Vec<String> = asked.address.all(name).map(|value| label(name, value, names)).collect();
         if !values.is_empty() {
@@ -37,6 +40,11 @@ pub fn told(asked: &Asked, names: &[TenantName]) -> String {
     }
     parts.extend(asked.days.0.map(|day| format!("opened on {day} or later")));
     parts.extend(asked.days.1.map(|day| format!("opened on {day} or earlier")));
+    parts.extend(match asked.hidden {
+        Hidden::No => None,
+        Hidden::Too => Some("those that rules hide too".to_owned()),
+        Hidden::Only => Some("only those that rules hide".to_owned()),
+    });
     parts.join(" · ")
 }
 
@@ -64,6 +72,7 @@ mod tests {
         let told = |query: &str| told(&Asked::read("/incidents", query).unwrap(), &[]);
         assert_eq!(told(""), "status open");
         assert_eq!(told("status=new&status=resolved&severity=high&not=severity&size=100"), "status new or resolved · not severity high");
+        assert_eq!(told("title=Noise&detector=d1&suppressed=yes"), "status open · title Noise · detector d1 · those that rules hide too");
         assert_eq!(told("q=rans&owner=none&updated=24h"), "“rans” · status open · owner nobody · last activity within 24 hours");
     }
 }

@@ -28,7 +28,9 @@ pub(super) async fn send(reader: &Reader, errand: &Errand, change: &Change, cloc
     // If the sending ended early, there is nobody left to write to.
     pump.abort();
     Ok(match placed {
-        Ok(placed) => in_time(reader.microsoft.cloud_apps_done(target, app, &upload, &placed, clock.now())).await,
+        Ok(placed) => {
+            in_time(Clock::start(clock.now()), reader.microsoft.cloud_apps_done(target, app, &upload, &placed, clock.now())).await
+        }
         Err(error) => Err(error),
     })
 }
