@@ -1,6 +1,7 @@
 //! Reads PostgreSQL's catalogue and fails for anything in the schema that breaks the isolation of tenants.
 
-use crate::support::{TestDb, database, empty_database};
+use crate::support::empty_database;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Executor, PgConnection};
 use watchfloor::store::{Db, DbRole, migrate::migrate};
 
@@ -32,8 +33,8 @@ pub const TENANT_TABLES: &str = "
     from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'f') and c.relname <> 'audit_log'";
 
-/// Lets the functions of search look through the indexes, and nobody else; see migrations/0022_search.sql.
-const SEARCH_POLICY: &str = "p.polname = 'search' and p.polcmd = 'r' and p.polroles = array['watchfloor_search'::regrole::oid]
+/// Lets the functions of search look through the indexes, and nobody else; see migrations/0022_search.sql and 0025_search_owner.sql.
+const SEARCH_POLICY: &str = "p.polname = 'search' and p.polcmd = 'r' and p.polroles = array['watchfloor_finder'::regrole::oid]
     and p.polrelid in ('incidents'::regclass, 'alerts'::regclass)";
 
 /// Each query names what is wrong, one row for each fault.
@@ -75,25 +76,58 @@ fn rules() -> Vec<String> {
     ]
 }
 
-/// The same for what functions and roles may.
-fn rights() -> Vec<String> {
+/// The same for search, which alone looks past row-level security.
+fn search() -> Vec<String> {
     vec![
         "select p.proname || ': a SECURITY DEFINER function reads with its owner''s eyes' from pg_proc p
          where p.pronamespace = 'public'::regnamespace and p.prosecdef
-           and not (p.proname in ('search_incidents', 'search_alerts') and p.proowner = 'watchfloor_search'::regrole
+           and not (p.proname in ('search_incidents', 'search_alerts') and p.proowner = 'watchfloor_finder'::regrole
                     and 'search_path=pg_catalog, public, pg_temp' = any (p.proconfig)
-                    and not exists (select from aclexplode(p.proacl) as a where a.grantee = 0))"
+                    and not exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
+                                    where a.grantee not in (p.proowner, 'watchfloor_web'::regrole, 'watchfloor_worker'::regrole)))"
             .to_owned(),
-        "select r.rolname || ' may act as watchfloor_search' from pg_roles r
-         where pg_has_role(r.oid, 'watchfloor_search', 'usage') and not r.rolsuper and r.rolname <> 'watchfloor_search'
-           and r.oid <> (select c.relowner from pg_class c where c.oid = 'incidents'::regclass)"
+        // Each direct member, whether it inherits or not. Since version 16 whoever made a role may grant it, and neither inherits from it
+        // nor can become it.
+        "select m.member::regrole || ' may act as watchfloor_finder' from pg_auth_members m
+         where m.roleid = 'watchfloor_finder'::regrole
+           and not (m.member = (select c.relowner from pg_class c where c.oid = 'incidents'::regclass)
+                    and coalesce(to_jsonb(m)->>'inherit_option', 'true') = 'false' and coalesce(to_jsonb(m)->>'set_option', 'true') = 'false')"
             .to_owned(),
-        "select a.table_name || '.' || a.column_name || ': searched without need' from information_schema.column_privileges a
-         where a.grantee = 'watchfloor_search' and a.table_schema = 'public'
-           and (a.table_name not in ('incidents', 'alerts') or a.privilege_type <> 'SELECT'
-                or a.column_name not in ('tenant_id', 'incident_id', 'alert_id', 'title', 'external_id', 'entities'))"
+        "select 'watchfloor_finder is a member of ' || m.roleid::regrole from pg_auth_members m where m.member = 'watchfloor_finder'::regrole"
             .to_owned(),
-        "select r.rolname || ' has a right that no run-time role may have' from pg_roles r where r.rolname in ('watchfloor_web', 'watchfloor_worker')
+        "select c.relname || '.' || a.attname || ': searched without need' from pg_class c
+         join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+         cross join unnest(array['select', 'insert', 'update', 'references']) as p
+         where c.relnamespace in ('public'::regnamespace, 'jobs'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm', 'f')
+           and has_column_privilege('watchfloor_finder', c.oid, a.attnum, p)
+           and not (p = 'select' and c.relname in ('incidents', 'alerts')
+                    and a.attname in ('tenant_id', 'incident_id', 'alert_id', 'title', 'external_id', 'entities')
+                    and not has_table_privilege('watchfloor_finder', c.oid, p))"
+            .to_owned(),
+        "select 'watchfloor_finder may ' || p || ' ' || c.relname from pg_class c, unnest(array['delete', 'truncate', 'trigger']) as p
+         where c.relnamespace in ('public'::regnamespace, 'jobs'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm', 'f')
+           and has_table_privilege('watchfloor_finder', c.oid, p)"
+            .to_owned(),
+        "select 'watchfloor_finder owns ' || pg_describe_object(d.classid, d.objid, d.objsubid) from pg_shdepend d
+         where d.refobjid = 'watchfloor_finder'::regrole and d.deptype = 'o'
+           and d.dbid in (0, (select oid from pg_database where datname = current_database()))
+           and not (d.classid = 'pg_proc'::regclass and d.objid::regprocedure::text in
+                    ('search_incidents(text,text,text[],integer)', 'search_alerts(text,text,text[],integer)'))"
+            .to_owned(),
+        "select 'watchfloor_search, which has members, still leads to ' || pg_describe_object(d.classid, d.objid, d.objsubid) from pg_shdepend d
+         where d.refobjid = 'watchfloor_search'::regrole and d.dbid = (select oid from pg_database where datname = current_database())
+         union all
+         select 'watchfloor_search, which has members, still leads to ' || m.roleid::regrole from pg_auth_members m
+         where m.member = 'watchfloor_search'::regrole"
+            .to_owned(),
+    ]
+}
+
+/// The same for what roles may.
+fn rights() -> Vec<String> {
+    vec![
+        "select r.rolname || ' has a right that no run-time role may have' from pg_roles r
+         where r.rolname in ('watchfloor_web', 'watchfloor_worker', 'watchfloor_finder')
            and (r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication
                 or has_database_privilege(r.oid, current_database(), 'create') or has_database_privilege(r.oid, current_database(), 'temporary')
                 or has_schema_privilege(r.oid, 'public', 'create') or has_schema_privilege(r.oid, 'jobs', 'create'))"
@@ -116,17 +150,22 @@ fn rights() -> Vec<String> {
 
 async fn faults(connection: &mut PgConnection) -> Vec<String> {
     let mut faults = Vec::new();
-    for rule in rules().into_iter().chain(rights()) {
+    for rule in rules().into_iter().chain(search()).chain(rights()) {
         faults.extend(sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(rule)).fetch_all(&mut *connection).await.unwrap());
     }
     faults
 }
 
-#[tokio::test]
-async fn nothing_in_the_schema_breaks_the_isolation_of_tenants() {
-    // Not a copy of the template: rights on the database itself are not copied.
+/// Not a copy of the template: rights on the database itself are not copied.
+async fn migrated() -> PgConnectOptions {
     let owner = empty_database().await;
     migrate(owner.clone()).await.unwrap();
+    owner
+}
+
+#[tokio::test]
+async fn nothing_in_the_schema_breaks_the_isolation_of_tenants() {
+    let owner = migrated().await;
     let mut connection = owner.connect().await.unwrap();
     assert_eq!(faults(&mut connection).await, Vec::<String>::new());
     let guarded: Vec<String> =
@@ -140,7 +179,7 @@ async fn nothing_in_the_schema_breaks_the_isolation_of_tenants() {
 
 #[tokio::test]
 async fn each_way_to_break_the_isolation_is_found() {
-    let TestDb { owner, .. } = database().await;
+    let owner = migrated().await;
     for (change, found) in [
         ("create table memos (memo_id uuid primary key)", "memos: no tenant_id"),
         ("alter table incidents disable row level security", "incidents: row-level security"),
@@ -157,12 +196,37 @@ async fn each_way_to_break_the_isolation_is_found() {
             "create function peek() returns bigint language sql security definer as 'select count(*) from incidents'",
             "peek: a SECURITY DEFINER",
         ),
-        ("grant execute on function search_alerts to public", "search_alerts: a SECURITY DEFINER"),
-        ("alter function search_incidents reset search_path", "search_incidents: a SECURITY DEFINER"),
-        ("create policy search on notes for select to watchfloor_search using (true)", "notes: needs exactly one policy"),
+        ("grant watchfloor_finder to current_user; grant execute on function search_alerts to public", "search_alerts: a SECURITY DEFINER"),
+        ("grant watchfloor_finder to current_user; alter function search_incidents reset search_path", "search_incidents: a SECURITY DEFINER"),
+        (
+            // A function of which nobody was ever told who may call it may be called by everybody.
+            "create function search_alerts() returns integer language sql security definer set search_path = pg_catalog, public, pg_temp as 'select 1';
+             grant create on schema public to watchfloor_finder; grant watchfloor_finder to current_user;
+             alter function search_alerts() owner to watchfloor_finder",
+            "search_alerts: a SECURITY DEFINER",
+        ),
+        ("create policy search on notes for select to watchfloor_finder using (true)", "notes: needs exactly one policy"),
         ("drop policy search on alerts; create policy search on alerts for select using (true)", "alerts: needs exactly one policy"),
-        ("grant watchfloor_search to watchfloor_web", "watchfloor_web may act as watchfloor_search"),
-        ("grant select (assigned_to) on incidents to watchfloor_search", "incidents.assigned_to: searched without need"),
+        ("grant watchfloor_finder to watchfloor_web", "watchfloor_web may act as watchfloor_finder"),
+        ("grant watchfloor_finder to current_user", "may act as watchfloor_finder"),
+        ("create role idle noinherit; grant watchfloor_finder to idle", "idle may act as watchfloor_finder"),
+        ("grant watchfloor_web to watchfloor_finder", "watchfloor_finder is a member of watchfloor_web"),
+        ("grant select (assigned_to) on incidents to watchfloor_finder", "incidents.assigned_to: searched without need"),
+        ("grant select on alerts to watchfloor_finder", "alerts.title: searched without need"),
+        ("grant update (title) on alerts to watchfloor_finder", "alerts.title: searched without need"),
+        ("grant insert on incidents to watchfloor_finder", "incidents.title: searched without need"),
+        ("grant select on users to public", "users.login: searched without need"),
+        ("grant delete on incidents to watchfloor_finder", "watchfloor_finder may delete incidents"),
+        ("grant truncate on alerts to watchfloor_finder", "watchfloor_finder may truncate alerts"),
+        ("grant trigger on incidents to watchfloor_finder", "watchfloor_finder may trigger incidents"),
+        ("grant create on schema public to watchfloor_finder", "watchfloor_finder has a right"),
+        (
+            "grant create on schema public to watchfloor_finder; grant watchfloor_finder to current_user; create table mine (tenant_id uuid);
+             alter table mine owner to watchfloor_finder",
+            "watchfloor_finder owns table mine",
+        ),
+        ("grant select (title) on alerts to watchfloor_search", "watchfloor_search, which has members, still leads to"),
+        ("grant watchfloor_web to watchfloor_search", "watchfloor_search, which has members, still leads to watchfloor_web"),
         ("grant delete on audit_log to watchfloor_web", "watchfloor_web may delete the audit log"),
         ("grant truncate on sessions to watchfloor_web", "sessions may be truncated"),
         ("grant create on schema public to watchfloor_worker", "watchfloor_worker has a right"),
@@ -181,8 +245,7 @@ async fn each_way_to_break_the_isolation_is_found() {
 
 #[tokio::test]
 async fn the_portal_works_as_its_run_time_roles_and_they_cannot_rewrite_the_audit_log() {
-    let owner = empty_database().await;
-    migrate(owner.clone()).await.unwrap();
+    let owner = migrated().await;
     for (role, name) in [(DbRole::Web, "watchfloor_web"), (DbRole::Worker, "watchfloor_worker")] {
         let db = Db::connect(owner.clone(), role, 1).await.unwrap();
         let mut tx = db.all_tenants().await.unwrap();
