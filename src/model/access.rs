@@ -41,13 +41,17 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The tenants asked for, as far as they are in the scope; without any, the scope's own. `None`: every tenant.
+    /// The tenants asked for, as far as they are in the scope, each once; without any, the scope's own. `None`: every tenant.
     pub fn narrowed(&self, asked: &[TenantId]) -> Option<Vec<TenantId>> {
-        match self {
-            Self::All => (!asked.is_empty()).then(|| asked.to_vec()),
-            Self::Tenants(own) if asked.is_empty() => Some(own.clone()),
-            Self::Tenants(own) => Some(asked.iter().copied().filter(|tenant| own.contains(tenant)).collect()),
-        }
+        let mut tenants = match self {
+            Self::All if asked.is_empty() => return None,
+            Self::All => asked.to_vec(),
+            Self::Tenants(own) if asked.is_empty() => own.clone(),
+            Self::Tenants(own) => asked.iter().copied().filter(|tenant| own.contains(tenant)).collect(),
+        };
+        tenants.sort_unstable();
+        tenants.dedup();
+        Some(tenants)
     }
 
     /// Whether this tenant is in it.
@@ -61,5 +65,21 @@ impl Scope {
     /// Exactly one tenant.
     pub fn one(tenant: TenantId) -> Self {
         Self::Tenants(vec![tenant])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_narrows_to_what_is_asked_for_of_it_and_names_each_tenant_once() {
+        let mut tenants = [TenantId::new(), TenantId::new(), TenantId::new()];
+        tenants.sort_unstable();
+        let [a, b, foreign] = tenants;
+        let own = Scope::Tenants(vec![b, a, b]);
+        assert_eq!((Scope::All.narrowed(&[]), Scope::All.narrowed(&[b, a, b])), (None, Some(vec![a, b])));
+        assert_eq!((own.narrowed(&[]), own.narrowed(&[b, b, foreign])), (Some(vec![a, b]), Some(vec![b])));
+        assert_eq!(own.narrowed(&[foreign]), Some(Vec::new()), "nothing, and not everything");
     }
 }

@@ -57,7 +57,7 @@ pub enum Found {
     NotAsked,
     /// These rows and no others, by our own ids.
     Rows(Vec<uuid::Uuid>),
-    /// So many that the list itself is searched.
+    /// So many, or after so long, that the list itself is searched.
     Many,
 }
 
@@ -72,6 +72,12 @@ impl Filter {
     /// Whether it asks for open rows and no others.
     pub fn is_open_only(&self) -> bool {
         !self.statuses.any.is_empty() && self.statuses.any.iter().all(|status| OPEN.contains(status))
+    }
+
+    /// Of a filter that has been searched for: whether the list itself is gone through for its text or entities, which takes long where they
+    /// are rare.
+    pub fn is_walked(&self) -> bool {
+        self.text.is_some() || matches!(self.found, Found::Many)
     }
 }
 

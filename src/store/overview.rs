@@ -120,3 +120,15 @@ pub async fn names(tx: &mut Scoped) -> sqlx::Result<Vec<TenantName>> {
         .fetch_all(&mut **tx)
         .await
 }
+
+/// The scope's tenants that are not offboarded and have one of the tags `any`, if there are some, and none of `not`.
+pub async fn of_groups(tx: &mut Scoped, any: &[String], not: &[String]) -> sqlx::Result<Vec<TenantId>> {
+    sqlx::query_scalar(
+        "select tenant_id from tenants where state <> 'offboarded' and (cardinality($1::text[]) = 0 or tags && $1) and not tags && $2
+         order by tenant_id",
+    )
+    .bind(any)
+    .bind(not)
+    .fetch_all(&mut **tx)
+    .await
+}

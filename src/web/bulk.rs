@@ -57,7 +57,7 @@ async fn freeze(Analyst(user): Analyst, db: ScopedDb, Posted(_, form): Posted<Fr
     let (now, asked) = (clock::now(), Asked::read("/incidents", &form.query)?);
     let mut tx = db.begin().await?;
     let names = overview::names(&mut tx).await?;
-    let filter = asked.filter(&user, &names, now);
+    let filter = asked.filter(&mut tx, &user, now).await?;
     let (bulk, words) = (BulkId::new(), words::told(&asked, &names));
     let query = asked.address.with("after", "");
     let query = query.split_once('?').map_or("", |(_, query)| query);

@@ -79,7 +79,7 @@ async fn export(list: List, format: Format, user: User, db: ScopedDb, RawQuery(q
     let (now, asked) = (clock::now(), Asked::read(list.path(), &query)?);
     let place = PLACES.try_acquire().map_err(|_| PageError::Busy)?;
     let mut tx = db.begin().await?;
-    let filter = asked.filter(&user, &asked.names(&mut tx).await?, now);
+    let filter = asked.filter(&mut tx, &user, now).await?;
     let ids = list.ids(&mut tx, &filter, &asked.order, MOST).await?;
     if ids.len() == usize::try_from(MOST).unwrap_or(usize::MAX) {
         return Err(PageError::BadRequest("A file holds fewer than 500,000 rows. Narrow the filter.".into()));

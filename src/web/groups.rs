@@ -28,7 +28,7 @@ pub struct Groups {
 /// A group as a row.
 pub struct GroupLine {
     pub label: String,
-    /// The list of its rows; none where nothing asks for those.
+    /// The list of its rows; none where no address asks for just those.
     pub href: Option<String>,
     pub rows: i64,
     pub worst: Severity,
@@ -64,7 +64,7 @@ impl Groups {
         };
         let head = WORDS.iter().find(|(other, _)| *other == by).map_or("", |(_, word)| word);
         let lines = groups.iter().map(|group| GroupLine::new(frame, by, group)).collect();
-        Ok((frame.total > 0).then_some(Self { head, lines }))
+        Ok((!groups.is_empty()).then_some(Self { head, lines }))
     }
 
     /// What is not in these groups, if the list is long.
@@ -78,11 +78,16 @@ impl GroupLine {
         let address = &frame.asked.address;
         let key = group.key.as_deref();
         let of = |name: &str| key.map(|key| address.without("by").with(name, key));
+        // A row may have many of these. The link would put its value in the place of what the list is filtered by, and find more than it counts.
+        let of_many = |name: &'static str| of(name).filter(|_| address.one(name).is_none());
         let (label, href) = match by {
-            By::Tenant => (key.and_then(|key| frame.tenant_name(key)), of("tenant")),
+            By::Tenant => (key.map(|key| frame.tenant_name(key).unwrap_or_else(|| key.to_owned())), of("tenant")),
             By::Title => (group.label.clone(), of("title")),
-            By::Detector => (group.label.clone().filter(|_| key.is_some()), of("detector")),
-            By::User | By::Device => (key.and_then(|key| key.split_once(':')).map(|(_, value)| value.to_owned()), of("entity")),
+            By::Detector => (
+                group.label.clone().filter(|_| key.is_some()),
+                if frame.list == List::Alerts { of("detector") } else { of_many("detector") },
+            ),
+            By::User | By::Device => (key.and_then(|key| key.split_once(':')).map(|(_, value)| value.to_owned()), of_many("entity")),
             By::Owner => (group.label.clone(), Some(address.without("by").with("owner", key.unwrap_or("none")))),
         };
         let none = if by == By::Owner { "nobody" } else { "none" };
@@ -100,7 +105,7 @@ impl GroupLine {
 impl Charts {
     /// The figures of the list that a frame holds, if they are asked for.
     pub async fn read(tx: &mut Scoped, frame: &Frame) -> sqlx::Result<Option<Self>> {
-        if !frame.asked.charts || frame.total == 0 {
+        if !frame.asked.charts || !frame.is_any() {
             return Ok(None);
         }
         let (filter, order, last) = (&frame.filter, &frame.asked.order, frame.now.date_naive());
@@ -108,7 +113,7 @@ impl Charts {
             List::Incidents => incidents::figures(tx, filter, order, last).await?,
             List::Alerts => alerts::figures(tx, filter, order, last).await?,
         };
-        Ok(Some(Self::new(frame, &figures, last)))
+        Ok((figures.rows > 0).then(|| Self::new(frame, &figures, last)))
     }
 
     fn new(frame: &Frame, figures: &Figures, last: NaiveDate) -> Self {
@@ -119,7 +124,7 @@ impl Charts {
         let busiest = most(&mut figures.days.iter().map(|(_, n)| *n));
         let of_day = |day: NaiveDate| {
             let n = figures.days.iter().find(|(other, _)| *other == day).map_or(0, |(_, n)| *n);
-            (day, bar(n, busiest, address.without("created").with_both(("from", &day.to_string()), ("to", &day.to_string()))))
+            (day, bar(n, busiest, address.with_both(("from", &day.to_string()), ("to", &day.to_string()))))
         };
         Self {
             rows: figures.rows,

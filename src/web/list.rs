@@ -5,7 +5,7 @@ use crate::auth::Person;
 use crate::model::{Product, Severity, Status, TenantId};
 use crate::store::Scoped;
 use crate::store::lists::{By, Choice, Filter, Hidden, Key, OPEN, Order, Owner, Position, Span};
-use crate::store::overview::{self, TenantName};
+use crate::store::overview;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -141,13 +141,16 @@ impl Asked {
         self.address.pairs.iter().any(|(key, _)| !is_of_form(key) && key != "after")
     }
 
-    /// The tenants that [`Self::filter`] needs to know, for whoever does not show them.
-    pub async fn names(&self, tx: &mut Scoped) -> sqlx::Result<Vec<TenantName>> {
-        if self.groups.any.is_empty() && self.groups.not.is_empty() { Ok(Vec::new()) } else { overview::names(tx).await }
+    /// For the store: what `person` may see of it.
+    pub async fn filter(&self, tx: &mut Scoped, person: &Person, now: DateTime<Utc>) -> sqlx::Result<Filter> {
+        let Choice { any, not } = &self.groups;
+        let none = any.is_empty() && not.is_empty();
+        let grouped = if none { None } else { Some(overview::of_groups(tx, any, not).await?) };
+        Ok(self.filter_within(grouped, person, now))
     }
 
-    /// For the store: what `person` may see of it. `names`: the tenants that there are to see.
-    pub fn filter(&self, person: &Person, names: &[TenantName], now: DateTime<Utc>) -> Filter {
+    /// The same, where the tenants of the groups that are asked for are known.
+    fn filter_within(&self, grouped: Option<Vec<TenantId>>, person: &Person, now: DateTime<Utc>) -> Filter {
         let statuses = if self.statuses.any.is_empty() && !self.all_statuses && self.statuses.not.is_empty() {
             OPEN.to_vec().into()
         } else {
@@ -156,7 +159,7 @@ impl Asked {
         let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
         let until = self.days.1.and_then(|day| day.succ_opt()).map(midnight);
         Filter {
-            tenants: self.tenants(person, names),
+            tenants: self.tenants(grouped, person),
             not_tenants: self.tenants.not.clone(),
             severities: self.severities.clone(),
             statuses,
@@ -177,18 +180,11 @@ impl Asked {
         }
     }
 
-    fn tenants(&self, person: &Person, names: &[TenantName]) -> Option<Vec<TenantId>> {
-        let Self { tenants, groups, .. } = self;
-        if groups.any.is_empty() && groups.not.is_empty() {
-            return person.scope.narrowed(&tenants.any);
-        }
-        let in_one = |tags: &[String], groups: &[String]| groups.iter().any(|group| tags.contains(group));
-        let wanted = |tenant: &&TenantName| {
-            (tenants.any.is_empty() || tenants.any.contains(&tenant.tenant_id))
-                && (groups.any.is_empty() || in_one(&tenant.tags, &groups.any))
-                && !in_one(&tenant.tags, &groups.not)
-        };
-        Some(names.iter().filter(wanted).map(|tenant| tenant.tenant_id).collect())
+    fn tenants(&self, grouped: Option<Vec<TenantId>>, person: &Person) -> Option<Vec<TenantId>> {
+        let asked = &self.tenants.any;
+        let Some(mut tenants) = grouped else { return person.scope.narrowed(asked) };
+        tenants.retain(|tenant| asked.is_empty() || asked.contains(tenant));
+        Some(tenants)
     }
 
     /// What the list would show without filters: everything open.

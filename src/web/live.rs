@@ -124,7 +124,7 @@ async fn incidents(
 ) -> Result<Json<News>, PageError> {
     let (seen, asked) = (since.seen()?, Asked::read("/incidents", &query)?);
     let mut tx = db.begin().await?;
-    let filter = asked.filter(&user, &asked.names(&mut tx).await?, clock::now());
+    let filter = asked.filter(&mut tx, &user, clock::now()).await?;
     let count = store::incidents::news(&mut tx, &filter, &seen).await?;
     tx.commit().await?;
     Ok(News::of_list(count))
@@ -138,7 +138,7 @@ async fn alerts(
 ) -> Result<Json<News>, PageError> {
     let (seen, asked) = (since.seen()?, Asked::read("/alerts", &query)?);
     let mut tx = db.begin().await?;
-    let filter = asked.filter(&user, &asked.names(&mut tx).await?, clock::now());
+    let filter = asked.filter(&mut tx, &user, clock::now()).await?;
     let count = store::alerts::news(&mut tx, &filter, &seen).await?;
     tx.commit().await?;
     Ok(News::of_list(count))

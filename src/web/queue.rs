@@ -99,7 +99,8 @@ pub struct Frame {
     pub columns: &'static [Column],
     pub tenants: Vec<TenantName>,
     pub views: Vec<ViewLine>,
-    pub total: i64,
+    /// Up to the cap; `None`: it takes too long to count.
+    pub total: Option<i64>,
     /// What the same list holds that rules hide, where it is left out and known in a moment.
     pub hidden: i64,
     pub reading: Reading,
@@ -123,11 +124,12 @@ impl Frame {
         let (now, asked) = (clock::now(), Asked::read(list.path(), query)?);
         let live = Watch::list(list.kind(), &asked, &store::live::seen(tx).await?);
         let tenants = store::overview::names(tx).await?;
-        let filter = list.searched(tx, &asked.filter(user, &tenants, now)).await?;
-        let total = list.count(tx, &filter).await?;
+        let filter = asked.filter(tx, user, now).await?;
+        let filter = list.searched(tx, &filter).await?;
+        let total = list.total(tx, &filter).await?;
         let hidden = list.hidden(tx, &filter).await?;
         let reading = Reading::of(tx, filter.tenants.as_deref(), list.products(), now, interval).await?;
-        let views = views::lines(tx, list, user, &tenants, (&asked.address.with("after", ""), total), now).await?;
+        let views = views::lines(tx, list, user, (&asked.address.with("after", ""), total), now).await?;
         Ok(Self { list, asked, filter, columns, tenants, views, total, hidden, reading, live, next: None, empty: None, now })
     }
 
@@ -148,7 +150,12 @@ impl Frame {
 
     /// Whether groups and figures may not hold every row: beyond the cap nobody counts.
     pub fn is_long(&self) -> bool {
-        self.total > COUNT_CAP
+        self.total.is_none_or(|total| total > COUNT_CAP)
+    }
+
+    /// Whether there may be any row.
+    pub fn is_any(&self) -> bool {
+        self.total != Some(0)
     }
 
     /// What `charts` becomes in the address of the link that shows or hides them.
@@ -156,8 +163,8 @@ impl Frame {
         if self.asked.charts { "" } else { "yes" }
     }
 
-    pub fn total_text(&self) -> String {
-        capped(self.total)
+    pub fn total_text(&self) -> Option<String> {
+        self.total.map(capped)
     }
 
     /// "9 hidden by rules", if there are any.

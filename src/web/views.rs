@@ -8,7 +8,6 @@ use crate::app::AppState;
 use crate::model::{Product, ViewId, clock};
 use crate::store::lists::{Filter, Hidden};
 use crate::store::live::Kind;
-use crate::store::overview::TenantName;
 use crate::store::saved_views::{self, New, View};
 use crate::store::{self, Scoped};
 use crate::web::scope::ScopedDb;
@@ -100,7 +99,14 @@ impl List {
             return Ok(0);
         }
         let only = Filter { hidden: Hidden::Only, ..filter.clone() };
-        if filter.is_open_only() { self.count(tx, &only).await } else { Ok(self.count_quickly(tx, &only).await?.unwrap_or(0)) }
+        let is_soon_known = filter.is_open_only() && !filter.is_walked();
+        if is_soon_known { self.count(tx, &only).await } else { Ok(self.count_quickly(tx, &only).await?.unwrap_or(0)) }
+    }
+
+    /// How many rows a filter finds that has been searched for, up to the cap; `None` where the list itself must be searched, and that takes
+    /// longer than a moment.
+    pub async fn total(self, tx: &mut Scoped, filter: &Filter) -> sqlx::Result<Option<i64>> {
+        if filter.is_walked() { self.count_quickly(tx, filter).await } else { self.count(tx, filter).await.map(Some) }
     }
 
     /// The filter with what its text or entities find.
@@ -139,13 +145,13 @@ impl ViewLine {
     }
 }
 
-/// The views of a list, each with how much it finds for this reader. `here`: the address of the list as it is shown, and how much it finds.
+/// The views of a list, each with how much it finds for this reader. `here`: the address of the list as it is shown, and how much it finds
+/// if that is known.
 pub async fn lines(
     tx: &mut Scoped,
     list: List,
     user: &User,
-    names: &[TenantName],
-    (here, total): (&str, i64),
+    (here, total): (&str, Option<i64>),
     now: DateTime<Utc>,
 ) -> Result<Vec<ViewLine>, PageError> {
     let own = saved_views::list(tx, user.id, list.word()).await?;
@@ -157,9 +163,12 @@ pub async fn lines(
         let asked = Asked::read(list.path(), &query).ok();
         let href = asked.as_ref().map_or_else(|| list.path().to_owned(), |asked| asked.address.here());
         let count = match &asked {
-            Some(_) if href == here => Some(total),
+            Some(_) if href == here => total,
             // One view that is hard to count must not keep everybody from the list.
-            Some(asked) if begun.elapsed() < COUNTING => list.count_quickly(tx, &asked.filter(user, names, now)).await?,
+            Some(asked) if begun.elapsed() < COUNTING => {
+                let filter = asked.filter(tx, user, now).await?;
+                list.count_quickly(tx, &filter).await?
+            }
             _ => None,
         };
         lines.push(ViewLine {

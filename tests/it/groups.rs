@@ -78,6 +78,40 @@ async fn groups_count_what_rows_have_in_common_and_lead_to_just_those_rows() {
 }
 
 #[tokio::test]
+async fn a_group_of_a_filtered_list_leads_to_the_rows_that_it_counts_or_nowhere() {
+    let app = TestApp::start().await;
+    let (_, birch) = cases(&app).await;
+    let viewer = app.sign_in(Role::Viewer).await;
+    let birch = format!("tenant={birch}&by=tenant");
+    for (query, linked) in [
+        ("entity=user:cyd&by=user", 0),
+        ("entity=user:cyd&not=entity&by=user", 0),
+        ("entity=user:ann&by=device", 0),
+        ("detector=d-C&by=detector", 0),
+        ("detector=d-C&by=user", 2),
+        ("entity=user:ann&by=title", 2),
+        ("title=Phishing&by=title", 1),
+        ("title=Phishing&not=title&by=title", 1),
+        ("owner=none&not=owner&by=owner", 1),
+        (birch.as_str(), 1),
+        ("severity=critical&by=user", 2),
+    ] {
+        let page = viewer.get(&format!("/incidents?{query}")).await.assert_success();
+        let lines = groups(&page);
+        assert!(!lines.is_empty(), "{query}");
+        for (name, number, href) in &lines {
+            if let Some(href) = href {
+                let rows = viewer.get(href).await.assert_success();
+                assert_eq!(rows.texts("table.queue tbody tr").len().to_string(), *number, "{query}: {name}: {href}");
+            }
+        }
+        assert_eq!(lines.iter().filter(|(_, _, href)| href.is_some()).count(), linked, "{query}: {lines:?}");
+    }
+    let alerts = groups(&viewer.get("/alerts?detector=d-C&by=detector").await.assert_success());
+    assert!(matches!(alerts.as_slice(), [(_, _, Some(_))]), "an alert has one detector: {alerts:?}");
+}
+
+#[tokio::test]
 async fn groups_and_figures_hold_nothing_of_another_tenant() {
     let app = TestApp::start().await;
     let (alder, birch) = cases(&app).await;
@@ -100,7 +134,7 @@ async fn figures_count_the_list_as_it_is_filtered_and_each_leads_to_its_rows() {
     let page = viewer.get("/incidents?charts=yes").await.assert_success();
     assert!(page.html.contains("3 opened in the last 30 days"), "{}", page.html);
     let html = Html::parse_document(&page.html);
-    let (row, link, number) = [".charts tbody tr", "a", ".num"].map(|text| Selector::parse(text).unwrap()).into();
+    let (row, link, number, day) = [".charts tbody tr", "a", ".num", ".charts details a"].map(|text| Selector::parse(text).unwrap()).into();
     let mut sums = 0;
     for row in html.select(&row) {
         let href = row.select(&link).next().and_then(|link| link.attr("href")).unwrap();
@@ -110,6 +144,10 @@ async fn figures_count_the_list_as_it_is_filtered_and_each_leads_to_its_rows() {
         sums += told;
     }
     assert_eq!(sums, 9, "three incidents by severity, by tenant and by day");
+    let recent = viewer.get("/incidents?charts=yes&created=8h").await.assert_success();
+    let days = Html::parse_document(&recent.html);
+    let links: Vec<&str> = days.select(&day).filter_map(|link| link.attr("href")).collect();
+    assert!(links.len() == 30 && links.iter().all(|href| href.contains("created=8h")), "{links:?}");
     let few = viewer.get("/incidents?charts=yes&severity=critical").await.assert_success();
     assert!(few.html.contains("1 opened in the last 30 days"), "{}", few.html);
 }

@@ -118,6 +118,7 @@ mod suppression_api;
 mod suppression_reading;
 mod suppressions;
 mod sync;
+mod tenant_choice;
 mod tokens;
 mod tunnel;
 mod undo;

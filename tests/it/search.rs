@@ -1,9 +1,11 @@
 //! Search by words and entities: what it finds, for whom, and that it finds the same where it must walk the list.
 
+use crate::app::TestApp;
 use crate::support::database;
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection};
 use std::collections::BTreeSet;
 use uuid::Uuid;
-use watchfloor::model::{Scope, TenantId};
+use watchfloor::model::{Role, Scope, TenantId};
 use watchfloor::store::lists::{Choice, Filter, Order};
 use watchfloor::store::{Db, Scoped, alerts, incidents};
 
@@ -20,7 +22,7 @@ async fn two_tenants(db: &Db, many: i32) -> (TenantId, TenantId) {
                         'new', 'x', array['user:eve' || n % 10, 'hash:' || n], now(), now() - n * interval '1 s'
                  from generate_series(1, $2) as n"
             );
-            sqlx::query(sqlx::AssertSqlSafe(text)).bind(tenant).bind(many).execute(&mut *tx).await.unwrap();
+            sqlx::query(AssertSqlSafe(text)).bind(tenant).bind(many).execute(&mut *tx).await.unwrap();
         }
     }
     tx.commit().await.unwrap();
@@ -35,7 +37,7 @@ async fn found(tx: &mut Scoped, function: &'static str, key: Option<&str>, words
 }
 
 #[tokio::test]
-async fn the_functions_of_search_find_nothing_outside_the_scope_and_without_one_nothing_at_all() {
+async fn the_functions_of_search_find_nothing_outside_the_scope_and_within_an_empty_one_nothing_at_all() {
     let db = database().await;
     let (a, b) = two_tenants(&db.web, 20).await;
     for pool in [&db.web, &db.worker] {
@@ -49,7 +51,7 @@ async fn the_functions_of_search_find_nothing_outside_the_scope_and_without_one_
                     let ids = found(&mut tx, table, key, words).await;
                     // What row-level security shows of these ids is all of them.
                     let text = format!("select count(*) from {table} where {}_id = any($1)", table.trim_end_matches('s'));
-                    let visible: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(text))
+                    let visible: i64 = sqlx::query_scalar(AssertSqlSafe(text))
                         .bind(ids.iter().copied().collect::<Vec<_>>())
                         .fetch_one(&mut *tx)
                         .await
@@ -60,16 +62,65 @@ async fn the_functions_of_search_find_nothing_outside_the_scope_and_without_one_
                 assert_eq!(seen, [0, each, each, 0, 2 * each], "{table} {key:?} {words:?}");
             }
         }
-        for attempt in ["set role watchfloor_search", "alter function search_alerts owner to current_user", "drop policy search on alerts"]
+        for attempt in ["set role watchfloor_finder", "alter function search_alerts owner to current_user", "drop policy search on alerts"]
         {
             let mut tx = pool.all_tenants().await.unwrap();
-            // The sessions of tests belong to the schema's owner, who may become the role; the roles that run are no members of it.
             let member: bool =
-                sqlx::query_scalar("select pg_has_role(current_user, 'watchfloor_search', 'usage')").fetch_one(&mut *tx).await.unwrap();
+                sqlx::query_scalar("select pg_has_role(current_user, 'watchfloor_finder', 'member')").fetch_one(&mut *tx).await.unwrap();
             assert!(!member);
-            if !attempt.starts_with("set role") {
+            // A session that begins as a superuser may become anybody, whatever its role is now.
+            if !(attempt.starts_with("set role") && is_superuser(&mut tx).await) {
                 assert!(sqlx::raw_sql(attempt).execute(&mut *tx).await.is_err(), "{attempt}");
             }
+        }
+    }
+}
+
+async fn is_superuser(session: &mut PgConnection) -> bool {
+    sqlx::query_scalar("select rolsuper from pg_roles where rolname = session_user").fetch_one(session).await.unwrap()
+}
+
+#[tokio::test]
+async fn where_no_scope_was_ever_set_or_an_empty_one_search_finds_nothing() {
+    let db = database().await;
+    two_tenants(&db.web, 20).await;
+    for role in ["watchfloor_web", "watchfloor_worker"] {
+        // A connection of its own: in those of a pool a scope has been set and taken back.
+        let mut connection = db.owner.connect().await.unwrap();
+        connection.execute(AssertSqlSafe(format!("set role {role}"))).await.unwrap();
+        for scope in ["select", "set app.tenants = ''", "set app.all_tenants = ''", "set app.tenants = '{}'", "set app.all_tenants = 'off'"]
+        {
+            connection.execute(scope).await.unwrap();
+            for function in ["search_incidents", "search_alerts"] {
+                let text = format!("select count(*) from {function}('%thing%', 'N7', array['user:eve1'], 100)");
+                let found: i64 = sqlx::query_scalar(AssertSqlSafe(text)).fetch_one(&mut connection).await.unwrap();
+                assert_eq!(found, 0, "{role}: {function} after {scope}");
+            }
+        }
+        connection.execute("set app.all_tenants = 'on'").await.unwrap();
+        let all: i64 = sqlx::query_scalar("select count(*) from search_incidents('%thing%', null, '{}', 100)")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(all, 40, "{role}");
+    }
+}
+
+#[tokio::test]
+async fn the_owner_of_the_schema_sees_no_more_of_incidents_and_alerts_than_its_scope() {
+    let db = database().await;
+    let (a, _) = two_tenants(&db.web, 20).await;
+    let mut owner = db.owner.connect().await.unwrap();
+    // Row-level security binds no superuser, whom DATABASE_URL may name.
+    if is_superuser(&mut owner).await {
+        return;
+    }
+    for (scope, rows) in [(String::new(), 0), (format!("{{{a}}}"), 20)] {
+        sqlx::query("select set_config('app.tenants', $1, false)").bind(&scope).execute(&mut owner).await.unwrap();
+        for table in ["incidents", "alerts"] {
+            let text = format!("select count(*) from {table}");
+            let seen: i64 = sqlx::query_scalar(AssertSqlSafe(text)).fetch_one(&mut owner).await.unwrap();
+            assert_eq!(seen, rows, "{table} in the scope “{scope}”");
         }
     }
 }
@@ -106,4 +157,61 @@ async fn a_list_finds_the_same_by_its_indexes_as_by_walking_rare_or_common() {
     assert!(newest.rows.iter().all(|row| ["N4", "N5"].contains(&row.external_id.as_str())), "in the order of the list: {:?}", newest.rows);
     let mut one = db.web.tenant(a).await.unwrap();
     assert_eq!(incidents::ids(&mut one, &text("eve3"), &Order::default(), 10_000).await.unwrap().len(), 260);
+}
+
+/// From now on a search for incidents is "slow" (300 ms, and finds one), or else finds at once more than it keeps.
+async fn searches(owner: &mut PgConnection, search: &str) {
+    let body = if search == "slow" {
+        "perform pg_sleep(0.3); return query select r.incident_id from public.incidents as r where r.external_id = 'N1' limit 1;"
+    } else {
+        "return query select gen_random_uuid() from generate_series(1, most);"
+    };
+    // In one transaction, or others would see the membership.
+    let text = format!(
+        "begin; grant watchfloor_finder to current_user;
+         create or replace function search_incidents(words text, number text, keys text[], most integer) returns setof uuid
+             language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp as $$ begin {body} end $$;
+         revoke watchfloor_finder from current_user; commit"
+    );
+    sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *owner).await.unwrap();
+}
+
+/// From now on each incident that is walked past takes 15 ms.
+const SLOW_WALK: &str = "create policy slow on incidents as restrictive for select to watchfloor_web using (pg_sleep(0.015) is not null)";
+
+#[tokio::test]
+async fn what_takes_longer_than_a_moment_is_searched_for_once_more_unless_the_list_is_walked_in_one() {
+    let db = database().await;
+    two_tenants(&db.web, 20).await;
+    let mut owner = db.owner.connect().await.unwrap();
+    searches(&mut owner, "slow").await;
+    let rare = Filter { text: Some("rare 100%".to_owned()), ..Filter::default() };
+    let mut tx = db.web.all_tenants().await.unwrap();
+    let mut walked = 0;
+    for _ in 0..5 {
+        // A busy machine may take longer than a moment, but not each time.
+        walked = walked.max(incidents::ids(&mut tx, &rare, &Order::default(), 100).await.unwrap().len());
+    }
+    assert_eq!(walked, 6, "walking takes no time");
+    drop(tx);
+    owner.execute(SLOW_WALK).await.unwrap();
+    let mut tx = db.web.all_tenants().await.unwrap();
+    let found = incidents::ids(&mut tx, &rare, &Order::default(), 100).await.unwrap();
+    assert_eq!(found.len(), 1, "what the second search found");
+    assert_eq!(incidents::count_quickly(&mut tx, &rare).await.unwrap(), None, "a number that is wanted quickly waits for no second search");
+}
+
+#[tokio::test]
+async fn a_list_that_is_searched_row_by_row_is_shown_without_a_number_if_that_takes_long() {
+    let app = TestApp::start().await;
+    two_tenants(&app.db.web, 20).await;
+    let mut owner = app.db.owner.connect().await.unwrap();
+    searches(&mut owner, "common").await;
+    let viewer = app.sign_in(Role::Viewer).await;
+    let counted = viewer.get("/incidents?q=thing").await.assert_success();
+    assert_eq!(counted.texts("h1 .count"), ["40"]);
+    owner.execute(SLOW_WALK).await.unwrap();
+    let page = viewer.get("/incidents?q=thing").await.assert_success();
+    assert_eq!((page.texts("table.queue tbody tr").len(), page.texts("h1 .count").len()), (40, 0));
+    assert!(page.texts(".pager")[0].starts_with("Not counted: that would take too long"), "{:?}", page.texts(".pager"));
 }

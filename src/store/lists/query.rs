@@ -54,18 +54,22 @@ impl Table {
 
     /// How many rows the filter finds; it stops at `cap`.
     pub async fn count(&self, tx: &mut Scoped, filter: &Filter, cap: i64) -> sqlx::Result<i64> {
-        self.counted(tx, filter, None, cap).await
+        let filter = self.searched(tx, filter).await?;
+        self.counted(tx, &filter, None, cap).await
     }
 
     /// The same for rows that were stored after what a page has seen.
     pub async fn news(&self, tx: &mut Scoped, filter: &Filter, seen: &Seen, cap: i64) -> sqlx::Result<i64> {
-        self.counted(tx, filter, Some(seen), cap).await
+        let filter = self.searched_quickly(tx, filter).await?;
+        self.counted(tx, &filter, Some(seen), cap).await
     }
 
-    /// The same, if it takes no longer than a moment; else `None`, and the transaction goes on as if nothing had been asked.
+    /// How many rows the filter finds, if it takes no longer than a moment; else `None`, and the transaction goes on as if nothing had been
+    /// asked.
     pub async fn count_quickly(&self, tx: &mut Scoped, filter: &Filter, cap: i64) -> sqlx::Result<Option<i64>> {
+        let filter = self.searched_quickly(tx, filter).await?;
         tx.limit("400ms").await?;
-        let counted = self.counted(tx, filter, None, cap).await;
+        let counted = self.counted(tx, &filter, None, cap).await;
         tx.limited(counted).await
     }
 
@@ -84,8 +88,8 @@ impl Table {
         self.push_filter(query, filter);
     }
 
-    async fn counted(&self, tx: &mut Scoped, filter: &Filter, seen: Option<&Seen>, cap: i64) -> sqlx::Result<i64> {
-        let filter = &*self.searched(tx, filter).await?;
+    /// Counts what a filter finds that has been searched for, or that is to be found by walking.
+    pub(super) async fn counted(&self, tx: &mut Scoped, filter: &Filter, seen: Option<&Seen>, cap: i64) -> sqlx::Result<i64> {
         let mut query = QueryBuilder::new(format!("select count(*) from (select 1 from {} as r where true", self.name));
         self.push_where(&mut query, filter);
         if let Some(seen) = seen {

@@ -3,8 +3,6 @@
 use super::query::Table;
 use super::{Filter, Found, entity_keys, pattern};
 use crate::store::Scoped;
-use sqlx::query::QueryScalar;
-use sqlx::{Postgres, postgres::PgArguments};
 use std::borrow::Cow;
 use uuid::Uuid;
 
@@ -12,35 +10,84 @@ use uuid::Uuid;
 const FEW: usize = 5_000;
 /// Trigrams need three characters.
 const SHORTEST: usize = 3;
+/// As many rows as the longest page has.
+const PAGE: i64 = 200;
+const MOMENT: &str = "150ms";
+/// What is rare and made of common trigrams takes longer than a moment to find, and walking past all else longer still.
+const PATIENCE: &str = "2s";
 
-impl Table {
-    /// The filter with what its text, or else its entities, find, unless that is known. What is common, or takes longer than a moment to
-    /// find, is found by walking the list.
-    pub async fn searched<'f>(&self, tx: &mut Scoped, filter: &'f Filter) -> sqlx::Result<Cow<'f, Filter>> {
+/// What the functions are asked for.
+struct Search {
+    words: Option<String>,
+    number: Option<String>,
+    keys: Vec<String>,
+}
+
+impl Search {
+    /// What a filter's text, or else its entities, ask for; nothing if that is known already, or there is nothing that an index knows.
+    fn of(filter: &Filter) -> Option<Self> {
         if !matches!(filter.found, Found::NotAsked) {
-            return Ok(Cow::Borrowed(filter));
+            return None;
         }
-        let text = filter.text.as_deref().map(str::trim).filter(|text| text.chars().count() >= SHORTEST);
-        let (words, number, keys) = match text {
-            Some(text) => (Some(pattern(text)), Some(text), entity_keys(text)),
-            None if filter.text.is_none() && !filter.entities.any.is_empty() => (None, None, filter.entities.any.clone()),
-            None => return Ok(Cow::Borrowed(filter)),
-        };
-        let most = i32::try_from(FEW + 1).unwrap_or(i32::MAX);
-        tx.limit("150ms").await?;
-        let rows = self.search().bind(words).bind(number).bind(&keys).bind(most).fetch_all(&mut **tx).await;
-        let mut filter = filter.clone();
-        match tx.limited(rows).await? {
-            Some(rows) if rows.len() <= FEW => filter.found = Found::Rows(rows),
-            _ => filter.found = Found::Many,
+        match &filter.text {
+            Some(text) => {
+                let text = Some(text.trim()).filter(|text| text.chars().count() >= SHORTEST)?;
+                Some(Self { words: Some(pattern(text)), number: Some(text.to_owned()), keys: entity_keys(text) })
+            }
+            None if filter.entities.any.is_empty() => None,
+            None => Some(Self { words: None, number: None, keys: filter.entities.any.clone() }),
         }
-        if text.is_some() && matches!(filter.found, Found::Rows(_)) {
-            filter.text = None;
-        }
-        Ok(Cow::Owned(filter))
     }
 
-    fn search(&self) -> QueryScalar<'static, Postgres, Uuid, PgArguments> {
-        sqlx::query_scalar(if self.is_alerts { "select search_alerts($1, $2, $3, $4)" } else { "select search_incidents($1, $2, $3, $4)" })
+    /// The filter with what was found; nothing if that took too long.
+    fn told(&self, filter: &Filter, found: Option<Vec<Uuid>>) -> Filter {
+        let mut filter = filter.clone();
+        match found {
+            Some(rows) if rows.len() <= FEW => {
+                filter.found = Found::Rows(rows);
+                if self.words.is_some() {
+                    filter.text = None;
+                }
+            }
+            _ => filter.found = Found::Many,
+        }
+        filter
+    }
+}
+
+impl Table {
+    /// The filter with what its text, or else its entities, find, unless that is known. What is common is found by walking the list, and so is
+    /// what takes too long to find. Where a moment is not enough and the list cannot be walked in one either, two seconds are spent on it.
+    pub async fn searched<'f>(&self, tx: &mut Scoped, filter: &'f Filter) -> sqlx::Result<Cow<'f, Filter>> {
+        let Some(search) = Search::of(filter) else { return Ok(Cow::Borrowed(filter)) };
+        let mut found = self.search(tx, &search, MOMENT).await?;
+        if found.is_none() && !self.is_walked_quickly(tx, filter).await? {
+            found = self.search(tx, &search, PATIENCE).await?;
+        }
+        Ok(Cow::Owned(search.told(filter, found)))
+    }
+
+    /// The same for what is worth no more than a moment.
+    pub(super) async fn searched_quickly<'f>(&self, tx: &mut Scoped, filter: &'f Filter) -> sqlx::Result<Cow<'f, Filter>> {
+        let Some(search) = Search::of(filter) else { return Ok(Cow::Borrowed(filter)) };
+        let found = self.search(tx, &search, MOMENT).await?;
+        Ok(Cow::Owned(search.told(filter, found)))
+    }
+
+    /// The ids of what is found, or of one more than a few; `None` if it takes longer than `time`.
+    async fn search(&self, tx: &mut Scoped, search: &Search, time: &'static str) -> sqlx::Result<Option<Vec<Uuid>>> {
+        let text = if self.is_alerts { "select search_alerts($1, $2, $3, $4)" } else { "select search_incidents($1, $2, $3, $4)" };
+        let most = i32::try_from(FEW + 1).unwrap_or(i32::MAX);
+        tx.limit(time).await?;
+        let query = sqlx::query_scalar(text).bind(&search.words).bind(&search.number).bind(&search.keys).bind(most);
+        let rows = query.fetch_all(&mut **tx).await;
+        tx.limited(rows).await
+    }
+
+    /// Whether the walk comes to a page's rows, or to the end, in a moment.
+    async fn is_walked_quickly(&self, tx: &mut Scoped, filter: &Filter) -> sqlx::Result<bool> {
+        tx.limit(MOMENT).await?;
+        let walked = self.counted(tx, filter, None, PAGE).await;
+        Ok(tx.limited(walked).await?.is_some())
     }
 }

@@ -1,0 +1,62 @@
+//! Which tenants a list is of: those that its address names, or those of a group.
+
+use crate::app::TestApp;
+use crate::pages::case;
+use watchfloor::model::Role;
+use watchfloor::store::overview;
+
+#[tokio::test]
+async fn a_tenant_that_is_asked_for_twice_is_listed_once() {
+    let app = TestApp::start().await;
+    let (alder, birch) = (app.tenant("Alder").await, app.tenant("Birch").await);
+    case(&app, alder, "Ann").await;
+    case(&app, birch, "Bob").await;
+    for viewer in [app.sign_in(Role::Viewer).await, app.sign_in_for(Role::Viewer, &[alder, birch]).await] {
+        for list in ["incidents", "alerts"] {
+            let page = viewer.get(&format!("/{list}?tenant={alder}&tenant={birch}&tenant={alder}")).await.assert_success();
+            assert_eq!(page.texts("table.queue tbody tr").len(), 2, "{list}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_group_has_all_of_its_tenants_however_many_there_are() {
+    let app = TestApp::start().await;
+    let mut tx = app.db.web.all_tenants().await.unwrap();
+    sqlx::query(
+        "insert into tenants (tenant_id, name, state) select gen_random_uuid(), 'A' || n, 'active' from generate_series(1, 2001) as n",
+    )
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    let (last, other, gone) = (app.tenant("Zest").await, app.tenant("Zinc").await, app.tenant("Zone").await);
+    for (tenant, mark) in [(last, "Ann"), (other, "Bob"), (gone, "Cyd")] {
+        case(&app, tenant, mark).await;
+    }
+    let mut tx = app.db.web.all_tenants().await.unwrap();
+    for (tenant, sets) in
+        [(last, "tags = array['gold']"), (other, "tags = array['gold', 'trial']"), (gone, "tags = array['gold'], state = 'offboarded'")]
+    {
+        let text = format!("update tenants set {sets} where tenant_id = $1");
+        sqlx::query(sqlx::AssertSqlSafe(text)).bind(tenant).execute(&mut *tx).await.unwrap();
+    }
+    let (gold, trial) = (["gold".to_owned()], ["trial".to_owned()]);
+    let mut both = vec![last, other];
+    both.sort_unstable();
+    assert_eq!(overview::of_groups(&mut tx, &gold, &[]).await.unwrap(), both);
+    assert_eq!(overview::of_groups(&mut tx, &gold, &trial).await.unwrap(), [last]);
+    assert_eq!(overview::of_groups(&mut tx, &[], &trial).await.unwrap().len(), 2_002, "all but one, and what is offboarded");
+    tx.commit().await.unwrap();
+    let viewer = app.sign_in(Role::Viewer).await;
+    for (query, titles) in
+        [("group=gold", vec!["Title Ann", "Title Bob"]), ("group=trial", vec!["Title Bob"]), ("group=trial&not=group", vec!["Title Ann"])]
+    {
+        let page = viewer.get(&format!("/incidents?{query}")).await.assert_success();
+        let mut shown = page.texts("table.queue tbody th a");
+        shown.sort_unstable();
+        assert_eq!(shown, titles, "{query}");
+    }
+    let groups = viewer.get("/incidents?by=tenant").await.assert_success();
+    assert!(groups.texts("tbody th").contains(&last.to_string()), "a tenant beyond the names is told by its id");
+}
