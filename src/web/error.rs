@@ -41,13 +41,16 @@ struct ErrorPage<'a> {
     reference: &'a str,
 }
 
+/// Nobody knows here what was asked, and a change may be stored before its page fails.
+const UNCERTAIN: &str = "If you were changing something, it is not certain whether that was saved: look before you send it again.";
+
 /// What the visitor is told where the cause is for the log.
 const fn our_fault(trouble: Trouble) -> (StatusCode, &'static str, &'static str) {
     match trouble {
         Trouble::Away => (
             StatusCode::SERVICE_UNAVAILABLE,
             "Not at the moment",
-            "The portal’s database does not answer, or has too much to do. Nothing was changed; try again in a few seconds.",
+            "The portal’s database does not answer, or has too much to do. Try again in a few seconds.",
         ),
         Trouble::TooSlow => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -86,12 +89,12 @@ impl IntoResponse for PageError {
             Self::Busy => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "Busy",
-                Cow::from("There is too much to do at once. Nothing was changed; try again in a few seconds."),
+                Cow::from(format!("There is too much to do at once; try again in a few seconds. {UNCERTAIN}")),
             ),
             Self::Internal(cause) => {
                 tracing::error!(reference, error = format!("{cause:#}"), "a page failed");
                 let (status, title, message) = our_fault(Trouble::of(&cause));
-                (status, title, Cow::from(message))
+                (status, title, Cow::from(format!("{message} {UNCERTAIN}")))
             }
         };
         if !status.is_server_error() {

@@ -69,6 +69,9 @@ impl<E: Into<anyhow::Error>> From<E> for Problem {
     }
 }
 
+/// Nobody knows here what was asked, and a change may be stored before its answer fails.
+const UNCERTAIN: &str = "Of a call that changes something it is not certain whether that was saved: look before you send it again.";
+
 /// What the caller is told where the cause is for the log.
 const fn our_fault(trouble: Trouble) -> (StatusCode, &'static str, &'static str, &'static str) {
     match trouble {
@@ -76,7 +79,7 @@ const fn our_fault(trouble: Trouble) -> (StatusCode, &'static str, &'static str,
             StatusCode::SERVICE_UNAVAILABLE,
             "away",
             "Not at the moment",
-            "The database does not answer, or has too much to do; nothing was changed. Try again in a few seconds.",
+            "The database does not answer, or has too much to do. Try again in a few seconds.",
         ),
         Trouble::TooSlow => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -88,7 +91,7 @@ const fn our_fault(trouble: Trouble) -> (StatusCode, &'static str, &'static str,
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
             "Internal error",
-            "Something went wrong on our side; nothing was changed. Try again, and name the reference if it stays.",
+            "Something went wrong on our side. Try again, and name the reference if it stays.",
         ),
     }
 }
@@ -124,7 +127,7 @@ impl IntoResponse for Problem {
                 tracing::error!(error = format!("{cause:#}"), reference = instance, "api call failed");
                 let (status, kind, title, detail) = our_fault(Trouble::of(&cause));
                 wait = (status == StatusCode::SERVICE_UNAVAILABLE).then(|| (header::RETRY_AFTER, retry_after(TimeDelta::seconds(5))));
-                (status, kind, title, detail.to_owned())
+                (status, kind, title, format!("{detail} {UNCERTAIN}"))
             }
         };
         let body = ProblemBody {
