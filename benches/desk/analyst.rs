@@ -10,15 +10,18 @@ use uuid::Uuid;
 use watchfloor::model::TenantId;
 use watchfloor::store::Db;
 
-/// A form that was sent and accepted.
+/// How long a change may take to end. One whose answer was lost is looked for first.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// A form that was sent. Its comment names its change, so that the stand-in's ledger tells the one from the other.
 pub struct Sent {
+    /// The analyst.
+    pub by: u32,
     pub tenant: TenantId,
     pub incident: Uuid,
     pub change: Uuid,
-    /// Whose name the page showed as the owner; the form took the incident from there.
+    /// Whose name the page showed as the owner, from whom the form took the incident; nothing where it closed it.
     pub taken_from: Option<String>,
-    /// What it says in a comment of its own; empty where it said nothing.
-    pub comment: String,
 }
 
 /// What one or all analysts met.
@@ -26,9 +29,11 @@ pub struct Sent {
 pub struct Notes {
     /// How long each step took, in milliseconds.
     pub steps: BTreeMap<&'static str, Vec<f64>>,
+    /// Forms that were accepted.
     pub sent: Vec<Sent>,
     /// Forms that came back because somebody was faster.
-    pub refused: usize,
+    pub refused: Vec<Sent>,
+    /// Answers that are errors, pages that are not understood, changes that do not end.
     pub errors: usize,
 }
 
@@ -38,7 +43,7 @@ impl Notes {
             self.steps.entry(step).or_default().extend(times);
         }
         self.sent.extend(other.sent);
-        self.refused += other.refused;
+        self.refused.extend(other.refused);
         self.errors += other.errors;
     }
 
@@ -49,7 +54,7 @@ impl Notes {
             let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
             println!("{step:<10} {:>8} {:>9.1} {:>9.1} {:>9.1}", times.len(), at(50), at(95), at(100));
         }
-        println!("{} forms accepted, {} refused because somebody was faster, {} errors", self.sent.len(), self.refused, self.errors);
+        println!("{} forms accepted, {} refused because somebody was faster, {} errors", self.sent.len(), self.refused.len(), self.errors);
     }
 }
 
@@ -57,6 +62,7 @@ impl Notes {
 struct Analyst {
     person: Person,
     db: Db,
+    n: u32,
     dice: u32,
     think: Duration,
     notes: Notes,
@@ -64,7 +70,7 @@ struct Analyst {
 
 /// Works until it is over.
 pub async fn work(person: Person, db: Db, n: u32, think: Duration, until: Instant) -> Notes {
-    let mut analyst = Analyst { person, db, dice: n.wrapping_mul(2_654_435_761) | 1, think, notes: Notes::default() };
+    let mut analyst = Analyst { person, db, n, dice: n.wrapping_mul(2_654_435_761) | 1, think, notes: Notes::default() };
     while Instant::now() < until {
         analyst.one().await;
     }
@@ -77,7 +83,10 @@ impl Analyst {
         self.get("open", "/incidents").await;
         let tenant = customers::tenant(self.roll(20));
         let Some(list) = self.get("filter", &format!("/incidents?tenant={tenant}&owner=none&status=new")).await else { return };
-        let found: Vec<String> = links(&list);
+        let Some(found) = links(&list) else {
+            self.fail("a list is neither rows nor said to be empty");
+            return;
+        };
         if found.is_empty() {
             return;
         }
@@ -92,18 +101,10 @@ impl Analyst {
     /// Opens an incident and sends its form. Whether it was carried out.
     async fn change(&mut self, step: &'static str, path: &str, tenant: TenantId) -> bool {
         let Some(page) = self.get("incident", path).await else { return false };
-        let Some((mut fields, mut sent)) = form(&page, path, tenant) else { return false };
-        if step == "take" {
-            fields.push(("take".to_owned(), "1".to_owned()));
-        } else {
-            sent.comment = format!("Looked at, nothing there. {}", sent.change);
-            sent.taken_from = None;
-            let verdict = option(&page, "verdict", "FalsePositive/").unwrap();
-            fields.retain(|(name, _)| !matches!(name.as_str(), "status" | "verdict" | "comment"));
-            fields.extend(
-                [("status", "Resolved"), ("verdict", &verdict), ("comment", &sent.comment)].map(|(n, v)| (n.to_owned(), v.to_owned())),
-            );
-        }
+        let Some((fields, sent)) = self.filled(&page, step, path, tenant) else {
+            self.fail(&format!("{path} has no form to {step} it with"));
+            return false;
+        };
         self.pause().await;
         let begun = Instant::now();
         let request = self.person.client.post(format!("{}{path}", self.person.address)).header("cookie", &self.person.cookie);
@@ -120,25 +121,50 @@ impl Analyst {
                 state == "done"
             }
             StatusCode::CONFLICT => {
-                self.notes.refused += 1;
+                self.notes.refused.push(sent);
                 false
             }
             other => {
-                println!("{path}: {other}");
-                self.notes.errors += 1;
+                self.fail(&format!("{path}: {other}"));
                 false
             }
         }
     }
 
-    /// How a change ends.
-    async fn ended(&self, tenant: TenantId, change: Uuid) -> String {
+    /// The form of an incident's page, filled in: its fields, and what it stands for.
+    fn filled(&self, page: &str, step: &str, path: &str, tenant: TenantId) -> Option<(Vec<(String, String)>, Sent)> {
+        let (mut fields, change, owner) = form(page, path)?;
+        let incident = path.rsplit('/').next()?.parse().ok()?;
+        let mut sent = Sent { by: self.n, tenant, incident, change, taken_from: None };
+        let mut set = |name: &str, value: String| fields.push((name.to_owned(), value));
+        if step == "take" {
+            sent.taken_from = Some(owner);
+            set("take", "1".to_owned());
+            set("status", String::new());
+            set("verdict", String::new());
+            set("comment", format!("I look at this. {change}"));
+        } else {
+            set("status", "Resolved".to_owned());
+            set("verdict", option(page, "verdict", "FalsePositive/")?);
+            set("comment", format!("Looked at, nothing there. {change}"));
+        }
+        Some((fields, sent))
+    }
+
+    /// How a change ends, or how it stands when it has taken too long.
+    async fn ended(&mut self, tenant: TenantId, change: Uuid) -> String {
+        let begun = Instant::now();
         loop {
             let mut tx = self.db.tenant(tenant).await.unwrap();
             let query = sqlx::query_scalar("select state from changes where tenant_id = $1 and change_id = $2");
-            let state: String = query.bind(tenant).bind(change).fetch_one(&mut *tx).await.unwrap();
+            let state: Option<String> = query.bind(tenant).bind(change).fetch_optional(&mut *tx).await.unwrap();
             drop(tx);
+            let state = state.unwrap_or_else(|| "lost".to_owned());
             if !matches!(state.as_str(), "intended" | "sending" | "running" | "unknown") {
+                return state;
+            }
+            if begun.elapsed() > LONGEST {
+                self.fail(&format!("the change {change} is {state} after {LONGEST:?}"));
                 return state;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -155,10 +181,14 @@ impl Analyst {
         let text = answer.text().await.unwrap();
         self.note(step, begun);
         if !status.is_success() {
-            println!("{path}: {status}");
-            self.notes.errors += 1;
+            self.fail(&format!("{path}: {status}"));
         }
         status.is_success().then_some(text)
+    }
+
+    fn fail(&mut self, told: &str) {
+        println!("{told}");
+        self.notes.errors += 1;
     }
 
     fn note(&mut self, step: &'static str, begun: Instant) {
@@ -179,24 +209,23 @@ impl Analyst {
     }
 }
 
-/// Where the rows of a list lead.
-fn links(list: &str) -> Vec<String> {
+/// Where the rows of a list lead; nothing if the page is no list.
+fn links(list: &str) -> Option<Vec<String>> {
     let html = Html::parse_document(list);
-    let rows = Selector::parse("a[data-row]").unwrap();
-    html.select(&rows).filter_map(|link| link.attr("href")).map(str::to_owned).collect()
+    let [rows, empty] = ["table.queue a[data-row]", ".empty"].map(|text| Selector::parse(text).unwrap());
+    let links: Vec<String> = html.select(&rows).filter_map(|link| link.attr("href")).map(str::to_owned).collect();
+    (!links.is_empty() || html.select(&empty).next().is_some()).then_some(links)
 }
 
-/// The form of an incident's page as it stands there.
-fn form(page: &str, path: &str, tenant: TenantId) -> Option<(Vec<(String, String)>, Sent)> {
+/// The form of an incident's page: what stands in its input fields, the id of its change, and the owner that the page shows.
+fn form(page: &str, path: &str) -> Option<(Vec<(String, String)>, Uuid, String)> {
     let html = Html::parse_document(page);
     let inputs = Selector::parse(&format!("form[action='{path}'] input")).unwrap();
     let given = html.select(&inputs).map(|input| (input.attr("name").unwrap_or_default(), input.attr("value").unwrap_or_default()));
-    let mut fields: Vec<(String, String)> = given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let fields: Vec<(String, String)> = given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let value = |name: &str| fields.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
-    let (change, owner) = (value("change")?.parse().unwrap(), value("was_owner")?);
-    fields.extend(["status", "verdict", "comment"].map(|name| (name.to_owned(), String::new())));
-    let incident = path.rsplit('/').next()?.parse().ok()?;
-    Some((fields, Sent { tenant, incident, change, taken_from: Some(owner), comment: String::new() }))
+    let (change, owner) = (value("change")?.parse().ok()?, value("was_owner")?);
+    Some((fields, change, owner))
 }
 
 /// The first choice of a field that begins so.

@@ -4,8 +4,9 @@
 //! Beside the data set of `pages` stand twenty tenants of the stand-in for Microsoft, whose incidents are worked on: portal, worker, database
 //! and stand-in share the machine. Each analyst opens the queue, filters it, looks at an incident, takes it and closes it, with a pause of
 //! `think` seconds in the mean before each step; they choose among the first few, so that they often meet. `arrivals`: new incidents a day.
-//! Told are how long each step takes, and what must not be: an answer that is an error, a change that is not at Microsoft as the database
-//! says, one that was lost, an incident that two people took from the same page.
+//! Told are how long each step takes, and what must not be: an answer that is an error, a page that is not understood, a change that is not
+//! at Microsoft as the database says, one that was lost or does not end, an incident that two people took from the same page, a form that
+//! was refused and left something behind, or to which nobody was faster. Without a taking, a closing and a refusal nothing is proven.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot go on should stop, and its output is its purpose")]
 
 mod analyst;

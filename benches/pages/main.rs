@@ -3,8 +3,8 @@
 //!
 //! Two databases are made (`data`): of the size asked for and of a tenth of it. In each round every page is asked for in both, one after the
 //! other, with the floor page between them; so whatever else the machine does meets all alike. Told are the whole answer's median and 95th
-//! percentile, the sum of what its statements took as sqlx measured it, how often the bar holds it (2 × (SQL + floor)), and how the SQL grew
-//! from the small data set. `--data` keeps the databases for the next run. `--statements` prints what one page asks, and how long each took.
+//! percentile, and the one by the other; the sum of what its statements took as sqlx measured it, how often the bar holds it
+//! (2 × (SQL + floor)), and how the SQL grew from the small data set; or the error that a page answers. `--data` keeps the databases for the next run. `--statements` prints what one page asks, and how long each took.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot go on should stop, and its output is its purpose")]
 
 mod data;
@@ -16,6 +16,7 @@ mod statements;
 use data::Size;
 use pages::{People, Visit};
 use portal::{Person, Portal};
+use reqwest::StatusCode;
 use std::path::PathBuf;
 use std::time::Duration;
 use watchfloor::microsoft::Client;
@@ -55,6 +56,20 @@ impl Asked {
 struct Times {
     whole: Vec<f64>,
     sql: Vec<f64>,
+    /// What it answered instead of the page; it was not asked again.
+    failed: Option<StatusCode>,
+}
+
+impl Times {
+    fn note(&mut self, measured: Result<(f64, f64), StatusCode>) {
+        match measured {
+            Ok((whole, sql)) => {
+                self.whole.push(whole);
+                self.sql.push(sql);
+            }
+            Err(status) => self.failed = Some(status),
+        }
+    }
 }
 
 #[tokio::main]
@@ -82,26 +97,28 @@ async fn main() {
     // The first rounds fill caches, and are not counted.
     for round in 0..asked.rounds + 3 {
         for ((visit, smaller), (in_large, in_small)) in visits.iter().zip(&mut times) {
-            let floor = floor.get("/floor").await.0;
-            let (whole, sql) = measure(large.person(visit.who), &visit.path).await;
-            let (small_whole, small_sql) = measure(small.person(smaller.who), &smaller.path).await;
+            if in_large.failed.or(in_small.failed).is_some() {
+                continue;
+            }
+            let (floor, _) = floor.get("/floor").await.unwrap();
+            let measured = measure(large.person(visit.who), &visit.path).await;
+            let in_tenth = measure(small.person(smaller.who), &smaller.path).await;
             if round >= 3 {
                 floors.push(milliseconds(floor));
-                in_large.whole.push(whole);
-                in_large.sql.push(sql);
-                in_small.whole.push(small_whole);
-                in_small.sql.push(small_sql);
+                in_large.note(measured);
+                in_small.note(in_tenth);
             }
         }
     }
     tell(&visits, &mut times, &mut floors);
 }
 
-async fn measure(person: &Person, path: &str) -> (f64, f64) {
+async fn measure(person: &Person, path: &str) -> Result<(f64, f64), StatusCode> {
     statements::begin();
-    let (took, _) = person.get(path).await;
+    let answer = person.get(path).await;
     let sql: f64 = statements::end().iter().map(|statement| statement.seconds).sum();
-    (milliseconds(took), sql * 1000.0)
+    let (took, _) = answer?;
+    Ok((milliseconds(took), sql * 1000.0))
 }
 
 fn milliseconds(took: Duration) -> f64 {
@@ -117,13 +134,22 @@ fn percentile(values: &mut [f64], percent: usize) -> f64 {
 fn tell(visits: &[(Visit, Visit)], times: &mut [(Times, Times)], floors: &mut [f64]) {
     let floor = percentile(floors, 50);
     println!("floor page: {floor:.2} ms, 95 %: {:.2} ms", percentile(floors, 95));
-    println!("{:<44} {:>8} {:>8} {:>8} {:>6} {:>8} {:>6}", "page", "p50 ms", "p95 ms", "SQL p50", "× bar", "a tenth", "grew");
+    println!(
+        "{:<44} {:>8} {:>8} {:>7} {:>8} {:>6} {:>8} {:>6}",
+        "page", "p50 ms", "p95 ms", "95 ÷ 50", "SQL p50", "× bar", "a tenth", "grew"
+    );
     for ((visit, _), (large, small)) in visits.iter().zip(times) {
+        if let Some(status) = large.failed.or(small.failed) {
+            let size = if large.failed.is_some() { "large" } else { "small" };
+            println!("{:<44} answered {status} in the {size} data set, after {} rounds", visit.name, large.whole.len());
+            continue;
+        }
         let (whole, sql, small_sql) = (percentile(&mut large.whole, 50), percentile(&mut large.sql, 50), percentile(&mut small.sql, 50));
+        let slow = percentile(&mut large.whole, 95);
         println!(
-            "{:<44} {whole:>8.2} {:>8.2} {sql:>8.2} {:>6.2} {small_sql:>8.2} {:>6.2}",
+            "{:<44} {whole:>8.2} {slow:>8.2} {:>7.2} {sql:>8.2} {:>6.2} {small_sql:>8.2} {:>6.2}",
             visit.name,
-            percentile(&mut large.whole, 95),
+            slow / whole,
             whole / (2.0 * (sql + floor)),
             sql / small_sql
         );
@@ -133,12 +159,16 @@ fn tell(visits: &[(Visit, Visit)], times: &mut [(Times, Times)], floors: &mut [f
 async fn tell_statements(portal: &Portal, path: &str) {
     let person = portal.person(Role::Admin, &[]).await;
     for _ in 0..3 {
-        person.get(path).await;
+        // Whether it is an error is told below.
+        person.get(path).await.ok();
     }
     statements::begin();
-    let (took, text) = person.get(path).await;
+    let answer = person.get(path).await;
     for statement in statements::end() {
         println!("{:>9.2} ms  {}", statement.seconds * 1000.0, statement.text.split_whitespace().collect::<Vec<_>>().join(" "));
     }
-    println!("{:>9.2} ms  the whole answer, {} bytes", milliseconds(took), text.len());
+    match answer {
+        Ok((took, text)) => println!("{:>9.2} ms  the whole answer, {} bytes", milliseconds(took), text.len()),
+        Err(status) => println!("the answer was {status}"),
+    }
 }

@@ -6,28 +6,25 @@
 //! every reading repeats, as 2,000 tenants with 60,000 alerts a day have.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot go on should stop, and its output is its purpose")]
 
+mod machine;
+mod stand_in;
+
 use chrono::{DateTime, TimeDelta, Utc};
+use machine::{peak_memory, processor, processor_since};
 use sqlx::{ConnectOptions, Executor};
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Command, Stdio};
+use stand_in::client;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use watchfloor::config::{self, ConsentForm};
-use watchfloor::demo::{Api, App, Credential, Directory, Fault, StandIn, Times, World};
+use watchfloor::config;
 use watchfloor::microsoft::{Client, CloudAppsQuery, Target};
 use watchfloor::model::{Cloud, DirectoryId, Product, TenantId, clock};
 use watchfloor::store::embedded::{Embedded, Kind, temporary_dir};
 use watchfloor::store::{Db, DbRole, migrate::migrate};
 use watchfloor::sync::engine;
 
-const CLIENT_ID: Uuid = Uuid::from_u128(7);
-const SECRET: &str = "WATCHFLOOR_BENCH_SECRET";
 const PRODUCTS: [(Product, &str); 3] = [
     (Product::DefenderXdr, "Incident.Read.All"),
     (Product::DefenderEndpoint, "Alert.Read.All"),
@@ -73,54 +70,16 @@ fn tenant(n: usize) -> TenantId {
 fn main() {
     let size = Size::of_arguments();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    if let Ok(secret) = std::env::var(SECRET) {
-        runtime.block_on(stand_in(size, &secret));
+    if let Ok(secret) = std::env::var(stand_in::SECRET) {
+        runtime.block_on(stand_in::play(size, &secret));
     } else {
         runtime.block_on(measure(size));
     }
 }
 
-/// The other process: Microsoft, until the pipe closes.
-async fn stand_in(size: Size, secret: &str) {
-    let mut world = World::new(1);
-    world.register_app(App {
-        client_id: CLIENT_ID,
-        name: "Watchfloor".to_owned(),
-        publisher: "Bench".to_owned(),
-        credentials: vec![Credential::Secret(secret.to_owned(), None)],
-        redirect_uris: Vec::new(),
-        roles: PRODUCTS.iter().map(|(product, role)| (*product, (*role).to_owned())).collect(),
-        home: None,
-    });
-    for n in 0..size.tenants {
-        let id = directory(n);
-        world.add_directory(Directory::new(id, &format!("Customer {n}"), &format!("customer{n}.example")));
-        world.grant(id, CLIENT_ID);
-        if n % 100 < size.recent {
-            world.add_incident_at(id, "Something recent", clock::now() - TimeDelta::minutes(5));
-        }
-        for api in [Api::DefenderXdr, Api::DefenderEndpoint, Api::CloudApps] {
-            world.fault(id, api, Fault::Slow(size.latency), Times::Forever);
-        }
-    }
-    let cloud = StandIn::start(world, 0).await.unwrap();
-    println!("{}", cloud.address());
-    std::io::stdout().flush().unwrap();
-    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await.unwrap().unwrap();
-}
-
-fn start_stand_in(secret: &str) -> (Child, SocketAddr) {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(std::env::args().skip(1)).env(SECRET, secret);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    (child, line.trim().parse().unwrap())
-}
-
 async fn measure(size: Size) {
     let secret = Uuid::new_v4().to_string();
-    let (mut child, address) = start_stand_in(&secret);
+    let (mut child, address) = stand_in::start(&secret);
     let embedded = Embedded::start(&temporary_dir(), Kind::Temporary).await.unwrap();
     let owner = embedded.owner_options("bench");
     let mut admin = embedded.superuser_options("postgres").connect().await.unwrap();
@@ -164,25 +123,6 @@ async fn measure(size: Size) {
     db.close().await;
     drop(child.stdin.take());
     child.wait().unwrap();
-}
-
-fn client(address: SocketAddr, secret: &str, size: Size) -> Client {
-    let file = std::env::temp_dir().join(format!("watchfloor-bench-{}", Uuid::new_v4()));
-    std::fs::write(&file, secret).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let permissions: BTreeMap<_, _> = PRODUCTS.iter().map(|(product, role)| (*product, vec![(*role).to_owned()])).collect();
-    let app = config::App {
-        name: "defender".to_owned(),
-        cloud: Cloud::Commercial,
-        client_id: CLIENT_ID,
-        credentials: vec![config::Credential::secret_file(file.clone())],
-        consent: ConsentForm::V2,
-        optional: false,
-        permissions,
-    };
-    let client = Client::stand_in(address, &[app], clock::now()).unwrap().with_concurrency(size.concurrency);
-    std::fs::remove_file(file).unwrap();
-    client
 }
 
 /// Tenants as they stand after weeks: read to the end, the past re-read and the permissions checked today.
@@ -285,24 +225,4 @@ async fn calls_alone(client: &Client, size: Size) -> f64 {
     }
     while calls.join_next().await.transpose().unwrap().is_some() {}
     clock.elapsed().as_secs_f64()
-}
-
-/// Ticks of processor time that this process has used.
-fn processor() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-}
-
-/// A tick is a hundredth of a second on Linux.
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn processor_since(before: u64) -> f64 {
-    (processor() - before) as f64 / 100.0
-}
-
-/// The most memory that this process has held so far, in MB.
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }
