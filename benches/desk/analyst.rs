@@ -132,21 +132,21 @@ impl Analyst {
     }
 
     /// The form of an incident's page, filled in: its fields, and what it stands for.
-    fn filled(&self, page: &str, step: &str, path: &str, tenant: TenantId) -> Option<(Vec<(String, String)>, Sent)> {
+    fn filled(&self, page: &str, step: &str, path: &str, tenant: TenantId) -> Option<(Fields, Sent)> {
         let (mut fields, change, owner) = form(page, path)?;
         let incident = path.rsplit('/').next()?.parse().ok()?;
         let mut sent = Sent { by: self.n, tenant, incident, change, taken_from: None };
-        let mut set = |name: &str, value: String| fields.push((name.to_owned(), value));
+        let mut fill = |name: &str, value: String| fields.push((name.to_owned(), value));
         if step == "take" {
             sent.taken_from = Some(owner);
-            set("take", "1".to_owned());
-            set("status", String::new());
-            set("verdict", String::new());
-            set("comment", format!("I look at this. {change}"));
+            fill("take", "1".to_owned());
+            fill("status", String::new());
+            fill("verdict", String::new());
+            fill("comment", format!("I look at this. {change}"));
         } else {
-            set("status", "Resolved".to_owned());
-            set("verdict", option(page, "verdict", "FalsePositive/")?);
-            set("comment", format!("Looked at, nothing there. {change}"));
+            fill("status", "Resolved".to_owned());
+            fill("verdict", option(page, "verdict", "FalsePositive/")?);
+            fill("comment", format!("Looked at, nothing there. {change}"));
         }
         Some((fields, sent))
     }
@@ -217,12 +217,15 @@ fn links(list: &str) -> Option<Vec<String>> {
     (!links.is_empty() || html.select(&empty).next().is_some()).then_some(links)
 }
 
+/// What a form sends: names and values.
+type Fields = Vec<(String, String)>;
+
 /// The form of an incident's page: what stands in its input fields, the id of its change, and the owner that the page shows.
-fn form(page: &str, path: &str) -> Option<(Vec<(String, String)>, Uuid, String)> {
+fn form(page: &str, path: &str) -> Option<(Fields, Uuid, String)> {
     let html = Html::parse_document(page);
     let inputs = Selector::parse(&format!("form[action='{path}'] input")).unwrap();
     let given = html.select(&inputs).map(|input| (input.attr("name").unwrap_or_default(), input.attr("value").unwrap_or_default()));
-    let fields: Vec<(String, String)> = given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let fields: Fields = given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let value = |name: &str| fields.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
     let (change, owner) = (value("change")?.parse().ok()?, value("was_owner")?);
     Some((fields, change, owner))
