@@ -29,36 +29,75 @@ impl TenantLine {
     }
 }
 
-/// The tenants of the scope, most and worst open incidents first. Offboarded ones are left out; at most 2,000.
-pub async fn tenants(tx: &mut Scoped) -> sqlx::Result<Vec<TenantLine>> {
+/// What is open over the whole scope; offboarded tenants are left out.
+#[derive(Clone, Copy, Debug, Default, sqlx::FromRow)]
+pub struct Totals {
+    pub tenants: i64,
+    /// Open incidents.
+    pub incidents: i64,
+    /// Of these, critical and high ones.
+    pub worst: i64,
+    pub unassigned: i64,
+    /// Open alerts, and those beside them, as in [`TenantLine`].
+    pub alerts: i64,
+    pub beside: i64,
+}
+
+/// What is open over the whole scope.
+pub async fn totals(tx: &mut Scoped) -> sqlx::Result<Totals> {
     sqlx::query_as(
-        "select t.tenant_id, t.name, t.state, t.state_reason, coalesce(c.incidents, '{0,0,0,0,0,0}') as incidents,
-                coalesce(c.unassigned, 0) as unassigned, coalesce(c.alerts, 0) as alerts, coalesce(c.beside, 0) as beside, s.complete_until
-         from tenants as t
-         left join (
-             select tenant_id,
-                    array[sum(incidents_critical), sum(incidents_high), sum(incidents_medium), sum(incidents_low), sum(incidents_informational),
-                          sum(incidents_unknown)] as incidents,
-                    sum(incidents_unassigned) as unassigned,
-                    sum(n.alerts) filter (where not n.beside) as alerts, sum(n.alerts) filter (where n.beside) as beside
+        "select (select count(*) from tenants where state <> 'offboarded') as tenants,
+                coalesce(sum(incidents_critical + incidents_high + incidents_medium + incidents_low + incidents_informational
+                             + incidents_unknown), 0) as incidents,
+                coalesce(sum(incidents_critical + incidents_high), 0) as worst, coalesce(sum(incidents_unassigned), 0) as unassigned,
+                coalesce(sum(n.alerts) filter (where x.tenant_id is null), 0) as alerts,
+                coalesce(sum(n.alerts) filter (where x.tenant_id is not null), 0) as beside
+         from tenant_counts as c
+         left join sync_state as x on x.tenant_id = c.tenant_id and x.product = 'defender_xdr' and x.enabled and c.product = 'cloud_apps'
+         cross join lateral (
+             select alerts_critical + alerts_high + alerts_medium + alerts_low + alerts_informational + alerts_unknown as alerts
+         ) as n
+         where c.tenant_id <> all (array(select o.tenant_id from tenants as o where o.state = 'offboarded'))",
+    )
+    .fetch_one(&mut **tx)
+    .await
+}
+
+/// The tenants of the scope, most and worst open incidents first, at most `limit`. Offboarded ones are left out.
+pub async fn tenants(tx: &mut Scoped, limit: i64) -> sqlx::Result<Vec<TenantLine>> {
+    // Every incident is counted under Defender XDR, whichever API told of it.
+    sqlx::query_as(
+        "with worst as materialized (
+             select t.tenant_id, t.name, t.state, t.state_reason, coalesce(c.incidents_critical, 0) as critical,
+                    coalesce(c.incidents_high, 0) as high, coalesce(c.incidents_medium, 0) as medium, coalesce(c.incidents_low, 0) as low,
+                    coalesce(c.incidents_informational, 0) as informational, coalesce(c.incidents_unknown, 0) as unknown,
+                    coalesce(c.incidents_unassigned, 0)::bigint as unassigned
+             from tenants as t left join tenant_counts as c on c.tenant_id = t.tenant_id and c.product = 'defender_xdr'
+             where t.state <> 'offboarded'
+             order by critical desc, high desc, medium desc, low desc, lower(t.name) limit $1
+         )
+         select w.tenant_id, w.name, w.state, w.state_reason, w.unassigned, s.complete_until,
+                array[critical, high, medium, low, informational, unknown]::bigint[] as incidents,
+                coalesce(a.alerts, 0) as alerts, coalesce(a.beside, 0) as beside
+         from worst as w
+         cross join lateral (
+             select sum(n.alerts) filter (where not n.beside) as alerts, sum(n.alerts) filter (where n.beside) as beside
              from tenant_counts as c
              cross join lateral (
                  select alerts_critical + alerts_high + alerts_medium + alerts_low + alerts_informational + alerts_unknown as alerts,
                         c.product = 'cloud_apps' and exists (
-                            select from sync_state as x where x.tenant_id = c.tenant_id and x.product = 'defender_xdr' and x.enabled
+                            select from sync_state as x where x.tenant_id = w.tenant_id and x.product = 'defender_xdr' and x.enabled
                         ) as beside
              ) as n
-             group by tenant_id
-         ) as c on c.tenant_id = t.tenant_id
-         left join (
-             select tenant_id, case when bool_and(complete_until is not null) then min(complete_until) end as complete_until
-             from sync_state where enabled group by tenant_id
-         ) as s on s.tenant_id = t.tenant_id
-         where t.state <> 'offboarded'
-         order by c.incidents[1] desc nulls last, c.incidents[2] desc nulls last, c.incidents[3] desc nulls last, c.incidents[4] desc nulls last,
-                  lower(t.name)
-         limit 2000",
+             where c.tenant_id = w.tenant_id
+         ) as a
+         cross join lateral (
+             select case when bool_and(complete_until is not null) then min(complete_until) end as complete_until
+             from sync_state where tenant_id = w.tenant_id and enabled
+         ) as s
+         order by critical desc, high desc, medium desc, low desc, lower(w.name)",
     )
+    .bind(limit)
     .fetch_all(&mut **tx)
     .await
 }

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::model::{Product, Severity, TenantId, clock};
 use crate::store;
 use crate::store::drifts::Drift;
-use crate::store::overview::TenantLine;
+use crate::store::overview::{TenantLine, Totals};
 use crate::store::reconsent::Needed;
 use askama::Template;
 use axum::Router;
@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Tenants and gaps shown; the rest is behind a link.
-const TENANTS: usize = 50;
+const TENANTS: i64 = 50;
 const GAPS: usize = 12;
 const DRIFTS: i64 = 50;
 
@@ -39,7 +39,7 @@ struct Overview {
     reading: Reading,
     tiles: Vec<Tile>,
     tenants: Vec<TenantLine>,
-    more_tenants: usize,
+    more_tenants: i64,
     drifts: Vec<Drifted>,
     gaps: Vec<Gap>,
     more_gaps: usize,
@@ -99,7 +99,8 @@ async fn overview(
 ) -> Result<Page<Overview>, PageError> {
     let now = clock::now();
     let mut tx = db.begin().await?;
-    let mut tenants = store::overview::tenants(&mut tx).await?;
+    let totals = store::overview::totals(&mut tx).await?;
+    let tenants = store::overview::tenants(&mut tx, TENANTS).await?;
     let mine = store::overview::owned(&mut tx, &user.login).await?;
     let days = store::overview::days(&mut tx, now.date_naive()).await?;
     let reading = Reading::of(&mut tx, None, Product::ALL, now, config.sync.interval).await?;
@@ -107,18 +108,16 @@ async fn overview(
     let drifts = Drifted::of(store::drifts::shown(&mut tx, None, DRIFTS).await?);
     let again = store::reconsent::needed(&mut tx, &onboarding::expected(&config), None).await?;
     tx.commit().await?;
-    let mut tiles = tiles(&tenants, mine, &days);
+    let mut tiles = tiles(&totals, mine, &days);
     tiles.extend(consent_tile(&again));
     let more_gaps = gaps.len().saturating_sub(GAPS);
     gaps.truncate(GAPS);
-    let more_tenants = tenants.len().saturating_sub(TENANTS);
-    tenants.truncate(TENANTS);
     Ok(Page(Overview {
         user,
         reading,
         tiles,
         tenants,
-        more_tenants,
+        more_tenants: (totals.tenants - TENANTS).max(0),
         drifts,
         gaps,
         more_gaps,
@@ -136,18 +135,14 @@ fn consent_tile(again: &[Needed]) -> Option<Tile> {
     (value > 0).then(|| Tile { label, value: thousands(value), note, link })
 }
 
-fn tiles(tenants: &[TenantLine], mine: i64, days: &[store::overview::Day]) -> Vec<Tile> {
-    let open: i64 = tenants.iter().map(TenantLine::open).sum();
-    let worst: i64 = tenants.iter().map(|line| line.incidents.iter().take(2).sum::<i64>()).sum();
-    let unassigned: i64 = tenants.iter().map(|line| line.unassigned).sum();
-    let alerts: i64 = tenants.iter().map(|line| line.alerts).sum();
-    let beside: i64 = tenants.iter().map(|line| line.beside).sum();
+fn tiles(totals: &Totals, mine: i64, days: &[store::overview::Day]) -> Vec<Tile> {
+    let Totals { incidents, worst, unassigned, alerts, beside, .. } = *totals;
     let beside = if beside == 0 { "each counted once".to_owned() } else { format!("and {} of Cloud Apps beside", thousands(beside)) };
     let today = days.last().copied();
     let (opened, resolved) = today.map_or((0, 0), |day| (day.opened, day.resolved));
     let tile = |label, value, note: &str, link| Tile { label, value: thousands(value), note: note.to_owned(), link };
     vec![
-        tile("Open incidents", open, "new or in progress", "/incidents"),
+        tile("Open incidents", incidents, "new or in progress", "/incidents"),
         tile("Critical and high", worst, "of the open ones", "/incidents?severity=critical&severity=high"),
         tile("Unassigned", unassigned, "nobody has taken them", "/incidents?owner=none"),
         tile("Mine", mine, "assigned to you", "/incidents?owner=me"),

@@ -8,10 +8,10 @@ use std::time::Duration;
 use thirtyfour::prelude::*;
 
 /// Somebody at a keyboard and a mouse, whose presses and clicks are counted.
-struct Hand<'a> {
-    browser: &'a Browser,
-    presses: usize,
-    clicks: usize,
+pub struct Hand<'a> {
+    pub browser: &'a Browser,
+    pub presses: usize,
+    pub clicks: usize,
 }
 
 impl Hand<'_> {
@@ -32,19 +32,19 @@ impl Hand<'_> {
         driver.switch_to_window(ours).await.unwrap();
     }
 
-    async fn click(&mut self, css: &str) {
+    pub async fn click(&mut self, css: &str) {
         self.clicks += 1;
         self.browser.driver.find(By::Css(css)).await.unwrap_or_else(|_| panic!("no {css}")).click().await.unwrap();
     }
 
     /// What a script of one expression says.
-    async fn says(&self, expression: &str) -> String {
+    pub async fn says(&self, expression: &str) -> String {
         let answer = self.browser.driver.execute(format!("return String({expression})"), Vec::new()).await.unwrap();
         answer.convert().unwrap()
     }
 
     /// Waits until an expression is true.
-    async fn until(&self, expression: &str) {
+    pub async fn until(&self, expression: &str) {
         let there = async {
             while self.says(expression).await != "true" {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -55,7 +55,7 @@ impl Hand<'_> {
 }
 
 /// Waits until the demo has read so much that a list shows this.
-async fn filled(hand: &Hand<'_>, list: &str, css: &str) {
+pub async fn filled(hand: &Hand<'_>, list: &str, css: &str) {
     let there = async {
         loop {
             hand.browser.open(list).await;

@@ -43,6 +43,7 @@ mod customer;
 mod cut_lists;
 mod demo_clouds;
 mod desk;
+mod desk_work;
 mod doctor;
 mod doctor_pages;
 mod drift;

@@ -1,0 +1,166 @@
+//! The desk's longer works, in a real browser on the demo: every filter, a conflict, a bulk change and its way back, and a rule that hides.
+
+use crate::browser::Browser;
+use crate::desk::{Hand, filled};
+use crate::journey::sign_in;
+use crate::program::Program;
+use rustix::process::Signal;
+use std::time::Duration;
+use thirtyfour::prelude::*;
+
+const LOADED: &str = "document.readyState === 'complete'";
+
+/// Waits for what takes the worker a while; the page may load itself again meanwhile.
+async fn sooner_or_later(hand: &Hand<'_>, expression: &str) {
+    let there = async {
+        while hand.browser.driver.execute(format!("return {expression}"), Vec::new()).await.ok().and_then(|said| said.convert().ok())
+            != Some(true)
+        {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(120), there).await.is_ok(), "never true: {expression}");
+}
+
+/// The rows of the list, or that it is empty.
+async fn is_a_list(hand: &Hand<'_>, filter: &str) {
+    hand.until(LOADED).await;
+    let shown =
+        "document.querySelector('h1') !== null && (document.querySelector('a[data-row]') ?? document.querySelector('.empty')) !== null";
+    assert_eq!(hand.says(shown).await, "true", "{filter}");
+}
+
+async fn every_filter_is_chosen_and_cleared_with_the_mouse(hand: &mut Hand<'_>, address: &str) {
+    for list in ["/incidents", "/alerts"] {
+        hand.browser.open(&format!("{address}{list}")).await;
+        let boxes = "[...document.querySelectorAll('form.filters details.pick')].filter(pick => pick.querySelector('input[type=checkbox]:not([name=not])'))";
+        let picks: usize = hand.says(&format!("{boxes}.length")).await.parse().unwrap();
+        assert!(picks >= 5, "{list} has {picks} filters");
+        for n in 0..picks {
+            for not in [false, true] {
+                hand.browser.open(&format!("{address}{list}")).await;
+                let name = hand.says(&format!("{boxes}[{n}].querySelector('input[type=checkbox]:not([name=not])').name")).await;
+                hand.says(&format!("{boxes}[{n}].id = 'picked'")).await;
+                hand.click("#picked summary").await;
+                if not {
+                    hand.click("#picked input[name=not]").await;
+                }
+                hand.click("#picked input[type=checkbox]:not([name=not])").await;
+                hand.click("#picked button").await;
+                hand.until(&format!("new URLSearchParams(location.search).has('{name}')")).await;
+                is_a_list(hand, &format!("{list} {name} {not}")).await;
+                assert_eq!(hand.says(&format!("new URLSearchParams(location.search).get('not') === '{name}'")).await, not.to_string());
+            }
+        }
+        let clear = hand.browser.driver.find(By::LinkText("Clear")).await.unwrap();
+        clear.click().await.unwrap();
+        hand.until("location.search === ''").await;
+    }
+    hand.browser.open(&format!("{address}/incidents")).await;
+    hand.browser.driver.find(By::Name("q")).await.unwrap().send_keys("no title is like this").await.unwrap();
+    hand.browser.click("Filter").await;
+    hand.until("location.search.includes('q=')").await;
+    is_a_list(hand, "text").await;
+    hand.browser.screenshots("nothing-found").await;
+}
+
+async fn of_two_windows_the_second_one_is_told_what_the_first_one_did(hand: &mut Hand<'_>, address: &str) {
+    filled(hand, &format!("{address}/incidents?status=new&owner=none"), "a[data-row]").await;
+    let incident = hand.says("document.querySelector('a[data-row]').getAttribute('href')").await;
+    let driver = &hand.browser.driver;
+    hand.browser.open(&format!("{address}{incident}")).await;
+    let first = driver.window().await.unwrap();
+    let second = driver.new_tab().await.unwrap();
+    driver.switch_to_window(second.clone()).await.unwrap();
+    hand.browser.open(&format!("{address}{incident}")).await;
+    hand.click("button[name=take]").await;
+    hand.until(&format!("location.pathname === '{incident}' && {LOADED}")).await;
+    let taken = async {
+        while hand.says("document.querySelector('input[name=was_owner]').value").await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            hand.browser.open(&format!("{address}{incident}")).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(30), taken).await.is_ok(), "it is taken at Microsoft");
+    driver.close_window().await.unwrap();
+    driver.switch_to_window(first).await.unwrap();
+    driver.find(By::Name("assigned_to")).await.unwrap().send_keys("somebody@else.example").await.unwrap();
+    let save = "form[action^='/incidents/'] button.primary";
+    hand.says(&format!("[...document.querySelectorAll(\"{save}\")].find(button => button.textContent.startsWith('Save at')).id = 'save'"))
+        .await;
+    hand.click("#save").await;
+    hand.browser.sees("Somebody has changed this since you opened the page: the owner is").await;
+    assert_eq!(hand.says("document.querySelector('input[name=assigned_to]').value").await, "somebody@else.example", "what was typed stays");
+    hand.browser.screenshots("conflict").await;
+}
+
+async fn what_matches_is_changed_together_and_given_back(hand: &mut Hand<'_>, address: &str) {
+    filled(hand, &format!("{address}/incidents?status=new&owner=none&size=200"), "td.tenant a[title*=Alderbrook]").await;
+    hand.click("td.tenant a[title*=Alderbrook]").await;
+    hand.until(&format!("location.search.includes('tenant=') && {LOADED}")).await;
+    hand.click("#bulk button").await;
+    hand.until(&format!("location.pathname.startsWith('/incidents/bulk/') && {LOADED}")).await;
+    hand.click(".desk-fields select[name=status] option[value=InProgress]").await;
+    hand.browser.driver.find(By::Css(".desk-fields input[name=tags]")).await.unwrap().send_keys("by the dozen").await.unwrap();
+    hand.click(".bulk-go button").await;
+    sooner_or_later(hand, "document.body.textContent.includes('Nothing is under way any more')").await;
+    hand.browser.screenshots("bulk-done").await;
+    assert_eq!(hand.says("[...document.querySelectorAll('td[data-label=Failed]')].every(cell => cell.textContent === '0')").await, "true");
+    hand.says("[...document.querySelectorAll('.bulk-next button')].find(button => button.textContent.startsWith('Give back')).id = 'back'")
+        .await;
+    hand.click("#back").await;
+    hand.until(&format!("document.body.textContent.includes('Taken back') && {LOADED}")).await;
+    sooner_or_later(hand, "document.body.textContent.includes('Nothing is under way any more')").await;
+    assert_eq!(hand.says("[...document.querySelectorAll('td[data-label=Failed]')].every(cell => cell.textContent === '0')").await, "true");
+    hand.browser.screenshots("bulk-taken-back").await;
+}
+
+async fn alerts_are_hidden_by_a_rule_and_come_back_with_its_end(hand: &mut Hand<'_>, address: &str) {
+    filled(hand, &format!("{address}/alerts"), "a[data-row]").await;
+    hand.click("a[data-row]").await;
+    hand.until(&format!("/^.alerts.[0-9a-f-]+$/.test(location.pathname) && {LOADED}")).await;
+    let alert = hand.says("location.pathname").await;
+    hand.browser.click("Hide alerts like this").await;
+    hand.until(&format!("location.pathname === '/suppressions/new' && {LOADED}")).await;
+    hand.browser.driver.find(By::Name("reason")).await.unwrap().send_keys("A known tool of theirs").await.unwrap();
+    hand.browser.screenshots("rule-new").await;
+    hand.browser.click("See what it would have hidden").await;
+    hand.browser.sees("would have hidden").await;
+    hand.browser.screenshots("rule-preview").await;
+    hand.click("form[action='/suppressions'] button.primary").await;
+    hand.until(&format!("/^.suppressions.[0-9a-f-]+$/.test(location.pathname) && {LOADED}")).await;
+    let rule = hand.says("location.pathname").await;
+    hand.browser.screenshots("rule").await;
+    hand.browser.open(&format!("{address}{alert}")).await;
+    hand.browser.sees("This alert is hidden from the queue by").await;
+    hand.browser.open(&format!("{address}{rule}")).await;
+    hand.click("form[action$='/end'] button").await;
+    hand.browser.sees("Ended by").await;
+    let back = async {
+        while hand.says("document.body.textContent.includes('This alert is hidden from the queue')").await == "true" {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            hand.browser.open(&format!("{address}{alert}")).await;
+        }
+    };
+    hand.browser.open(&format!("{address}{alert}")).await;
+    assert!(tokio::time::timeout(Duration::from_secs(120), back).await.is_ok(), "it comes back");
+}
+
+#[tokio::test]
+async fn filters_conflicts_bulk_changes_and_rules_work_under_a_mouse() {
+    let dir = std::env::temp_dir().join(format!("watchfloor-desk-{}", uuid::Uuid::new_v4().simple()));
+    std::fs::create_dir(&dir).unwrap();
+    let mut program = Program::start(&dir, &["demo", "--listen", "127.0.0.1:0"]);
+    let said = program.line("demo runs at http://");
+    let address = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().trim_end_matches('/').to_owned();
+    let Some(browser) = Browser::start().await else { return };
+    sign_in(&browser, &address, "lead").await;
+    let mut hand = Hand { browser: &browser, presses: 0, clicks: 0 };
+    filled(&hand, &format!("{address}/incidents"), "a[rel=next]").await;
+    of_two_windows_the_second_one_is_told_what_the_first_one_did(&mut hand, &address).await;
+    what_matches_is_changed_together_and_given_back(&mut hand, &address).await;
+    alerts_are_hidden_by_a_rule_and_come_back_with_its_end(&mut hand, &address).await;
+    every_filter_is_chosen_and_cleared_with_the_mouse(&mut hand, &address).await;
+    assert!(program.stop(Signal::INT).success());
+    std::fs::remove_dir_all(dir).unwrap();
+}
