@@ -120,7 +120,7 @@ async fn alerts_are_hidden_by_a_rule_and_come_back_with_its_end(hand: &mut Hand<
     hand.click("a[data-row]").await;
     hand.until(&format!("/^.alerts.[0-9a-f-]+$/.test(location.pathname) && {LOADED}")).await;
     let alert = hand.says("location.pathname").await;
-    hand.browser.click("Hide alerts like this").await;
+    hand.browser.click("Hide alerts like this…").await;
     hand.until(&format!("location.pathname === '/suppressions/new' && {LOADED}")).await;
     hand.browser.driver.find(By::Name("reason")).await.unwrap().send_keys("A known tool of theirs").await.unwrap();
     hand.browser.screenshots("rule-new").await;
