@@ -33,7 +33,7 @@ document.addEventListener("focusin", (event) => {
 });
 
 // g then o, q, a, t or h goes to a page. Keys are off in fields and dialogs, with Ctrl, Alt or Meta, and for whoever switched them off.
-const places = { o: "/", q: "/incidents", a: "/alerts", t: "/tenants", h: "/hunting" };
+const places = { o: "/", s: "/shift", q: "/incidents", a: "/alerts", t: "/tenants", h: "/hunting" };
 let going = -Infinity; // 0 is when the page began: its first second would lead away
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;

@@ -12,6 +12,7 @@ pub mod sign_in;
 
 use crate::model::{Role, Scope, UserId};
 use crate::store::users::{Density, Identity, Theme};
+use chrono::{DateTime, Utc};
 use passwords::HashError;
 
 /// Why somebody was not let in, or an account was not changed.
@@ -58,12 +59,14 @@ pub struct Person {
     pub density: Density,
     /// Whether single keys do things on pages.
     pub keys: bool,
+    /// When this person said last that they have seen what had changed.
+    pub looked_at: Option<DateTime<Utc>>,
 }
 
 impl From<Identity> for Person {
     fn from(row: Identity) -> Self {
         let scope = if row.all_tenants { Scope::All } else { Scope::Tenants(row.tenants) };
-        let Identity { user_id: id, login, display_name: name, role, theme, density, keys, .. } = row;
-        Self { id, login, name, role, scope, theme, density, keys }
+        let Identity { user_id: id, login, display_name: name, role, theme, density, keys, looked_at, .. } = row;
+        Self { id, login, name, role, scope, theme, density, keys, looked_at }
     }
 }

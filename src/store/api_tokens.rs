@@ -40,7 +40,7 @@ pub async fn identify(tx: &mut Scoped, hash: &[u8]) -> sqlx::Result<Option<Ident
              update api_tokens set last_used_at = now()
              where token_hash = $1 and (last_used_at is null or last_used_at < now() - interval '1 minute')
          )
-         select u.user_id, u.login, u.display_name, u.role, u.all_tenants, u.theme, u.density, u.keys,
+         select u.user_id, u.login, u.display_name, u.role, u.all_tenants, u.theme, u.density, u.keys, u.looked_at,
                 array(select g.tenant_id from grants as g join tenants as t on t.tenant_id = g.tenant_id
                       where g.user_id = u.user_id and not u.all_tenants and t.state <> 'offboarded' order by 1) as tenants
          from api_tokens as a join users as u on u.user_id = a.user_id

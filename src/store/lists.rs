@@ -4,7 +4,7 @@
 //! planned for just those. Values are always bound.
 
 use crate::model::{Product, Severity, Status, TenantId, entity};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 mod groups;
 mod order;
@@ -47,7 +47,12 @@ pub struct Filter {
     pub found: Found,
     pub updated: Span,
     pub created: Span,
+    /// What was read since, and is not dated more than [`HISTORY`] before: a first reading of what is long past is no news.
+    pub read_since: Option<DateTime<Utc>>,
 }
+
+/// What is dated so much before the time since which changes are asked for is history, however late it was read.
+pub const HISTORY: TimeDelta = TimeDelta::hours(24);
 
 /// What a search has found.
 #[derive(Clone, Debug, Default)]

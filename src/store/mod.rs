@@ -54,6 +54,7 @@ pub mod runs;
 pub mod saved_queries;
 pub mod saved_views;
 pub mod sessions;
+pub mod shift;
 pub mod suppressions;
 pub mod sync_state;
 pub mod tenant_lists;

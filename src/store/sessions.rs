@@ -36,7 +36,7 @@ pub async fn insert(tx: &mut Scoped, hash: &[u8], user: UserId, hours: i32, ip: 
 /// Who is behind the session `$1`, if it lives.
 macro_rules! person {
     () => {
-        "select u.user_id, u.login, u.display_name, u.role, u.all_tenants, u.theme, u.density, u.keys,
+        "select u.user_id, u.login, u.display_name, u.role, u.all_tenants, u.theme, u.density, u.keys, u.looked_at,
                 array(select g.tenant_id from grants as g join tenants as t on t.tenant_id = g.tenant_id
                       where g.user_id = u.user_id and not u.all_tenants and t.state <> 'offboarded' order by 1) as tenants
          from sessions as s join users as u on u.user_id = s.user_id

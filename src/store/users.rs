@@ -56,6 +56,8 @@ pub struct Identity {
     pub density: Density,
     /// Whether single keys do things on pages.
     pub keys: bool,
+    /// When they said last that they have seen what had changed.
+    pub looked_at: Option<DateTime<Utc>>,
     /// Granted tenants that are not offboarded; empty is nothing, also where `all_tenants` is set.
     pub tenants: Vec<TenantId>,
 }
@@ -126,7 +128,7 @@ pub async fn find(tx: &mut Scoped, user: UserId) -> sqlx::Result<Option<Account>
 /// Who somebody is now, unless disabled; of the tenants granted to them, those in the transaction's scope.
 pub async fn identity(tx: &mut Scoped, user: UserId) -> sqlx::Result<Option<Identity>> {
     sqlx::query_as(
-        "select u.user_id, u.login, u.display_name, u.role, u.all_tenants, u.theme, u.density, u.keys,
+        "select u.user_id, u.login, u.display_name, u.role, u.all_tenants, u.theme, u.density, u.keys, u.looked_at,
                 array(select g.tenant_id from grants as g join tenants as t on t.tenant_id = g.tenant_id
                       where g.user_id = u.user_id and not u.all_tenants and t.state <> 'offboarded' order by 1) as tenants
          from users as u where u.user_id = $1 and u.disabled_at is null",
@@ -204,6 +206,16 @@ pub async fn set_appearance(tx: &mut Scoped, user: UserId, theme: Theme, density
         .bind(theme)
         .bind(density)
         .bind(keys)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Notes that a user has seen what had changed until `at`. The mark moves forward only, and never into the future.
+pub async fn looked(tx: &mut Scoped, user: UserId, at: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query("update users set looked_at = greatest(looked_at, least($2, now())) where user_id = $1")
+        .bind(user)
+        .bind(at)
         .execute(&mut **tx)
         .await?;
     Ok(())

@@ -1,7 +1,7 @@
 //! One incident.
 
 mod notes;
-mod timeline;
+pub(super) mod timeline;
 mod work;
 
 use super::changes::Line;

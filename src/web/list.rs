@@ -60,7 +60,7 @@ pub struct Asked {
     pub charts: bool,
 }
 
-/// A time that goes back from now.
+/// A time that goes back from now, or to when the reader looked last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Within(&'static str);
 
@@ -68,7 +68,17 @@ impl Within {
     pub const ALL: [(&'static str, &'static str, i64); 5] =
         [("1h", "hour", 1), ("8h", "8 hours", 8), ("24h", "24 hours", 24), ("7d", "7 days", 168), ("30d", "30 days", 720)];
 
-    fn since(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    /// The reader's own mark, which moves when they say on the page of the shift that they have seen it.
+    pub const LOOKED: (&'static str, &'static str) = ("looked", "since I last looked");
+
+    pub fn is_looked(self) -> bool {
+        self.0 == Self::LOOKED.0
+    }
+
+    fn since(self, person: &Person, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        if self.is_looked() {
+            return Some(looked(person, now));
+        }
         Self::ALL.iter().find(|(word, _, _)| *word == self.0).map(|(_, _, hours)| now - TimeDelta::hours(*hours))
     }
 
@@ -80,8 +90,14 @@ impl Within {
 impl FromStr for Within {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.iter().find(|(word, _, _)| *word == text).map(|(word, _, _)| Self(word)).ok_or(())
+        let words = Self::ALL.iter().map(|(word, _, _)| *word).chain([Self::LOOKED.0]);
+        words.into_iter().find(|word| *word == text).map(Self).ok_or(())
     }
+}
+
+/// Since when somebody has not looked; who never said that they did is told of a day.
+pub fn looked(person: &Person, now: DateTime<Utc>) -> DateTime<Utc> {
+    person.looked_at.unwrap_or(now - TimeDelta::hours(24))
 }
 
 impl Asked {
@@ -157,6 +173,7 @@ impl Asked {
             self.statuses.clone()
         };
         let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
+        let since = |within: Within| within.since(person, now);
         let until = self.days.1.and_then(|day| day.succ_opt()).map(midnight);
         Filter {
             tenants: self.tenants(grouped, person),
@@ -174,8 +191,9 @@ impl Asked {
             without_incident: self.without_incident,
             hidden: self.hidden,
             text: (!self.text.is_empty()).then(|| self.text.clone()),
-            updated: Span { since: self.updated.and_then(|within| within.since(now)), until: None },
-            created: Span { since: self.created.and_then(|within| within.since(now)).max(self.days.0.map(midnight)), until },
+            updated: Span { since: self.updated.filter(|within| !within.is_looked()).and_then(since), until: None },
+            created: Span { since: self.created.and_then(since).max(self.days.0.map(midnight)), until },
+            read_since: self.updated.filter(|within| within.is_looked()).and_then(since),
             ..Filter::default()
         }
     }

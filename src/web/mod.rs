@@ -46,6 +46,7 @@ pub mod preview;
 pub mod queue;
 pub mod scope;
 pub mod setup;
+pub mod shift;
 pub mod show;
 pub mod static_files;
 pub mod suppressions;
@@ -102,6 +103,7 @@ pub fn router(state: AppState) -> Router {
         .merge(onboard::routes())
         .merge(api::routes())
         .merge(overview::routes())
+        .merge(shift::routes())
         .merge(live::routes())
         .merge(incidents::routes())
         .merge(incident::routes())

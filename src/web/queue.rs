@@ -278,7 +278,7 @@ impl Frame {
 
     /// The times of the filter "Time".
     pub fn times(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        Within::ALL.iter().map(|(word, label, _)| (*word, *label))
+        Within::ALL.iter().map(|(word, label, _)| (*word, *label)).chain([Within::LOOKED])
     }
 
     /// The address of the whole list as a file.

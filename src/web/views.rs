@@ -79,6 +79,7 @@ impl List {
                 ("Unassigned", "owner=none"),
                 ("Mine", "owner=me"),
                 ("New in 8 hours", "created=8h"),
+                ("Changed since I looked", "updated=looked"),
                 ("Resolved", "status=resolved&sort=updated"),
             ],
             Self::Alerts => &[("All open", ""), ("Without an incident", "incident=none"), ("Resolved", "status=resolved&sort=updated")],

@@ -199,7 +199,7 @@ async fn pages_are_gone_to(hand: &mut Hand<'_>, address: &str) {
     hand.says("document.querySelector('a[data-key=l]').href = '/livez'").await; // not to Microsoft
     hand.press("l").await;
     hand.close_the_other_window().await;
-    for (key, path) in [("o", "/"), ("q", "/incidents"), ("a", "/alerts"), ("t", "/tenants"), ("h", "/hunting")] {
+    for (key, path) in [("o", "/"), ("s", "/shift"), ("q", "/incidents"), ("a", "/alerts"), ("t", "/tenants"), ("h", "/hunting")] {
         hand.press("g").await;
         hand.press(key).await;
         hand.until(&format!("location.pathname === '{path}' && document.readyState === 'complete'")).await;

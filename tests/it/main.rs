@@ -108,6 +108,8 @@ mod samples;
 mod samples_shown;
 mod search;
 mod shares;
+mod shift;
+mod shift_work;
 mod signing_in;
 mod sitting;
 mod stale_forms;

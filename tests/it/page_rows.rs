@@ -49,6 +49,8 @@ pub const ELSEWHERE: &[&str] = &[
 
 pub const EVERYBODY: &[Row] = &[
     ("/", "/", Unfold),
+    ("/shift", "/shift", Nothing),
+    ("/shift", "/shift?since=24h", Unfold),
     ("/incidents", "/incidents", Nothing),
     ("/incidents", "/incidents?q=no-title-is-like-this", Nothing),
     ("/incidents", COLUMNS, Nothing),

@@ -29,6 +29,8 @@ pub const ROUTES: &[(&str, &str, Who)] = &[
     ("/account/appearance", POST, Signed),
     ("/account/sessions/end", POST, Signed),
     ("/", GET, Signed),
+    ("/shift", GET, Signed),
+    ("/shift/looked", POST, Signed),
     ("/incidents", GET, Signed),
     ("/incidents/export.csv", GET, Signed),
     ("/incidents/export.json", GET, Signed),

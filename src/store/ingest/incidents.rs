@@ -110,14 +110,18 @@ async fn changes<'a>(
     Ok(changed.collect())
 }
 
-/// An incident is Defender XDR's, whichever API tells of it: its number is the same in both.
+/// An incident is Defender XDR's, whichever API tells of it: its number is the same in both. It is acknowledged when it has an owner or is
+/// beyond "new"; of one that was so already when it was first read, that is known only if it had just been opened.
 async fn upsert(tx: &mut Scoped, tenant: TenantId, rows: &[Change<'_>]) -> sqlx::Result<()> {
     sqlx::query(
         "insert into incidents as t (tenant_id, incident_id, product, external_id, title, severity, severity_raw, status, status_raw,
-             classification, determination, assigned_to, tags, redirect_to, entities, products, url, created_at, updated_at, resolved_at)
+             classification, determination, assigned_to, tags, redirect_to, entities, products, url, created_at, updated_at, resolved_at,
+             acknowledged_at)
          select $1, n.incident_id, $2, n.external_id, n.title, n.severity, n.severity_raw, n.status, n.status_raw, n.classification,
              n.determination, n.assigned_to, string_to_array(n.tags, $20), n.redirect_to, string_to_array(n.entities, $20),
-             string_to_array(n.products, $20), n.url, n.created_at, n.updated_at, case when n.status = 'resolved' then n.updated_at end
+             string_to_array(n.products, $20), n.url, n.created_at, n.updated_at, case when n.status = 'resolved' then n.updated_at end,
+             case when (n.assigned_to is not null or n.status in ('in_progress', 'resolved')) and n.created_at > now() - interval '1 hour'
+                  then greatest(n.updated_at, n.created_at) end
          from unnest($3::uuid[], $4::text[], $5::text[], $6::int2[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
              $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::timestamptz[], $19::timestamptz[])
              as n (incident_id, external_id, title, severity, severity_raw, status, status_raw, classification, determination, assigned_to,
@@ -127,7 +131,11 @@ async fn upsert(tx: &mut Scoped, tenant: TenantId, rows: &[Change<'_>]) -> sqlx:
              status_raw = excluded.status_raw, classification = excluded.classification, determination = excluded.determination,
              assigned_to = excluded.assigned_to, tags = excluded.tags, redirect_to = excluded.redirect_to, entities = excluded.entities,
              products = excluded.products, url = excluded.url, created_at = excluded.created_at, updated_at = excluded.updated_at,
-             resolved_at = case when excluded.status = 'resolved' then coalesce(t.resolved_at, excluded.updated_at) end, synced_at = now()
+             resolved_at = case when excluded.status = 'resolved' then coalesce(t.resolved_at, excluded.updated_at) end,
+             acknowledged_at = coalesce(t.acknowledged_at, case
+                 when (excluded.assigned_to is not null or excluded.status in ('in_progress', 'resolved'))
+                     and t.assigned_to is null and t.status not in ('in_progress', 'resolved') then excluded.updated_at end),
+             synced_at = now()
          where excluded.updated_at >= t.updated_at",
     )
     .bind(tenant)

@@ -1,6 +1,6 @@
 //! The text of a list's query.
 
-use super::{Choice, Filter, Found, Hidden, Listed, OPEN, Order, Owner, Position, entity_keys, pattern};
+use super::{Choice, Filter, Found, HISTORY, Hidden, Listed, OPEN, Order, Owner, Position, entity_keys, pattern};
 use crate::store::Scoped;
 use crate::store::live::Seen;
 use sqlx::postgres::PgRow;
@@ -181,6 +181,8 @@ impl Table {
             ("r.updated_at < ", filter.updated.until),
             ("r.created_at >= ", filter.created.since),
             ("r.created_at < ", filter.created.until),
+            ("r.synced_at >= ", filter.read_since),
+            ("r.updated_at >= ", filter.read_since.map(|since| since - HISTORY)),
         ];
         for (words, time) in times {
             if let Some(time) = time {

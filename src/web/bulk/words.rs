@@ -34,9 +34,10 @@ pub fn told(asked: &Asked, names: &[TenantName]) -> String {
             parts.push("status open".to_owned());
         }
     }
-    for (within, title) in [(asked.updated, "last activity within"), (asked.created, "opened within")] {
-        let label = within.and_then(|within| Within::ALL.into_iter().find(|(word, _, _)| *word == within.as_str()));
-        parts.extend(label.map(|(_, label, _)| format!("{title} {label}")));
+    for (within, did, title) in [(asked.updated, "changed", "last activity within"), (asked.created, "opened", "opened within")] {
+        let Some(within) = within else { continue };
+        let label = Within::ALL.into_iter().find(|(word, _, _)| *word == within.as_str());
+        parts.push(label.map_or_else(|| format!("{did} {}", Within::LOOKED.1), |(_, label, _)| format!("{title} {label}")));
     }
     parts.extend(asked.days.0.map(|day| format!("opened on {day} or later")));
     parts.extend(asked.days.1.map(|day| format!("opened on {day} or earlier")));
@@ -74,5 +75,6 @@ mod tests {
         assert_eq!(told("status=new&status=resolved&severity=high&not=severity&size=100"), "status new or resolved · not severity high");
         assert_eq!(told("title=Noise&detector=d1&suppressed=yes"), "status open · title Noise · detector d1 · those that rules hide too");
         assert_eq!(told("q=rans&owner=none&updated=24h"), "“rans” · status open · owner nobody · last activity within 24 hours");
+        assert_eq!(told("updated=looked&created=8h"), "status open · changed since I last looked · opened within 8 hours");
     }
 }

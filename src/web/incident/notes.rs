@@ -106,18 +106,29 @@ async fn add(Analyst(user): Analyst, db: ScopedDb, Id(id): Id<IncidentId>, Poste
 #[serde(deny_unknown_fields)]
 struct Pin {
     pinned: bool,
+    back: Option<Origin>,
+}
+
+/// Another page that shows pinned notes, and has the form too.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Origin {
+    Shift,
 }
 
 async fn pin(
     Analyst(user): Analyst,
     db: ScopedDb,
     Id((id, note)): Id<(IncidentId, NoteId)>,
-    Posted(_, Pin { pinned }): Posted<Pin>,
+    Posted(_, Pin { pinned, back }): Posted<Pin>,
 ) -> Result<Redirect, PageError> {
     let mut tx = db.begin().await?;
     let of = store::incidents::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
     store::notes::get(&mut tx, of.tenant_id, note).await?.filter(|note| note.incident_id == id).ok_or(PageError::NotFound)?;
     store::notes::pin(&mut tx, &user.by(), &of, note, pinned).await?;
     tx.commit().await?;
-    Ok(Redirect::to(&format!("/incidents/{id}#note-{note}")))
+    Ok(match back {
+        Some(Origin::Shift) => Redirect::to("/shift#pinned"),
+        None => Redirect::to(&format!("/incidents/{id}#note-{note}")),
+    })
 }

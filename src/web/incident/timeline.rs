@@ -93,7 +93,7 @@ pub fn timeline(events: &[IncidentEvent], alerts: &[Alert], changes: &[Change], 
 }
 
 /// "Status: New → In progress".
-fn remote(event: &IncidentEvent) -> String {
+pub fn remote(event: &IncidentEvent) -> String {
     let shown = |value: &Option<String>| {
         let Some(value) = value else { return if event.kind == "owner" { "nobody" } else { "nothing" }.to_owned() };
         match event.kind.as_str() {

@@ -31,6 +31,7 @@ fn person() -> Person {
         theme: Theme::System,
         density: Density::Comfortable,
         keys: true,
+        looked_at: None,
     }
 }
 
