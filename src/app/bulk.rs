@@ -7,6 +7,7 @@ pub use work::work;
 use super::acting::Refusal;
 use super::triage::{Now, Wish, batch};
 use crate::auth::Person;
+use crate::microsoft::operations::{graph, xdr};
 use crate::model::{BulkId, Role, TenantId};
 use crate::store::Scoped;
 use crate::store::audit::By;
@@ -29,6 +30,11 @@ pub async fn freeze(tx: &mut Scoped, by: &By, new: &New<'_>, now: DateTime<Utc>)
         )),
         Some(_) => Ok(true),
     }
+}
+
+/// The permissions of which a customer must have granted one, or its incidents cannot be changed.
+pub fn permissions() -> Vec<&'static str> {
+    [&xdr::INCIDENTS_UPDATE, &graph::INCIDENTS_UPDATE].into_iter().flat_map(|operation| operation.permissions).copied().collect()
 }
 
 /// A job of this person's, or no job.

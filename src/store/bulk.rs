@@ -218,6 +218,8 @@ pub struct Share {
     pub worst: Severity,
     state: TenantState,
     needs_approval: bool,
+    /// The customer has granted one of its apps a permission to change incidents.
+    pub may_change: bool,
 }
 
 impl Share {
@@ -227,16 +229,19 @@ impl Share {
     }
 }
 
-/// The tenants of a job within the scope: worst first, then by how many incidents.
-pub async fn shares(tx: &mut Scoped, bulk: BulkId) -> sqlx::Result<Vec<Share>> {
+/// The tenants of a job within the scope: worst first, then by how many incidents. `permissions`: those of which one lets change them.
+pub async fn shares(tx: &mut Scoped, bulk: BulkId, permissions: &[&str]) -> sqlx::Result<Vec<Share>> {
     sqlx::query_as(
         "select b.tenant_id, t.name as tenant_name, b.matched, t.state, t.needs_approval,
+                exists (select from tenant_permissions as p where p.tenant_id = b.tenant_id and p.granted and p.app = any (t.apps)
+                        and p.permission = any ($2)) as may_change,
                 coalesce((select max(r.severity) from bulk_incidents as i join incidents as r on r.tenant_id = i.tenant_id and r.incident_id = i.incident_id
                           where i.bulk_id = $1 and i.tenant_id = b.tenant_id), 0::smallint) as worst
          from bulk_tenants as b join tenants as t on t.tenant_id = b.tenant_id
          where b.bulk_id = $1 order by worst desc, b.matched desc, lower(t.name), t.tenant_id limit 5000",
     )
     .bind(bulk)
+    .bind(permissions)
     .fetch_all(&mut **tx)
     .await
 }

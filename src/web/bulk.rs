@@ -107,6 +107,11 @@ impl PreviewPage {
     fn closed(&self) -> usize {
         self.shares.iter().filter(|share| !share.is_open()).count()
     }
+
+    /// Tenants that are read, but whose incidents may not be changed.
+    fn forbidden(&self) -> usize {
+        self.shares.iter().filter(|share| share.is_open() && !share.may_change).count()
+    }
 }
 
 /// A job as its maker looks at it before it begins, and as everybody does afterwards.
@@ -116,7 +121,7 @@ async fn show(Analyst(user): Analyst, db: ScopedDb, Id(id): Id<BulkId>) -> Resul
     if bulk.started_at.is_some() {
         return told::page(tx, user, bulk).await;
     }
-    let shares = bulk::shares(&mut tx, id).await?;
+    let shares = bulk::shares(&mut tx, id, &app::bulk::permissions()).await?;
     tx.commit().await?;
     Ok(Page(PreviewPage { user, back: back(&bulk), path: format!("/incidents/bulk/{id}"), bulk, shares }).into_response())
 }

@@ -214,3 +214,17 @@ async fn the_rest_is_called_off_and_a_tenant_that_asks_to_wait_is_waited_for() {
     scene.worked(&path, &[alder]).await;
     assert_eq!(told(&analyst, &path).await, ["3", "0", "0", "3"]);
 }
+
+#[tokio::test]
+async fn the_preview_names_the_tenants_that_have_not_granted_the_permission_to_change() {
+    let scene = Scene::start().await;
+    scene.customer("Alder", 1).await;
+    let analyst = scene.app.sign_in(Role::Analyst).await;
+    let granted = analyst.get(&frozen(&analyst, "").await).await.assert_success();
+    assert!(!granted.html.contains("may not be changed") && !granted.html.contains("nothing will be sent"));
+    let birch = scene.app.tenant("Birch").await;
+    crate::pages::case(&scene.app, birch, "two").await;
+    let one_lacks_it = analyst.get(&frozen(&analyst, "").await).await.assert_success();
+    assert_eq!(one_lacks_it.attribute("tbody a.chip.warn", "href"), Some(format!("/tenants/{birch}/consent")));
+    assert!(one_lacks_it.html.contains("One tenant has not granted the permission to change incidents"));
+}
