@@ -70,7 +70,9 @@ impl People {
         let next = self.link("/incidents", "a[rel=next]").await;
         let mut visits: Vec<Visit> = Vec::new();
         let mut add = |name: &str, who: Who, path: &str| visits.push(Visit { name: name.to_owned(), who, path: path.to_owned() });
-        for (name, path) in [("overview", "/"), ("incidents", "/incidents"), ("alerts", "/alerts"), ("tenants", "/tenants")] {
+        for (name, path) in
+            [("overview", "/"), ("shift", "/shift"), ("incidents", "/incidents"), ("alerts", "/alerts"), ("tenants", "/tenants")]
+        {
             add(name, Who::Admin, path);
             add(&format!("{name}, 40 tenants"), Who::Forty, path);
         }

@@ -20,7 +20,7 @@ pub use work::{Changes, OWNERS, Open, Resolved, changes, open, resolved_by};
 /// Of what was read since a time, so many events are looked at, the newest.
 pub const EVENTS: i64 = 10_000;
 /// So many incidents that changed are told.
-pub const INCIDENTS: i64 = 50;
+pub const INCIDENTS: i64 = 20;
 /// Of each of them so many events, the newest.
 pub const EVENTS_OF_ONE: i64 = 8;
 /// So many pinned notes are told.
