@@ -20,7 +20,11 @@ async fn customer(portal: &Portal, name: &str, through: Adapter) -> Customer {
 
 /// Sends the form of an incident that was shown open and without an owner.
 async fn asked(visitor: &Visitor, of: &Customer, rest: &[(&str, &str)]) -> StatusCode {
-    let (path, change) = (format!("/incidents/{}", of.incident), Uuid::now_v7().to_string());
+    asked_of(visitor, &format!("/incidents/{}", of.incident), rest).await
+}
+
+async fn asked_of(visitor: &Visitor, path: &str, rest: &[(&str, &str)]) -> StatusCode {
+    let change = Uuid::now_v7().to_string();
     let shown = [("was_status", "Active"), ("was_owner", ""), ("was_verdict", "/"), ("was_tags", "")];
     let given = |name: &str| rest.iter().any(|(other, _)| *other == name);
     let empty = ["status", "assigned_to", "verdict", "tags", "comment"].into_iter().filter(|name| !given(name)).map(|name| (name, ""));
@@ -30,7 +34,7 @@ async fn asked(visitor: &Visitor, of: &Customer, rest: &[(&str, &str)]) -> Statu
         .chain(rest.iter().copied())
         .chain(empty)
         .collect();
-    visitor.post_form(&path, &fields).await.status
+    visitor.post_form(path, &fields).await.status
 }
 
 /// How often an incident was to be changed.
@@ -59,6 +63,23 @@ async fn of_two_who_take_the_same_incident_one_has_it_and_the_other_is_told_who(
         assert!(page.html.contains(&format!("the owner is {owner} now")), "{name}: what failed stands on the page");
         assert_eq!(asked(&second, &of, &[("take", "1"), ("was_owner", &owner)]).await, StatusCode::SEE_OTHER);
         assert_eq!(portal.sent(of.tenant).await[0].1, "done", "{name}: who has seen it and wants it all the same");
+    }
+}
+
+#[tokio::test]
+async fn of_two_who_take_the_same_alert_one_has_it() {
+    let portal = portal().await;
+    for (name, through, _) in BOTH {
+        let of = customer(&portal, name, through).await;
+        let path = "select '/alerts/' || alert_id from alerts where product = 'defender_endpoint'";
+        let path = portal.text(of.tenant, path).await;
+        for visitor in [portal.app.sign_in(Role::Analyst).await, portal.app.sign_in(Role::Analyst).await] {
+            assert_eq!(asked_of(&visitor, &path, &[("take", "1")]).await, StatusCode::SEE_OTHER);
+        }
+        let ends = portal.sent(of.tenant).await;
+        let owner = portal.text(of.tenant, "select assigned_to from alerts where product = 'defender_endpoint'").await;
+        assert_eq!(ends[0].1, "done", "{name}");
+        assert!(ends[1].1.ends_with(&format!("the owner is {owner} now.")), "{name}: {ends:?}");
     }
 }
 
