@@ -7,6 +7,9 @@ use rustix::process::Signal;
 use std::time::Duration;
 use thirtyfour::prelude::*;
 
+/// Two demos at once, each with its database, worker and browser, are more than two cores answer in time.
+pub static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Somebody at a keyboard and a mouse, whose presses and clicks are counted.
 pub struct Hand<'a> {
     pub browser: &'a Browser,
@@ -239,6 +242,7 @@ async fn keys_are_listed_and_switched_off(hand: &mut Hand<'_>, address: &str) {
 
 #[tokio::test]
 async fn an_analyst_works_the_queue_without_a_mouse_and_closes_in_six_presses_or_five_clicks() {
+    let _turn = ONE_AT_A_TIME.lock().await;
     let dir = std::env::temp_dir().join(format!("watchfloor-desk-{}", uuid::Uuid::new_v4().simple()));
     std::fs::create_dir(&dir).unwrap();
     let mut program = Program::start(&dir, &["demo", "--listen", "127.0.0.1:0"]);

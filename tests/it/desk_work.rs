@@ -1,7 +1,7 @@
 //! The desk's longer works, in a real browser on the demo: every filter, a conflict, a bulk change and its way back, and a rule that hides.
 
 use crate::browser::Browser;
-use crate::desk::{Hand, filled};
+use crate::desk::{Hand, ONE_AT_A_TIME, filled};
 use crate::journey::sign_in;
 use crate::program::Program;
 use rustix::process::Signal;
@@ -37,7 +37,8 @@ async fn every_filter_is_chosen_and_cleared_with_the_mouse(hand: &mut Hand<'_>, 
         let picks: usize = hand.says(&format!("{boxes}.length")).await.parse().unwrap();
         assert!(picks >= 5, "{list} has {picks} filters");
         for n in 0..picks {
-            for not in [false, true] {
+            // "None of these" is the same box on both lists.
+            for not in [false, true].into_iter().take(if list == "/incidents" { 2 } else { 1 }) {
                 hand.browser.open(&format!("{address}{list}")).await;
                 let name = hand.says(&format!("{boxes}[{n}].querySelector('input[type=checkbox]:not([name=not])').name")).await;
                 hand.says(&format!("{boxes}[{n}].id = 'picked'")).await;
@@ -148,6 +149,7 @@ async fn alerts_are_hidden_by_a_rule_and_come_back_with_its_end(hand: &mut Hand<
 
 #[tokio::test]
 async fn filters_conflicts_bulk_changes_and_rules_work_under_a_mouse() {
+    let _turn = ONE_AT_A_TIME.lock().await;
     let dir = std::env::temp_dir().join(format!("watchfloor-desk-{}", uuid::Uuid::new_v4().simple()));
     std::fs::create_dir(&dir).unwrap();
     let mut program = Program::start(&dir, &["demo", "--listen", "127.0.0.1:0"]);
