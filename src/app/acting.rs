@@ -88,11 +88,10 @@ pub(super) async fn write(
     kept: &Kept<'_>,
 ) -> Result<(), Refusal> {
     open(tx, tenant).await?;
-    if !changes::intend(tx, by, tenant, change, new, clock::now()).await? {
+    if !changes::intend(tx, by, tenant, change, new, kept, clock::now()).await? {
         // Somebody has asked under this id since it was looked for.
         return known(tx, tenant, change, &kept.wish.cloned().unwrap_or_else(|| new.asked())).await.map(|_| ());
     }
-    changes::remember(tx, tenant, change, kept).await?;
     Ok(queue.push(tx, tenant, change).await?)
 }
 

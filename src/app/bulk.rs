@@ -114,6 +114,7 @@ pub async fn again(
 ) -> Result<(), Refusal> {
     let old = own(tx, who, of).await?;
     let wanted = old.wish.clone().ok_or(Refusal::NoTenant)?;
+    bulk::one_at_a_time(tx, of).await?;
     if bulk::after(tx, who.id, of).await?.1.is_some_and(|known| known != new) {
         return Err(Refusal::Wrong("bulk", "What failed has been tried again already: see what became of that."));
     }

@@ -2,12 +2,13 @@
 //!
 //! A job is seen by whoever made it and, once it has begun, by everybody who sees one of its tenants; row-level security shows them the
 //! rows of their tenants and counts no others. The words of its filter may name other tenants, also such as it found nothing of or was not to
-//! find: [`Bulk::words_for`] gives them to the maker, and to those who see every tenant there is. Each query below that reads `bulk_jobs` for a person says so itself.
+//! find: [`Bulk::words_for`] gives them to the maker, and to those who see every tenant there is. Each query below that reads `bulk_jobs` for a
+//! person says so itself.
 
 mod told;
 mod work;
 
-pub use told::{Line, Said, Told, found, tally};
+pub use told::{Line, Said, Told, after, found, one_at_a_time, tally};
 pub use work::{Item, SoFar, Task, end_waiting, forget, give_up, going, next, open, settle, so_far, task, unsent, unsent_of, visit};
 
 use super::Scoped;
@@ -195,18 +196,6 @@ macro_rules! visible {
 /// One job, if this user may see it.
 pub async fn get(tx: &mut Scoped, user: UserId, bulk: BulkId) -> sqlx::Result<Option<Bulk>> {
     sqlx::query_as(visible!("and b.bulk_id = $2")).bind(user).bind(bulk).fetch_optional(&mut **tx).await
-}
-
-/// The latest jobs of this user's that take this one back, and that try again what failed in it.
-pub async fn after(tx: &mut Scoped, user: UserId, bulk: BulkId) -> sqlx::Result<(Option<BulkId>, Option<BulkId>)> {
-    sqlx::query_as(
-        "select (select bulk_id from bulk_jobs where undoes = $2 and user_id = $1 order by created_at desc limit 1),
-                (select bulk_id from bulk_jobs where follows = $2 and user_id = $1 order by created_at desc limit 1)",
-    )
-    .bind(user)
-    .bind(bulk)
-    .fetch_one(&mut **tx)
-    .await
 }
 
 /// One tenant of a job that has not begun.

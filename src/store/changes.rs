@@ -7,7 +7,7 @@ mod lists;
 mod sending;
 
 pub use lists::{among, join, list, of_batch, of_case, of_product, recent, together, touching};
-pub use sending::{claim, looked, put_back, withdraw};
+pub use sending::{claim, hold_unsent, looked, put_back, withdraw};
 
 use super::Scoped;
 use super::audit::{self, By};
@@ -75,13 +75,29 @@ impl New<'_> {
     }
 }
 
+/// What is kept of a change beside what is sent: see the fields of [`Change`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kept<'a> {
+    pub wish: Option<&'a Value>,
+    pub expects: Option<&'a Value>,
+    pub behind: Option<ChangeId>,
+}
+
 /// Writes a change down, with its audit row ("change.intended"). The caller queues its sending in the same transaction. False: the id is
 /// known already (a form sent twice), and nothing was written.
-pub async fn intend(tx: &mut Scoped, by: &By, tenant: TenantId, change: ChangeId, new: &New<'_>, now: DateTime<Utc>) -> sqlx::Result<bool> {
+pub async fn intend(
+    tx: &mut Scoped,
+    by: &By,
+    tenant: TenantId,
+    change: ChangeId,
+    new: &New<'_>,
+    kept: &Kept<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
     let actor = by.login();
     let done = sqlx::query(
-        "insert into changes (tenant_id, change_id, operation, args, subject, request, comment, user_id, actor, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (tenant_id, change_id) do nothing",
+        "insert into changes (tenant_id, change_id, operation, args, subject, request, comment, user_id, actor, wish, expects, behind, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) on conflict (tenant_id, change_id) do nothing",
     )
     .bind(tenant)
     .bind(change)
@@ -92,6 +108,9 @@ pub async fn intend(tx: &mut Scoped, by: &By, tenant: TenantId, change: ChangeId
     .bind(new.comment)
     .bind(by.user())
     .bind(actor)
+    .bind(kept.wish)
+    .bind(kept.expects)
+    .bind(kept.behind)
     .bind(now)
     .execute(&mut **tx)
     .await?;
@@ -101,27 +120,6 @@ pub async fn intend(tx: &mut Scoped, by: &By, tenant: TenantId, change: ChangeId
     let after = json!({ "change": change, "operation": new.operation, "args": new.args, "request": new.request, "comment": new.comment });
     audit::record(tx, by.event("change.intended").tenant(tenant).object(new.subject).after(after)).await?;
     Ok(true)
-}
-
-/// What is kept of a change beside what is sent: see the fields of [`Change`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Kept<'a> {
-    pub wish: Option<&'a Value>,
-    pub expects: Option<&'a Value>,
-    pub behind: Option<ChangeId>,
-}
-
-/// Keeps this of a change. Belongs into the transaction of [`intend`].
-pub async fn remember(tx: &mut Scoped, tenant: TenantId, change: ChangeId, kept: &Kept<'_>) -> sqlx::Result<()> {
-    sqlx::query("update changes set wish = $3, expects = $4, behind = $5 where tenant_id = $1 and change_id = $2")
-        .bind(tenant)
-        .bind(change)
-        .bind(kept.wish)
-        .bind(kept.expects)
-        .bind(kept.behind)
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
 }
 
 /// How a change stands now.

@@ -84,15 +84,12 @@ pub async fn carry(
         Ok(errand) => errand,
         Err(reason) => return give_up(tx, &found, reason, now).await,
     };
-    let turn = before::turn(&mut tx, &found, now).await?;
-    let claimed = match turn {
+    let claimed = match before::turn(&mut tx, &found, now).await? {
         Turn::Now => changes::claim(&mut tx, &found, now).await?,
-        Turn::Later | Turn::Never => None,
+        Turn::Later => None,
+        Turn::Never => return Ok(tx.commit().await.map(|()| None)?),
     };
     tx.commit().await?;
-    if matches!(turn, Turn::Never) {
-        return Ok(None);
-    }
     let clock = Clock::start(now);
     let next = match claimed {
         Some(claimed) => send(reader, &errand, &claimed, clock).await,
@@ -152,21 +149,8 @@ async fn unless(over: impl Future<Output = ()>, call: impl Future<Output = Resul
 }
 
 async fn send(reader: &Reader, errand: &Errand, change: &Change, clock: Clock) -> anyhow::Result<Option<TimeDelta>> {
-    match before::look(reader, errand, change, clock).await {
-        Ok(Stands::AsShown) => {}
-        Ok(Stands::Otherwise(why, body)) => {
-            let mut tx = reader.db.tenant(change.tenant_id).await?;
-            before::store(&mut tx, errand, change, &body, clock.now()).await?;
-            changes::settle(&mut tx, change, &outcome::plain(ChangeState::Failed, Some(&why)), clock.now()).await?;
-            tx.commit().await?;
-            return Ok(None);
-        }
-        Err(error) => {
-            let mut tx = reader.db.tenant(change.tenant_id).await?;
-            let next = not_yet(&mut tx, change, &error, clock.now()).await?;
-            tx.commit().await?;
-            return Ok(next);
-        }
+    if let Some(next) = held(reader, errand, change, clock).await? {
+        return Ok(next);
     }
     let args: Vec<&str> = change.args.iter().map(String::as_str).collect();
     let answer = if let Some(answer) = cloud_apps::send(reader, errand, change, clock).await? {
@@ -201,6 +185,27 @@ async fn send(reader: &Reader, errand: &Errand, change: &Change, clock: Clock) -
         cloud_apps::after(reader, errand, change, now).await?;
     }
     Ok(next)
+}
+
+/// Notes that nothing may be sent, because the record does not stand as it was shown, or cannot be read. `None`: it may be sent; else when to
+/// come again, if at all.
+async fn held(reader: &Reader, errand: &Errand, change: &Change, clock: Clock) -> anyhow::Result<Option<Option<TimeDelta>>> {
+    let stands = before::look(reader, errand, change, clock).await;
+    if matches!(stands, Ok(Stands::AsShown)) {
+        return Ok(None);
+    }
+    let mut tx = reader.db.tenant(change.tenant_id).await?;
+    let next = match stands {
+        Ok(Stands::Otherwise(why, body)) => {
+            before::store(&mut tx, errand, change, &body, clock.now()).await?;
+            changes::settle(&mut tx, change, &outcome::plain(ChangeState::Failed, Some(&why)), clock.now()).await?;
+            None
+        }
+        Ok(Stands::AsShown) => None,
+        Err(error) => not_yet(&mut tx, change, &error, clock.now()).await?,
+    };
+    tx.commit().await?;
+    Ok(Some(next))
 }
 
 /// Nothing was sent: it goes back until Microsoft may be asked again, or has failed after [`PATIENCE`].

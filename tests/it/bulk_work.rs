@@ -228,3 +228,37 @@ async fn the_preview_names_the_tenants_that_have_not_granted_the_permission_to_c
     assert_eq!(one_lacks_it.attribute("tbody a.chip.warn", "href"), Some(format!("/tenants/{birch}/consent")));
     assert!(one_lacks_it.html.contains("One tenant has not granted the permission to change incidents"));
 }
+
+#[tokio::test]
+async fn where_microsoft_leaves_three_without_an_answer_no_other_one_is_begun() {
+    let scene = Scene::start().await;
+    let alder = scene.customer("Alder", 6).await;
+    let analyst = scene.app.sign_in(Role::Analyst).await;
+    let path = frozen(&analyst, "").await;
+    sent(&analyst, &path, &CLOSE).await.assert_redirect(&path);
+    scene.app.stand_in.world().fault(alder.directory, Api::DefenderXdr, Fault::Cut, Times::Forever);
+    assert_eq!(scene.piece(&path, alder).await, Some(TimeDelta::minutes(1)));
+    assert_eq!((scene.asked(alder).len(), told(&analyst, &path).await), (3, ["6", "6", "0", "0"].map(str::to_owned).to_vec()));
+    // Somebody has found out what became of them.
+    scene.app.stand_in.world().heal(alder.directory, Api::DefenderXdr);
+    run(&scene.app, alder.tenant, "update changes set state = 'lost', finished_at = now() where state = 'unknown'").await;
+    scene.worked(&path, &[alder]).await;
+    assert_eq!(told(&analyst, &path).await, ["6", "0", "3", "3"]);
+}
+
+#[tokio::test]
+async fn when_one_change_was_tried_for_an_hour_in_vain_the_rest_is_given_up_whoever_notices() {
+    let scene = Scene::start().await;
+    let alder = scene.customer("Alder", 4).await;
+    let analyst = scene.app.sign_in(Role::Analyst).await;
+    let path = frozen(&analyst, "").await;
+    sent(&analyst, &path, &CLOSE).await.assert_redirect(&path);
+    scene.app.stand_in.world().fault(alder.directory, Api::DefenderXdr, Fault::Throttle(Some("0".to_owned())), Times::Forever);
+    assert!(scene.piece(&path, alder).await.is_some());
+    let in_vain = "update changes set state = 'failed', reason = 'Busy.', created_at = now() - interval '61 minutes', finished_at = now()";
+    run(&scene.app, alder.tenant, in_vain).await;
+    assert_eq!(scene.piece(&path, alder).await, None);
+    assert_eq!(told(&analyst, &path).await, ["4", "0", "0", "4"]);
+    let page = analyst.get(&path).await.assert_success();
+    assert!(page.html.contains("Given up, after an hour was spent on another incident. Busy."), "{}", page.html);
+}

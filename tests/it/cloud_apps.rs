@@ -63,7 +63,7 @@ async fn intend(rig: &Rig, customer: Customer, new: &New<'_>) -> ChangeId {
     let change = ChangeId::new();
     let by = By { actor: Actor::Operator, ip: None };
     let mut tx = rig.db.web.tenant(customer.tenant).await.unwrap();
-    changes::intend(&mut tx, &by, customer.tenant, change, new, rig.now()).await.unwrap();
+    changes::intend(&mut tx, &by, customer.tenant, change, new, &changes::Kept::default(), rig.now()).await.unwrap();
     tx.commit().await.unwrap();
     change
 }

@@ -174,7 +174,9 @@ async fn log(rig: &Rig, customer: Customer, content: &[u8], stream: &str, snapsh
         request: Some(upload.request()),
         comment: None,
     };
-    changes::intend(&mut tx, &By { actor: Actor::Operator, ip: None }, customer.tenant, change, &new, rig.now()).await.unwrap();
+    changes::intend(&mut tx, &By { actor: Actor::Operator, ip: None }, customer.tenant, change, &new, &changes::Kept::default(), rig.now())
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     push(&rig.reader, customer.tenant, change, rig.now()).await.unwrap();
     change

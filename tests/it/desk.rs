@@ -4,11 +4,12 @@ use crate::browser::Browser;
 use crate::journey::sign_in;
 use crate::program::Program;
 use rustix::process::Signal;
+use std::path::PathBuf;
 use std::time::Duration;
 use thirtyfour::prelude::*;
 
 /// Two demos at once, each with its database, worker and browser, are more than two cores answer in time.
-pub static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Somebody at a keyboard and a mouse, whose presses and clicks are counted.
 pub struct Hand<'a> {
@@ -48,12 +49,48 @@ impl Hand<'_> {
 
     /// Waits until an expression is true.
     pub async fn until(&self, expression: &str) {
+        self.until_within(expression, Duration::from_secs(10)).await;
+    }
+
+    /// The same, for what takes longer; the page may load itself meanwhile.
+    pub async fn until_within(&self, expression: &str, time: Duration) {
+        let says = async || self.browser.driver.execute(format!("return Boolean({expression})"), Vec::new()).await?.convert::<bool>();
         let there = async {
-            while self.says(expression).await != "true" {
+            while says().await.ok() != Some(true) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        assert!(tokio::time::timeout(Duration::from_secs(10), there).await.is_ok(), "never true: {expression}");
+        assert!(tokio::time::timeout(time, there).await.is_ok(), "never true: {expression}");
+    }
+}
+
+/// A demo under one pair of hands.
+pub struct Desk<'a> {
+    pub hand: Hand<'a>,
+    pub address: String,
+    program: Program,
+    dir: PathBuf,
+    _turn: tokio::sync::MutexGuard<'static, ()>,
+}
+
+impl<'a> Desk<'a> {
+    /// Starts a demo and signs this person in.
+    pub async fn of(browser: &'a Browser, login: &str) -> Self {
+        let turn = ONE_AT_A_TIME.lock().await;
+        let dir = std::env::temp_dir().join(format!("watchfloor-desk-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::create_dir(&dir).unwrap();
+        let mut program = Program::start(&dir, &["demo", "--listen", "127.0.0.1:0"]);
+        let said = program.line("demo runs at http://");
+        let address = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().trim_end_matches('/').to_owned();
+        sign_in(browser, &address, login).await;
+        let hand = Hand { browser, presses: 0, clicks: 0 };
+        filled(&hand, &format!("{address}/incidents"), "a[rel=next]").await;
+        Self { hand, address, program, dir, _turn: turn }
+    }
+
+    pub fn leave(self) {
+        assert!(self.program.stop(Signal::INT).success());
+        std::fs::remove_dir_all(self.dir).unwrap();
     }
 }
 
@@ -242,22 +279,14 @@ async fn keys_are_listed_and_switched_off(hand: &mut Hand<'_>, address: &str) {
 
 #[tokio::test]
 async fn an_analyst_works_the_queue_without_a_mouse_and_closes_in_six_presses_or_five_clicks() {
-    let _turn = ONE_AT_A_TIME.lock().await;
-    let dir = std::env::temp_dir().join(format!("watchfloor-desk-{}", uuid::Uuid::new_v4().simple()));
-    std::fs::create_dir(&dir).unwrap();
-    let mut program = Program::start(&dir, &["demo", "--listen", "127.0.0.1:0"]);
-    let said = program.line("demo runs at http://");
-    let address = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().trim_end_matches('/').to_owned();
     let Some(browser) = Browser::start().await else { return };
-    sign_in(&browser, &address, "analyst").await;
-    let mut hand = Hand { browser: &browser, presses: 0, clicks: 0 };
-    filled(&hand, &format!("{address}/incidents"), "a[rel=next]").await;
-    six_presses_close_a_false_positive_and_undo_takes_it_back(&mut hand, &address).await;
-    five_clicks_do_the_same(&mut hand, &address).await;
-    rows_are_moved_through_chosen_and_looked_at(&mut hand, &address).await;
-    all_that_match_are_one_key_away_and_changed_together(&mut hand, &address).await;
-    pages_are_gone_to(&mut hand, &address).await;
-    keys_are_listed_and_switched_off(&mut hand, &address).await;
-    assert!(program.stop(Signal::INT).success());
-    std::fs::remove_dir_all(dir).unwrap();
+    let mut desk = Desk::of(&browser, "analyst").await;
+    let (hand, address) = (&mut desk.hand, &desk.address);
+    six_presses_close_a_false_positive_and_undo_takes_it_back(hand, address).await;
+    five_clicks_do_the_same(hand, address).await;
+    rows_are_moved_through_chosen_and_looked_at(hand, address).await;
+    all_that_match_are_one_key_away_and_changed_together(hand, address).await;
+    pages_are_gone_to(hand, address).await;
+    keys_are_listed_and_switched_off(hand, address).await;
+    desk.leave();
 }

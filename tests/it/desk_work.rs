@@ -1,26 +1,14 @@
 //! The desk's longer works, in a real browser on the demo: every filter, a conflict, a bulk change and its way back, and a rule that hides.
 
 use crate::browser::Browser;
-use crate::desk::{Hand, ONE_AT_A_TIME, filled};
-use crate::journey::sign_in;
-use crate::program::Program;
-use rustix::process::Signal;
+use crate::desk::{Desk, Hand, filled};
 use std::time::Duration;
 use thirtyfour::prelude::*;
 
 const LOADED: &str = "document.readyState === 'complete'";
 
-/// Waits for what takes the worker a while; the page may load itself again meanwhile.
-async fn sooner_or_later(hand: &Hand<'_>, expression: &str) {
-    let there = async {
-        while hand.browser.driver.execute(format!("return {expression}"), Vec::new()).await.ok().and_then(|said| said.convert().ok())
-            != Some(true)
-        {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    };
-    assert!(tokio::time::timeout(Duration::from_secs(120), there).await.is_ok(), "never true: {expression}");
-}
+/// So long the worker may take.
+const A_WHILE: Duration = Duration::from_secs(120);
 
 /// The rows of the list, or that it is empty.
 async fn is_a_list(hand: &Hand<'_>, filter: &str) {
@@ -104,14 +92,14 @@ async fn what_matches_is_changed_together_and_given_back(hand: &mut Hand<'_>, ad
     hand.click(".desk-fields select[name=status] option[value=InProgress]").await;
     hand.browser.driver.find(By::Css(".desk-fields input[name=tags]")).await.unwrap().send_keys("by the dozen").await.unwrap();
     hand.click(".bulk-go button").await;
-    sooner_or_later(hand, "document.body.textContent.includes('Nothing is under way any more')").await;
+    hand.until_within("document.body.textContent.includes('Nothing is under way any more')", A_WHILE).await;
     hand.browser.screenshots("bulk-done").await;
     assert_eq!(hand.says("[...document.querySelectorAll('td[data-label=Failed]')].every(cell => cell.textContent === '0')").await, "true");
     hand.says("[...document.querySelectorAll('.bulk-next button')].find(button => button.textContent.startsWith('Give back')).id = 'back'")
         .await;
     hand.click("#back").await;
     hand.until(&format!("document.body.textContent.includes('Taken back') && {LOADED}")).await;
-    sooner_or_later(hand, "document.body.textContent.includes('Nothing is under way any more')").await;
+    hand.until_within("document.body.textContent.includes('Nothing is under way any more')", A_WHILE).await;
     assert_eq!(hand.says("[...document.querySelectorAll('td[data-label=Failed]')].every(cell => cell.textContent === '0')").await, "true");
     hand.browser.screenshots("bulk-taken-back").await;
 }
@@ -144,25 +132,17 @@ async fn alerts_are_hidden_by_a_rule_and_come_back_with_its_end(hand: &mut Hand<
         }
     };
     hand.browser.open(&format!("{address}{alert}")).await;
-    assert!(tokio::time::timeout(Duration::from_secs(120), back).await.is_ok(), "it comes back");
+    assert!(tokio::time::timeout(A_WHILE, back).await.is_ok(), "it comes back");
 }
 
 #[tokio::test]
 async fn filters_conflicts_bulk_changes_and_rules_work_under_a_mouse() {
-    let _turn = ONE_AT_A_TIME.lock().await;
-    let dir = std::env::temp_dir().join(format!("watchfloor-desk-{}", uuid::Uuid::new_v4().simple()));
-    std::fs::create_dir(&dir).unwrap();
-    let mut program = Program::start(&dir, &["demo", "--listen", "127.0.0.1:0"]);
-    let said = program.line("demo runs at http://");
-    let address = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().trim_end_matches('/').to_owned();
     let Some(browser) = Browser::start().await else { return };
-    sign_in(&browser, &address, "lead").await;
-    let mut hand = Hand { browser: &browser, presses: 0, clicks: 0 };
-    filled(&hand, &format!("{address}/incidents"), "a[rel=next]").await;
-    of_two_windows_the_second_one_is_told_what_the_first_one_did(&mut hand, &address).await;
-    what_matches_is_changed_together_and_given_back(&mut hand, &address).await;
-    alerts_are_hidden_by_a_rule_and_come_back_with_its_end(&mut hand, &address).await;
-    every_filter_is_chosen_and_cleared_with_the_mouse(&mut hand, &address).await;
-    assert!(program.stop(Signal::INT).success());
-    std::fs::remove_dir_all(dir).unwrap();
+    let mut desk = Desk::of(&browser, "lead").await;
+    let (hand, address) = (&mut desk.hand, &desk.address);
+    of_two_windows_the_second_one_is_told_what_the_first_one_did(hand, address).await;
+    what_matches_is_changed_together_and_given_back(hand, address).await;
+    alerts_are_hidden_by_a_rule_and_come_back_with_its_end(hand, address).await;
+    every_filter_is_chosen_and_cleared_with_the_mouse(hand, address).await;
+    desk.leave();
 }

@@ -76,7 +76,7 @@ async fn a_change_through_graph_is_shown_at_once_and_one_whose_answer_was_lost_i
         let (change, by) = (ChangeId::new(), By { actor: Actor::System("test"), ip: None });
         let mut tx = rig.db.worker.tenant(customer.tenant).await.unwrap();
         let new = New { operation, args: &[id], subject: "One", request: Some(body), comment: None };
-        changes::intend(&mut tx, &by, customer.tenant, change, &new, rig.now()).await.unwrap();
+        changes::intend(&mut tx, &by, customer.tenant, change, &new, &changes::Kept::default(), rig.now()).await.unwrap();
         tx.commit().await.unwrap();
         let mut next = push::push(&rig.reader, customer.tenant, change, rig.now()).await.unwrap();
         while let Some(wait) = next {

@@ -126,7 +126,7 @@ async fn changes_that_are_open_end_with_the_binding_and_reach_no_other_directory
     let new = changes::New { operation: "xdr.incidents.update", args: &["1"], subject: "One", request: None, comment: None };
     let mut tx = rig.db.web.tenant(customer.tenant).await.unwrap();
     for id in [waiting, sent] {
-        changes::intend(&mut tx, &by, customer.tenant, id, &new, rig.now()).await.unwrap();
+        changes::intend(&mut tx, &by, customer.tenant, id, &new, &changes::Kept::default(), rig.now()).await.unwrap();
     }
     // Of the same incident only one is on its way at a time, and this is it.
     let taken = changes::get(&mut tx, sent).await.unwrap().unwrap();

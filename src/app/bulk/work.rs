@@ -181,11 +181,11 @@ impl Part {
     async fn give_up(&self, tx: &mut Scoped, unsent: &[ChangeId], why: &str) -> anyhow::Result<()> {
         bulk::give_up(tx, self.tenant, self.bulk, why).await?;
         for change in unsent {
-            let Some(found) = changes::get(tx, *change).await? else { continue };
-            // Whoever takes it ends it: nobody may be sending it.
-            if let Some(taken) = changes::claim(tx, &found, self.now()).await? {
+            if changes::hold_unsent(tx, self.tenant, *change).await?
+                && let Some(found) = changes::get(tx, *change).await?
+            {
                 let outcome = Outcome { state: ChangeState::Failed, reason: Some(why), external_id: None, answer: None };
-                changes::settle(tx, &taken, &outcome, self.now()).await?;
+                changes::settle(tx, &found, &outcome, self.now()).await?;
             }
         }
         Ok(())

@@ -178,10 +178,10 @@ async fn set_aside(
     let operation = if through == Adapter::Defender { "xdr.incidents.update" } else { "graph.incidents.update" };
     let args = [record.id];
     let new = New { operation, args: &args, subject: &record.subject, request: None, comment: wish.comment.as_deref() };
-    if !changes::intend(tx, by, record.tenant, change, &new, clock::now()).await? {
+    let kept = Kept { wish: Some(asked), ..Kept::default() };
+    if !changes::intend(tx, by, record.tenant, change, &new, &kept, clock::now()).await? {
         return Ok(()); // the same form, twice at the same time
     }
-    changes::remember(tx, record.tenant, change, &Kept { wish: Some(asked), ..Kept::default() }).await?;
     if let Some(written) = changes::get(tx, change).await? {
         let outcome = Outcome { state: end, reason: Some(why), external_id: None, answer: None };
         changes::settle(tx, &written, &outcome, clock::now()).await?;

@@ -1,7 +1,7 @@
 //! What became of a job's incidents: derived from their changes, which alone know it.
 
 use super::super::Scoped;
-use crate::model::{BulkId, IncidentId, TenantId};
+use crate::model::{BulkId, IncidentId, TenantId, UserId};
 
 /// Each incident of job $1 in the scope with its outcome (waiting, done, failed, cancelled) and, where there is something to say, why.
 macro_rules! outcomes {
@@ -137,6 +137,24 @@ pub async fn found(
     .bind(limit)
     .fetch_all(&mut **tx)
     .await
+}
+
+/// The latest jobs of this user's that take this one back, and that try again what failed in it.
+pub async fn after(tx: &mut Scoped, user: UserId, bulk: BulkId) -> sqlx::Result<(Option<BulkId>, Option<BulkId>)> {
+    sqlx::query_as(
+        "select (select bulk_id from bulk_jobs where undoes = $2 and user_id = $1 order by created_at desc limit 1),
+                (select bulk_id from bulk_jobs where follows = $2 and user_id = $1 order by created_at desc limit 1)",
+    )
+    .bind(user)
+    .bind(bulk)
+    .fetch_one(&mut **tx)
+    .await
+}
+
+/// Lets one transaction at a time make a job that follows this one; the others wait for its end.
+pub async fn one_at_a_time(tx: &mut Scoped, bulk: BulkId) -> sqlx::Result<()> {
+    sqlx::query("select 1 from bulk_jobs where bulk_id = $1 for update").bind(bulk).execute(&mut **tx).await?;
+    Ok(())
 }
 
 /// Makes a job of those incidents of another that came to this end, or, for "changed", of which Microsoft did something, however the rest of

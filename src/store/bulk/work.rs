@@ -55,9 +55,11 @@ pub struct SoFar {
 /// How a job has fared in a tenant. `patience`: how long one change is tried.
 pub async fn so_far(tx: &mut Scoped, tenant: TenantId, bulk: BulkId, patience: TimeDelta) -> sqlx::Result<SoFar> {
     sqlx::query_as(
-        "select count(distinct args[1]) filter (where state = 'unknown') as unknown,
-                max(coalesce(reason, '')) filter (where state = 'failed' and finished_at - created_at >= $3) as in_vain
-         from changes where tenant_id = $1 and batch = $2",
+        // Incidents are changed one after the other: the latest changes are those of the last one.
+        "select (select count(distinct args[1]) from changes where tenant_id = $1 and batch = $2 and state = 'unknown') as unknown,
+                (select coalesce(reason, '') from (
+                     select * from changes where tenant_id = $1 and batch = $2 order by created_at desc, change_id desc limit 2
+                 ) as last where state = 'failed' and finished_at - created_at >= $3 limit 1) as in_vain",
     )
     .bind(tenant)
     .bind(bulk)

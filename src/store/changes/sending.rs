@@ -30,6 +30,17 @@ pub async fn claim(tx: &mut Scoped, of: &Change, now: DateTime<Utc>) -> sqlx::Re
     .await
 }
 
+/// Keeps a change from being sent until the transaction ends. False: somebody has begun already.
+pub async fn hold_unsent(tx: &mut Scoped, tenant: TenantId, change: ChangeId) -> sqlx::Result<bool> {
+    let held: Option<i32> =
+        sqlx::query_scalar("select 1 from changes where tenant_id = $1 and change_id = $2 and state = 'intended' for update")
+            .bind(tenant)
+            .bind(change)
+            .fetch_optional(&mut **tx)
+            .await?;
+    Ok(held.is_some())
+}
+
 /// Puts a change back of which certainly nothing was sent (we were asked to wait, no connection could be made). False: it is not being
 /// sent.
 pub async fn put_back(tx: &mut Scoped, tenant: TenantId, change: ChangeId, reason: &str) -> sqlx::Result<bool> {

@@ -94,11 +94,12 @@ pub(super) async fn store(tx: &mut Scoped, errand: &Errand, change: &Change, bod
 fn different(record: &Value, expects: &Map<String, Value>, request: &Value) -> Vec<String> {
     let told = |name: &str, value: &Value| {
         let (title, none) = match name {
+            "status" => ("status is", "none"),
             "assignedTo" => ("owner is", "nobody"),
-            "customTags" | "tags" => ("tags are", "none"),
-            name => (if name == "status" { "status is" } else { name }, "none"),
+            "classification" => ("classification is", "none"),
+            "determination" => ("determination is", "none"),
+            _ => ("tags are", "none"),
         };
-        let title = if title == name { format!("{name} is") } else { title.to_owned() };
         let list = |values: &Vec<Value>| values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
         let text = value.as_str().map(str::to_owned).or_else(|| value.as_array().map(list)).filter(|text| !text.is_empty());
         format!("the {title} {} now", text.unwrap_or_else(|| none.to_owned()))
