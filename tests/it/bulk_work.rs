@@ -224,6 +224,10 @@ async fn the_preview_names_the_tenants_that_have_not_granted_the_permission_to_c
     assert!(!granted.html.contains("may not be changed") && !granted.html.contains("nothing will be sent"));
     let birch = scene.app.tenant("Birch").await;
     crate::pages::case(&scene.app, birch, "two").await;
+    run(&scene.app, birch, "update tenants set apps = '{respond}'").await;
+    let declined = "insert into tenant_permissions (tenant_id, app, product, permission, granted)
+                    select tenant_id, 'respond', 'defender_xdr', 'Incident.ReadWrite.All', false from tenants";
+    run(&scene.app, birch, declined).await;
     let one_lacks_it = analyst.get(&frozen(&analyst, "").await).await.assert_success();
     assert_eq!(one_lacks_it.attribute("tbody a.chip.warn", "href"), Some(format!("/tenants/{birch}/consent")));
     assert!(one_lacks_it.html.contains("One tenant has not granted the permission to change incidents"));
