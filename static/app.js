@@ -50,10 +50,63 @@ document.addEventListener("keydown", (event) => {
 // Filters apply when their list closes.
 for (const pick of document.querySelectorAll("form.filters details.pick")) {
   let before = "";
-  const state = () => [...pick.querySelectorAll("input, select")].map((input) => (input.type === "checkbox" ? input.checked : input.value)).join();
+  const isSaid = (input) => (input.type === "checkbox" ? input.checked : input.value !== "");
+  const state = () => [...pick.querySelectorAll("input[name], select")].filter(isSaid).map((input) => `${input.name}=${input.value}`).join();
   pick.addEventListener("toggle", () => {
     if (pick.open) before = state();
     else if (before !== state()) pick.closest("form").requestSubmit();
+  });
+}
+
+// What nothing was said of is not in the address.
+for (const form of document.querySelectorAll("form.filters[method=get]")) {
+  form.addEventListener("formdata", ({ formData }) => {
+    for (const name of new Set(formData.keys())) {
+      const said = formData.getAll(name).filter((value) => value !== "");
+      formData.delete(name);
+      for (const value of said) formData.append(name, value);
+    }
+  });
+}
+
+// A long list of choices is looked through by name; where it does not hold all of them, the server knows the others. Enter takes the first.
+for (const field of document.querySelectorAll("input[data-find]")) {
+  const body = field.closest(".pick-body");
+  const choices = () => [...body.querySelectorAll("label.choice")];
+  const box = (choice) => choice.querySelector("input");
+  const text = () => field.value.trim().toLowerCase();
+  const sift = () => {
+    for (const choice of choices()) choice.hidden = !box(choice).checked && !choice.textContent.toLowerCase().includes(text());
+  };
+  const ask = async () => {
+    const asked = text();
+    if (field.dataset.find === "" || asked === "") return;
+    const answer = await fetch(`${field.dataset.find}?q=${encodeURIComponent(asked)}`, { redirect: "error" }).catch(() => null);
+    if (!answer?.ok || asked !== text()) return;
+    for (const place of (await answer.json()).filter((one) => one.kind === "Tenant")) {
+      const id = place.href.split("/").pop();
+      if (choices().some((choice) => box(choice).value === id)) continue;
+      const last = choices().at(-1);
+      const choice = last.cloneNode(true);
+      box(choice).value = id;
+      box(choice).checked = false;
+      choice.lastChild.textContent = place.name;
+      last.after(choice);
+    }
+    sift();
+  };
+  let soon = 0;
+  field.hidden = false;
+  field.addEventListener("input", () => {
+    sift();
+    clearTimeout(soon);
+    soon = setTimeout(ask, 150); // when the fingers rest
+  });
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    const first = choices().find((choice) => !choice.hidden && !box(choice).checked);
+    if (first && text() !== "") box(first).checked = true;
   });
 }
 

@@ -1,6 +1,33 @@
-// Says what has changed since the page was made, and never touches what is on it. Without this file: load the page again.
+// Says what has changed since the page was made, and never touches its rows. Without this file: load the page again.
 "use strict";
 {
+  // How much each view of a list finds: asked for once the list is seen, and again after something has changed, but not all the time.
+  const views = document.querySelector("nav[data-counts]");
+  const count = async () => {
+    try {
+      const answer = await fetch(views.dataset.counts, { redirect: "error" });
+      if (!answer.ok) return;
+      const counts = await answer.json();
+      for (const link of views.querySelectorAll(":scope > span > a")) {
+        const found = counts[link.getAttribute("href")];
+        const place = link.querySelector(".count");
+        if (place && found !== undefined && place.textContent !== found) place.textContent = found;
+      }
+    } catch {
+      // The next change asks again.
+    }
+  };
+  const seldom = 15_000;
+  let counting = 0;
+  const countSoon = (wait) => {
+    if (!views || counting) return;
+    counting = setTimeout(async () => {
+      await count();
+      counting = 0;
+    }, wait);
+  };
+  countSoon(0);
+
   const place = document.querySelector("[data-live]");
   const link = place && place.querySelector("a");
   const kinds = place ? place.dataset.live.split(" ") : [];
@@ -56,7 +83,9 @@
       soon();
     });
     source.addEventListener("news", (event) => {
-      if (event.data.split(" ").some((kind) => kinds.includes(kind))) soon();
+      if (!event.data.split(" ").some((kind) => kinds.includes(kind))) return;
+      soon();
+      countSoon(seldom);
     });
     source.addEventListener("error", () => {
       if (!source || source.readyState !== EventSource.CLOSED) return;

@@ -42,7 +42,18 @@ pub async fn prepare(server: &Embedded, size: Size) -> PgConnectOptions {
         admin.execute(AssertSqlSafe(format!("alter database {making} rename to {name}"))).await.unwrap();
     }
     migrate(owner.clone()).await.unwrap();
+    freshen(&mut server.superuser_options(&name).connect().await.unwrap()).await;
     owner
+}
+
+/// A worker has been at it until now: what was made in an earlier run would be late as a whole.
+async fn freshen(connection: &mut PgConnection) {
+    let read = "update sync_state set watermark = now() - interval '15 min', last_attempt = now(), last_success = now(), complete_until = now() where state = 'ok';
+                update device_reads set read_at = now();
+                vacuum (analyze) sync_state, device_reads";
+    for statement in read.split(';') {
+        connection.execute(AssertSqlSafe(statement)).await.unwrap();
+    }
 }
 
 async fn fill(connection: &mut PgConnection, size: Size) {

@@ -28,7 +28,7 @@ pub struct People {
 }
 
 /// The filters that are the hardest for the database: what is found is rare, or common but in another order than any index.
-const HEAVY: [(&str, &str); 14] = [
+const HEAVY: [(&str, &str); 20] = [
     ("title, common words, any status", "/incidents?q=impossible+travel&status=all"),
     ("title, a word that nothing has", "/incidents?q=zzyzx&status=all"),
     ("title, two letters", "/incidents?q=zq&status=all"),
@@ -42,9 +42,15 @@ const HEAVY: [(&str, &str); 14] = [
     ("tag, any status", "/incidents?tag=vip&status=all"),
     ("by severity, any status", "/incidents?status=all"),
     ("by title", "/incidents?sort=title"),
+    ("by status", "/incidents?sort=status,severity"),
+    ("by owner", "/incidents?sort=owner,severity"),
+    ("by opening", "/incidents?sort=created"),
     ("alerts: title, common words", "/alerts?q=rare+attachment&status=all"),
     ("alerts: an entity", "/alerts?entity=user:user123@customer.example&status=all"),
     ("alerts: by title", "/alerts?sort=title"),
+    ("alerts: by status", "/alerts?sort=status,severity"),
+    ("alerts: by owner", "/alerts?sort=owner,severity"),
+    ("alerts: by opening", "/alerts?sort=created"),
     ("alerts: product and category, any status", "/alerts?product=cloud_apps&category=Exfiltration&status=all"),
 ];
 
@@ -77,6 +83,8 @@ impl People {
             add(&format!("{name}, 40 tenants"), Who::Forty, path);
         }
         add("incidents, next page", Who::Admin, &next);
+        add("incidents, counts of the views", Who::Admin, "/incidents/views");
+        add("alerts, counts of the views", Who::Admin, "/alerts/views");
         add("incidents of nobody", Who::Admin, "/incidents?owner=none");
         add("incidents of an owner", Who::Admin, "/incidents?owner=analyst7@mssp.example");
         add("incidents of the largest tenant, all", Who::Admin, &format!("/incidents?tenant={}&status=all", largest.0));

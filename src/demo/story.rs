@@ -77,11 +77,17 @@ impl World {
         records.insert(holder);
     }
 
+    /// An incident's JSON as Defender XDR shows it now.
+    pub fn incident(&self, directory: DirectoryId, id: i64) -> Option<Value> {
+        let dir = self.directories.get(&directory)?;
+        dir.records.incidents.get(&id).map(|incident| content::incident::incident(dir, incident))
+    }
+
     /// Edits an incident's JSON; from then on it is shown as edited. `lastUpdateTime` becomes now unless the edit sets it.
     pub fn update_incident(&mut self, directory: DirectoryId, id: i64, edit: impl FnOnce(&mut Value)) {
         let now = to_ticks(self.now());
+        let Some(mut body) = self.incident(directory, id) else { return };
         let Some(dir) = self.directories.get_mut(&directory) else { return };
-        let Some(mut body) = dir.records.incidents.get(&id).map(|incident| content::incident::incident(dir, incident)) else { return };
         let before = body["lastUpdateTime"].clone();
         edit(&mut body);
         if body["lastUpdateTime"] == before {

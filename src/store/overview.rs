@@ -160,6 +160,27 @@ pub async fn names(tx: &mut Scoped) -> sqlx::Result<Vec<TenantName>> {
         .await
 }
 
+/// The first `limit` of them by name, and those of `also` that the scope has, by name.
+pub async fn first_names(tx: &mut Scoped, limit: i64, also: &[TenantId]) -> sqlx::Result<Vec<TenantName>> {
+    sqlx::query_as(
+        "select tenant_id, name, tags from (
+             (select tenant_id, name, tags from tenants where state <> 'offboarded' order by lower(name) limit $1)
+             union select tenant_id, name, tags from tenants where tenant_id = any ($2)
+         ) as named order by lower(name), tenant_id",
+    )
+    .bind(limit)
+    .bind(also)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// The groups of the scope's tenants that are not offboarded, by name; at most 500.
+pub async fn groups(tx: &mut Scoped) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar("select distinct unnest(tags) as name from tenants where state <> 'offboarded' order by name limit 500")
+        .fetch_all(&mut **tx)
+        .await
+}
+
 /// The scope's tenants that are not offboarded and have one of the tags `any`, if there are some, and none of `not`.
 pub async fn of_groups(tx: &mut Scoped, any: &[String], not: &[String]) -> sqlx::Result<Vec<TenantId>> {
     sqlx::query_scalar(

@@ -3,10 +3,11 @@
 use super::queue::Frame;
 use super::show::{When, thousands, visible};
 use super::views::List;
-use crate::model::Severity;
+use crate::model::{Severity, TenantId};
 use crate::store::lists::{By, Figures, Group, LOOKED_AT};
-use crate::store::{Scoped, alerts, incidents};
+use crate::store::{Scoped, alerts, incidents, overview};
 use chrono::{NaiveDate, TimeDelta};
+use std::collections::HashMap;
 
 /// What a list can be put into groups by, and the word for people.
 pub const WORDS: [(By, &str); 6] = [
@@ -53,6 +54,21 @@ pub struct Bar {
     pub href: String,
 }
 
+/// Some tenants' names, by their ids as text.
+struct Names(HashMap<String, String>);
+
+impl Names {
+    async fn read(tx: &mut Scoped, tenants: impl Iterator<Item = TenantId>) -> sqlx::Result<Self> {
+        let tenants: Vec<TenantId> = tenants.collect();
+        let names = overview::first_names(tx, 0, &tenants).await?;
+        Ok(Self(names.into_iter().map(|tenant| (tenant.tenant_id.to_string(), tenant.name)).collect()))
+    }
+
+    fn of(&self, tenant: &str) -> String {
+        self.0.get(tenant).map_or_else(|| tenant.to_owned(), Clone::clone)
+    }
+}
+
 impl Groups {
     /// The groups of the list that a frame holds, if it is asked for by groups.
     pub async fn read(tx: &mut Scoped, frame: &Frame) -> sqlx::Result<Option<Self>> {
@@ -62,8 +78,10 @@ impl Groups {
             List::Incidents => incidents::groups(tx, filter, order, by).await?,
             List::Alerts => alerts::groups(tx, filter, order, by).await?,
         };
+        let keys = groups.iter().filter(|_| by == By::Tenant).filter_map(|group| group.key.as_deref()?.parse().ok());
+        let names = Names::read(tx, keys).await?;
         let head = WORDS.iter().find(|(other, _)| *other == by).map_or("", |(_, word)| word);
-        let lines = groups.iter().map(|group| GroupLine::new(frame, by, group)).collect();
+        let lines = groups.iter().map(|group| GroupLine::new((frame, &names), by, group)).collect();
         Ok((!groups.is_empty()).then_some(Self { head, lines }))
     }
 
@@ -74,14 +92,14 @@ impl Groups {
 }
 
 impl GroupLine {
-    fn new(frame: &Frame, by: By, group: &Group) -> Self {
+    fn new((frame, names): (&Frame, &Names), by: By, group: &Group) -> Self {
         let address = &frame.asked.address;
         let key = group.key.as_deref();
         let of = |name: &str| key.map(|key| address.without("by").with(name, key));
         // A row may have many of these. The link would put its value in the place of what the list is filtered by, and find more than it counts.
         let of_many = |name: &'static str| of(name).filter(|_| address.one(name).is_none());
         let (label, href) = match by {
-            By::Tenant => (key.map(|key| frame.tenant_name(key).unwrap_or_else(|| key.to_owned())), of("tenant")),
+            By::Tenant => (key.map(|key| names.of(key)), of("tenant")),
             By::Title => (group.label.clone(), of("title")),
             By::Detector => (
                 group.label.clone().filter(|_| key.is_some()),
@@ -113,10 +131,11 @@ impl Charts {
             List::Incidents => incidents::figures(tx, filter, order, last).await?,
             List::Alerts => alerts::figures(tx, filter, order, last).await?,
         };
-        Ok((figures.rows > 0).then(|| Self::new(frame, &figures, last)))
+        let names = Names::read(tx, figures.tenants.iter().map(|(tenant, _)| *tenant)).await?;
+        Ok((figures.rows > 0).then(|| Self::new((frame, &names), &figures, last)))
     }
 
-    fn new(frame: &Frame, figures: &Figures, last: NaiveDate) -> Self {
+    fn new((frame, names): (&Frame, &Names), figures: &Figures, last: NaiveDate) -> Self {
         let address = &frame.asked.address;
         let most = |numbers: &mut dyn Iterator<Item = i64>| numbers.max().unwrap_or(0).max(1);
         let bar = |n: i64, most: i64, href: String| Bar { n, percent: if n > 0 { (n * 100 / most).max(1) } else { 0 }, href };
@@ -138,7 +157,7 @@ impl Charts {
                 .iter()
                 .map(|(tenant, n)| {
                     let id = tenant.to_string();
-                    (frame.tenant_name(&id).unwrap_or_else(|| id.clone()), bar(*n, largest, address.with("tenant", &id)))
+                    (names.of(&id), bar(*n, largest, address.with("tenant", &id)))
                 })
                 .collect(),
             days: (0..30).rev().map(|back| of_day(last - TimeDelta::days(back))).collect(),

@@ -42,6 +42,7 @@ pub mod originals;
 pub mod overview;
 pub mod page;
 pub mod palette;
+pub mod picks;
 pub mod preview;
 pub mod queue;
 pub mod scope;

@@ -6,40 +6,15 @@ use super::extract::User;
 use super::groups;
 use super::list::{Asked, Within};
 use super::live::Watch;
-use super::show::{When, capped, words};
+use super::picks::TENANTS;
+use super::show::{When, capped};
 use super::views::{self, List, ViewLine};
-use crate::model::{Product, Severity, Status, clock};
+use crate::model::clock;
 use crate::store::lists::{By, COUNT_CAP, Filter, Key, Listed, Order};
 use crate::store::overview::TenantName;
 use crate::store::{self, Scoped};
 use chrono::{DateTime, Utc};
 use std::time::Duration;
-
-/// Tactics of MITRE ATT&CK, as Microsoft writes them in alerts.
-const TACTICS: [&str; 16] = [
-    "InitialAccess",
-    "Execution",
-    "Persistence",
-    "PrivilegeEscalation",
-    "DefenseEvasion",
-    "CredentialAccess",
-    "Discovery",
-    "LateralMovement",
-    "Collection",
-    "CommandAndControl",
-    "Exfiltration",
-    "Impact",
-    "Ransomware",
-    "Malware",
-    "SuspiciousActivity",
-    "UnwantedSoftware",
-];
-const CLASSIFICATIONS: [(&str, &str); 4] = [
-    ("truepositive", "True positive"),
-    ("falsepositive", "False positive"),
-    ("informationalexpectedactivity", "Informational, expected activity"),
-    ("none", "None yet"),
-];
 
 /// A column that can be hidden or shown.
 #[derive(Clone, Copy, Debug)]
@@ -67,37 +42,16 @@ pub struct Sorting {
     pub mark: String,
 }
 
-/// One choice of a filter.
-pub struct Choose {
-    pub value: String,
-    pub label: String,
-    pub chosen: bool,
-}
-
-/// One filter with choices.
-pub struct Pick {
-    pub name: &'static str,
-    pub title: &'static str,
-    pub choices: Vec<Choose>,
-    /// What is chosen, in a word or two.
-    pub told: String,
-    /// What is chosen is not wanted.
-    pub not: bool,
-}
-
-impl Pick {
-    pub fn is_on(&self) -> bool {
-        self.choices.iter().any(|choice| choice.chosen)
-    }
-}
-
 /// The frame of a list: everything but its rows.
 pub struct Frame {
     pub list: List,
     pub asked: Asked,
     pub filter: Filter,
     pub columns: &'static [Column],
+    /// Those that its filter offers: the first by name, and what is asked for.
     pub tenants: Vec<TenantName>,
+    /// Of all tenants of the scope.
+    pub groups: Vec<String>,
     pub views: Vec<ViewLine>,
     /// Up to the cap; `None`: it takes too long to count.
     pub total: Option<i64>,
@@ -123,14 +77,16 @@ impl Frame {
     ) -> Result<Self, PageError> {
         let (now, asked) = (clock::now(), Asked::read(list.path(), query)?);
         let live = Watch::list(list.kind(), &asked, &store::live::seen(tx).await?);
-        let tenants = store::overview::names(tx).await?;
+        let named = [asked.tenants.any.as_slice(), &asked.tenants.not].concat();
+        let tenants = store::overview::first_names(tx, TENANTS, &named).await?;
+        let groups = store::overview::groups(tx).await?;
         let filter = asked.filter(tx, user, now).await?;
         let filter = list.searched(tx, &filter).await?;
         let total = list.total(tx, &filter).await?;
         let hidden = list.hidden(tx, &filter).await?;
         let reading = Reading::of(tx, filter.tenants.as_deref(), list.products(), now, interval).await?;
-        let views = views::lines(tx, list, user, (&asked.address.with("after", ""), total), now).await?;
-        Ok(Self { list, asked, filter, columns, tenants, views, total, hidden, reading, live, next: None, empty: None, now })
+        let views = views::lines(tx, list, user, (&asked.address.with("after", ""), total)).await?;
+        Ok(Self { list, asked, filter, columns, tenants, groups, views, total, hidden, reading, live, next: None, empty: None, now })
     }
 
     /// Takes note of a page of rows and gives them back.
@@ -208,72 +164,11 @@ impl Frame {
         }
     }
 
-    /// The name of a tenant of the scope, as it is written.
-    pub fn tenant_name(&self, id: &str) -> Option<String> {
-        self.tenants.iter().find(|tenant| tenant.tenant_id.to_string() == id).map(|tenant| tenant.name.clone())
-    }
-
     /// The same list by groups, or by rows again: address, word, whether it is so now.
     pub fn groupings(&self) -> impl Iterator<Item = (String, &'static str, bool)> {
         let rows = (self.asked.address.with("by", ""), "Nothing: every row", self.asked.by.is_none());
         let by = |(by, word): &(By, &'static str)| (self.asked.address.with("by", by.as_str()), *word, self.asked.by == Some(*by));
         std::iter::once(rows).chain(groups::WORDS.iter().map(by).collect::<Vec<_>>())
-    }
-
-    /// The filters with choices.
-    pub fn picks(&self, user: &User) -> Vec<Pick> {
-        let tenants = self.tenants.iter().map(|tenant| (tenant.tenant_id.to_string(), super::show::visible(&tenant.name)));
-        let mut groups: Vec<&String> = self.tenants.iter().flat_map(|tenant| &tenant.tags).collect();
-        groups.sort_unstable();
-        groups.dedup();
-        let statuses = Status::ALL.iter().map(|status| (status.to_string(), status.label().to_owned()));
-        let plain =
-            |words: &[(&str, &str)]| words.iter().map(|(value, label)| ((*value).to_owned(), (*label).to_owned())).collect::<Vec<_>>();
-        let mut picks = vec![self.pick("tenant", "Tenant", tenants.collect())];
-        if !groups.is_empty() {
-            picks.push(self.pick("group", "Group", groups.into_iter().map(|group| (group.clone(), super::show::visible(group))).collect()));
-        }
-        picks.extend([
-            self.pick(
-                "severity",
-                "Severity",
-                Severity::ALL.iter().map(|s| (s.as_str().to_owned(), format!("{} {}", s.sign(), s.label()))).collect(),
-            ),
-            self.pick("status", "Status", statuses.chain([("all".to_owned(), "Any".to_owned())]).collect()),
-            self.pick("owner", "Owner", self.owners(user)),
-            self.pick("product", "Product", Product::ALL.iter().map(|p| (p.as_str().to_owned(), p.short().to_owned())).collect()),
-            self.pick("classification", "Verdict", plain(&CLASSIFICATIONS)),
-            self.pick("category", "Category", TACTICS.iter().map(|word| ((*word).to_owned(), words(word))).collect()),
-        ]);
-        picks
-    }
-
-    fn owners(&self, user: &User) -> Vec<(String, String)> {
-        let fixed = [("me".to_owned(), "Me".to_owned()), ("none".to_owned(), "Nobody".to_owned())];
-        let names = self.asked.address.all("owner").filter(|name| !matches!(*name, "me" | "none"));
-        let label = |name: &str| if name == user.login { "Me".to_owned() } else { super::show::visible(name) };
-        fixed.into_iter().chain(names.map(|name| (name.to_owned(), label(name)))).collect()
-    }
-
-    fn pick(&self, name: &'static str, title: &'static str, choices: Vec<(String, String)>) -> Pick {
-        let address = &self.asked.address;
-        let mut choices: Vec<Choose> =
-            choices.into_iter().map(|(value, label)| Choose { chosen: address.has(name, &value), value, label }).collect();
-        // What a link asks for and no list names, such as another category.
-        for value in address.all(name) {
-            if !choices.iter().any(|choice| choice.value == value) {
-                choices.push(Choose { chosen: true, value: value.to_owned(), label: super::show::visible(value) });
-            }
-        }
-        let chosen: Vec<&Choose> = choices.iter().filter(|choice| choice.chosen).collect();
-        let told = match chosen.as_slice() {
-            [] if name == "status" => "Open".to_owned(),
-            [] => String::new(),
-            [one] => one.label.clone(),
-            more => more.len().to_string(),
-        };
-        let not = address.has("not", name);
-        Pick { name, title, told: if not && !told.is_empty() { format!("not {told}") } else { told }, choices, not }
     }
 
     /// The times of the filter "Time".

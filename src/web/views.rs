@@ -1,7 +1,7 @@
 //! Lists kept under a name, and those that everybody has.
 
 use super::error::PageError;
-use super::extract::{Id, Posted, User};
+use super::extract::{Id, Posted, User, Watcher};
 use super::list::Asked;
 use super::show::capped;
 use crate::app::AppState;
@@ -11,18 +11,22 @@ use crate::store::live::Kind;
 use crate::store::saved_views::{self, New, View};
 use crate::store::{self, Scoped};
 use crate::web::scope::ScopedDb;
-use axum::Router;
 use axum::response::Redirect;
-use axum::routing::post;
-use chrono::{DateTime, Utc};
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// All views together are counted for so long; the rest goes without a number.
 const COUNTING: Duration = Duration::from_secs(2);
 
 pub fn routes() -> Router<AppState> {
-    Router::new().route("/views", post(save)).route("/views/{id}/delete", post(delete))
+    Router::new()
+        .route("/views", post(save))
+        .route("/views/{id}/delete", post(delete))
+        .route("/incidents/views", get(of_incidents))
+        .route("/alerts/views", get(of_alerts))
 }
 
 /// One of the two lists.
@@ -131,7 +135,7 @@ impl List {
 pub struct ViewLine {
     pub name: String,
     pub href: String,
-    /// None if counting takes too long.
+    /// Of the view that is shown; the page asks for the others once its reader sees it.
     pub count: Option<String>,
     pub is_here: bool,
     pub team: bool,
@@ -146,42 +150,66 @@ impl ViewLine {
     }
 }
 
-/// The views of a list, each with how much it finds for this reader. `here`: the address of the list as it is shown, and how much it finds
-/// if that is known.
-pub async fn lines(
-    tx: &mut Scoped,
-    list: List,
-    user: &User,
-    (here, total): (&str, Option<i64>),
-    now: DateTime<Utc>,
-) -> Result<Vec<ViewLine>, PageError> {
-    let own = saved_views::list(tx, user.id, list.word()).await?;
-    let fixed = list.fixed().iter().map(|(name, query)| (None, (*name).to_owned(), (*query).to_owned()));
-    let own = own.into_iter().map(|view: View| (Some((view.view_id, view.user_id, view.team)), view.name, view.query));
-    let (mut lines, begun) = (Vec::new(), Instant::now());
-    for (saved, name, query) in fixed.chain(own) {
-        // A view that was kept when addresses looked otherwise leads to the whole list, and can be thrown away.
-        let asked = Asked::read(list.path(), &query).ok();
-        let href = asked.as_ref().map_or_else(|| list.path().to_owned(), |asked| asked.address.here());
-        let count = match &asked {
-            Some(_) if href == here => total,
-            // One view that is hard to count must not keep everybody from the list.
-            Some(asked) if begun.elapsed() < COUNTING => {
-                let filter = asked.filter(tx, user, now).await?;
-                list.count_quickly(tx, &filter).await?
-            }
-            _ => None,
-        };
-        lines.push(ViewLine {
-            is_here: href == here,
-            count: count.map(capped),
-            team: saved.is_some_and(|(_, _, team)| team),
-            id: saved.filter(|(_, owner, team)| *owner == user.id || (*team && user.is_lead())).map(|(id, _, _)| id),
-            name: super::show::visible(&name),
-            href,
-        });
+/// A view that everybody has, or that somebody kept.
+struct Known {
+    kept: Option<View>,
+    name: String,
+    /// `None`: it was kept when addresses looked otherwise; it leads to the whole list, and can be thrown away.
+    asked: Option<Asked>,
+}
+
+impl Known {
+    fn href(&self, list: List) -> String {
+        self.asked.as_ref().map_or_else(|| list.path().to_owned(), |asked| asked.address.here())
     }
-    Ok(lines)
+}
+
+/// Every view of a list that this person has.
+async fn known(tx: &mut Scoped, list: List, user: &User) -> sqlx::Result<Vec<Known>> {
+    let asked = |query: &str| Asked::read(list.path(), query).ok();
+    let fixed = list.fixed().iter().map(|(name, query)| Known { kept: None, name: (*name).to_owned(), asked: asked(query) });
+    let kept = saved_views::list(tx, user.id, list.word()).await?.into_iter();
+    Ok(fixed.chain(kept.map(|view| Known { name: view.name.clone(), asked: asked(&view.query), kept: Some(view) })).collect())
+}
+
+/// The views of a list. `here`: the address of the list as it is shown, and how much it finds if that is known.
+pub async fn lines(tx: &mut Scoped, list: List, user: &User, (here, total): (&str, Option<i64>)) -> sqlx::Result<Vec<ViewLine>> {
+    let may_delete = |view: &&View| view.user_id == user.id || (view.team && user.is_lead());
+    let line = |known: Known| {
+        let href = known.href(list);
+        ViewLine {
+            is_here: href == here,
+            count: total.filter(|_| href == here).map(capped),
+            team: known.kept.as_ref().is_some_and(|view| view.team),
+            id: known.kept.as_ref().filter(may_delete).map(|view| view.view_id),
+            name: super::show::visible(&known.name),
+            href,
+        }
+    };
+    Ok(known(tx, list, user).await?.into_iter().map(line).collect())
+}
+
+/// How much each view finds for this reader, by its address; one that is hard to count is left out.
+async fn counts(list: List, user: &User, db: &ScopedDb) -> Result<Json<BTreeMap<String, String>>, PageError> {
+    let (mut counts, begun, now) = (BTreeMap::new(), Instant::now(), clock::now());
+    let mut tx = db.begin().await?;
+    for known in known(&mut tx, list, user).await? {
+        let Some(asked) = known.asked.as_ref().filter(|_| begun.elapsed() < COUNTING) else { continue };
+        let filter = asked.filter(&mut tx, user, now).await?;
+        if let Some(count) = list.count_quickly(&mut tx, &filter).await? {
+            counts.insert(known.href(list), capped(count));
+        }
+    }
+    tx.commit().await?;
+    Ok(Json(counts))
+}
+
+async fn of_incidents(Watcher(user): Watcher, db: ScopedDb) -> Result<Json<BTreeMap<String, String>>, PageError> {
+    counts(List::Incidents, &user, &db).await
+}
+
+async fn of_alerts(Watcher(user): Watcher, db: ScopedDb) -> Result<Json<BTreeMap<String, String>>, PageError> {
+    counts(List::Alerts, &user, &db).await
 }
 
 #[derive(Deserialize)]

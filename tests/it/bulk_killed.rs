@@ -21,7 +21,7 @@ use watchfloor::sync::engine;
 const INCIDENTS: usize = 12;
 
 /// A job over everything, made by an analyst; it has begun.
-async fn begun(rig: &Rig) -> BulkId {
+pub async fn begun(rig: &Rig, wish: &Wish) -> (BulkId, (By, Person)) {
     let mut tx = rig.db.web.all_tenants().await.unwrap();
     let new = NewUser { login: "ann", display_name: "Ann", role: Role::Analyst, all_tenants: true, password_hash: "" };
     let user = users::insert(&mut tx, &new).await.unwrap().unwrap();
@@ -30,10 +30,9 @@ async fn begun(rig: &Rig) -> BulkId {
     let (job, filter) = (BulkId::new(), Filter::default());
     let new = New { bulk: job, words: "all", query: "", asked: None, undoes: None, which: Which::Found(&filter) };
     assert!(bulk::freeze(&mut tx, &by, &new, clock::now()).await.unwrap());
-    let wish = Wish { tags: Some(vec!["bulk".to_owned()]), comment: Some("Once".to_owned()), ..Wish::default() };
-    bulk::start(&mut tx, &rig.reader.queue, (&by, &ann), job, &wish, clock::now()).await.unwrap();
+    bulk::start(&mut tx, &rig.reader.queue, (&by, &ann), job, wish, clock::now()).await.unwrap();
     tx.commit().await.unwrap();
-    job
+    (job, (by, ann))
 }
 
 /// How often each incident was to be changed.
@@ -57,7 +56,7 @@ async fn a_killed_workers_job_is_taken_over_and_each_incident_is_changed_once() 
     rig.interval(&[customer]).await;
     assert_eq!(rig.count(customer, "incidents").await, i64::try_from(INCIDENTS).unwrap());
     rig.fault(customer, Api::DefenderXdr, Fault::Slow(Duration::from_millis(150)), Times::Forever);
-    begun(&rig).await;
+    begun(&rig, &Wish { tags: Some(vec!["bulk".to_owned()]), comment: Some("Once".to_owned()), ..Wish::default() }).await;
     for killed in 1..=3 {
         let mut child = worker_process(&rig);
         until("some of the job", async || asked(&rig, customer).len() >= killed * 2).await;

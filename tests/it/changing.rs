@@ -35,7 +35,10 @@ async fn an_incident_is_changed_once_its_answer_is_stored_and_microsofts_words_a
         (Fault::Acted(Loss::Cut), ChangeState::Done),
         (Fault::Acted(Loss::Half), ChangeState::Done),
         (Fault::Acted(Loss::Status(500)), ChangeState::Done),
+        (Fault::TruncatedJson, ChangeState::Done),
         (Fault::Cut, ChangeState::Lost),
+        (Fault::html(), ChangeState::Lost),
+        (Fault::empty(), ChangeState::Lost),
     ] {
         rig.fault(customer, Api::DefenderXdr, fault, Times::Calls(1));
         let comment = format!("note of {state} {} (ann)", rig.now());

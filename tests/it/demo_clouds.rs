@@ -1,11 +1,9 @@
 //! `watchfloor demo --cloud`: the demo in each of Microsoft's clouds, as somebody with a browser meets it.
 
 use crate::app::Reply;
-use crate::program::Program;
-use rustix::process::Signal;
+use crate::demo::Demo;
 use scraper::{Html, Selector};
 use secrecy::SecretString;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use url::Url;
 use watchfloor::auth::form_tokens::{FIELD, FormKey};
@@ -40,23 +38,16 @@ const CLOUDS: [Hosts; 4] = [
 
 /// A running demo and its administrator.
 struct Visit {
-    program: Program,
-    dir: PathBuf,
+    demo: Demo,
     http: reqwest::Client,
-    address: String,
     session: String,
 }
 
 impl Visit {
     async fn start(cloud: &str, tenants: &str) -> Self {
-        let dir = std::env::temp_dir().join(format!("watchfloor-cloud-{}", uuid::Uuid::new_v4().simple()));
-        std::fs::create_dir(&dir).unwrap();
-        let mut program = Program::start(&dir, &["demo", "--cloud", cloud, "--tenants", tenants, "--listen", "127.0.0.1:0"]);
-        let said = program.line("demo runs at http://");
-        let address = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().trim_end_matches('/').to_owned();
-        program.line("Microsoft is played by");
+        let demo = Demo::start(&["--cloud", cloud, "--tenants", tenants]).await;
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let mut visit = Self { program, dir, http, address, session: String::new() };
+        let mut visit = Self { demo, http, session: String::new() };
         let reply = visit.post("/login", &[("login", "admin"), ("password", "admin-of-the-demo")]).await;
         let cookie = reply.headers["set-cookie"].to_str().unwrap();
         cookie.strip_prefix("sid=").unwrap().split(';').next().unwrap().clone_into(&mut visit.session);
@@ -71,14 +62,14 @@ impl Visit {
     }
 
     async fn get(&self, path: &str) -> Reply {
-        self.send(self.http.get(format!("{}{path}", self.address))).await.assert_success()
+        self.send(self.http.get(format!("{}{path}", self.demo.address))).await.assert_success()
     }
 
     async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
         let token = FormKey::of_session(&SecretString::from(self.session.clone())).token(path);
         let token = (!self.session.is_empty()).then_some((FIELD, token.as_str()));
         let fields: Vec<(&str, &str)> = fields.iter().copied().chain(token).collect();
-        self.send(self.http.post(format!("{}{path}", self.address)).form(&fields)).await
+        self.send(self.http.post(format!("{}{path}", self.demo.address)).form(&fields)).await
     }
 
     /// Looks until so many things that a selector finds hold the text. A page may fail meanwhile: beside its readings the demo is slow on a
@@ -86,7 +77,7 @@ impl Visit {
     async fn until(&self, path: &str, selector: &str, text: &str, count: usize) -> Reply {
         let begun = Instant::now();
         loop {
-            let reply = self.send(self.http.get(format!("{}{path}", self.address))).await;
+            let reply = self.send(self.http.get(format!("{}{path}", self.demo.address))).await;
             if reply.status.is_success() && reply.texts(selector).iter().filter(|found| found.contains(text)).count() >= count {
                 return reply;
             }
@@ -111,8 +102,7 @@ impl Visit {
     }
 
     fn stop(self) {
-        assert!(self.program.stop(Signal::INT).success());
-        std::fs::remove_dir_all(self.dir).unwrap();
+        self.demo.stop();
     }
 }
 

@@ -1,15 +1,10 @@
 //! The queue under an analyst's hands, in a real browser on the demo: every key, and how few of them close an incident.
 
 use crate::browser::Browser;
+use crate::demo::Demo;
 use crate::journey::sign_in;
-use crate::program::Program;
-use rustix::process::Signal;
-use std::path::PathBuf;
 use std::time::Duration;
 use thirtyfour::prelude::*;
-
-/// Two demos at once, each with its database, worker and browser, are more than two cores answer in time.
-static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Somebody at a keyboard and a mouse, whose presses and clicks are counted.
 pub struct Hand<'a> {
@@ -68,29 +63,22 @@ impl Hand<'_> {
 pub struct Desk<'a> {
     pub hand: Hand<'a>,
     pub address: String,
-    program: Program,
-    dir: PathBuf,
-    _turn: tokio::sync::MutexGuard<'static, ()>,
+    demo: Demo,
 }
 
 impl<'a> Desk<'a> {
     /// Starts a demo and signs this person in.
     pub async fn of(browser: &'a Browser, login: &str) -> Self {
-        let turn = ONE_AT_A_TIME.lock().await;
-        let dir = std::env::temp_dir().join(format!("watchfloor-desk-{}", uuid::Uuid::new_v4().simple()));
-        std::fs::create_dir(&dir).unwrap();
-        let mut program = Program::start(&dir, &["demo", "--listen", "127.0.0.1:0"]);
-        let said = program.line("demo runs at http://");
-        let address = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().trim_end_matches('/').to_owned();
+        let demo = Demo::start(&[]).await;
+        let address = demo.address.clone();
         sign_in(browser, &address, login).await;
         let hand = Hand { browser, presses: 0, clicks: 0 };
         filled(&hand, &format!("{address}/incidents"), "a[rel=next]").await;
-        Self { hand, address, program, dir, _turn: turn }
+        Self { hand, address, demo }
     }
 
     pub fn leave(self) {
-        assert!(self.program.stop(Signal::INT).success());
-        std::fs::remove_dir_all(self.dir).unwrap();
+        self.demo.stop();
     }
 }
 

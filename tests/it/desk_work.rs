@@ -1,4 +1,5 @@
-//! The desk's longer works, in a real browser on the demo: every filter, a conflict, a bulk change and its way back, and a rule that hides.
+//! The desk's longer works, in a real browser on the demo: every filter, views, files, a conflict, a bulk change and its way back, and a rule that
+//! hides.
 
 use crate::browser::Browser;
 use crate::desk::{Desk, Hand, filled};
@@ -120,6 +121,11 @@ async fn alerts_are_hidden_by_a_rule_and_come_back_with_its_end(hand: &mut Hand<
     hand.until(&format!("/^.suppressions.[0-9a-f-]+$/.test(location.pathname) && {LOADED}")).await;
     let rule = hand.says("location.pathname").await;
     hand.browser.screenshots("rule").await;
+    hand.click("form[action$='/extend'] select[name=days] option[value='180']").await;
+    hand.browser.driver.find(By::Css("form[action$='/extend'] input[name=reason]")).await.unwrap().send_keys("They keep it").await.unwrap();
+    hand.click("form[action$='/extend'] button").await;
+    hand.browser.sees("Extended by").await;
+    hand.browser.sees("They keep it").await;
     hand.browser.open(&format!("{address}{alert}")).await;
     hand.browser.sees("This alert is hidden from the queue by").await;
     hand.browser.open(&format!("{address}{rule}")).await;
@@ -135,14 +141,73 @@ async fn alerts_are_hidden_by_a_rule_and_come_back_with_its_end(hand: &mut Hand<
     assert!(tokio::time::timeout(A_WHILE, back).await.is_ok(), "it comes back");
 }
 
+async fn a_view_is_kept_for_the_team_found_again_and_thrown_away(hand: &mut Hand<'_>, address: &str) {
+    hand.browser.open(&format!("{address}/incidents?severity=high&severity=medium")).await;
+    hand.browser.click("Keep this view").await;
+    hand.browser.driver.find(By::Css("form[action='/views'] input[name=name]")).await.unwrap().send_keys("Worth a look").await.unwrap();
+    hand.click("form[action='/views'] input[name=team]").await;
+    hand.click("form[action='/views'] button").await;
+    hand.until(&format!("document.querySelector('.views a[aria-current=page]')?.textContent.startsWith('Worth a look') && {LOADED}")).await;
+    hand.browser.open(&format!("{address}/incidents")).await;
+    // The numbers come after the page; each is what its list finds.
+    hand.until("[...document.querySelectorAll('.views > span > a .count')].every(count => /^[0-9,]+[+]?$/.test(count.textContent))").await;
+    let view = "[...document.querySelectorAll('.views > span > a')].find(link => link.textContent.startsWith('Worth a look'))";
+    let count = hand.says(&format!("{view}.querySelector('.count').textContent")).await;
+    hand.says(&format!("{view}.id = 'kept'")).await;
+    hand.click("#kept").await;
+    hand.until(&format!("location.search === '?severity=high&severity=medium' && {LOADED}")).await;
+    let here = hand.says("document.querySelector('.page-head .count').textContent").await;
+    assert!(!count.is_empty() && here.starts_with(&count), "{count} in the view, {here} in its list");
+    hand.browser.screenshots("view-kept").await;
+    hand.browser.click("Keep this view").await;
+    hand.browser.click("Throw “Worth a look” away").await;
+    hand.until(&format!("location.search === '' && {view} === undefined && {LOADED}")).await;
+}
+
+async fn the_list_is_saved_as_a_file_with_every_row(hand: &mut Hand<'_>, address: &str) {
+    let dir = std::env::temp_dir().join(format!("watchfloor-files-{}", uuid::Uuid::new_v4().simple()));
+    std::fs::create_dir(&dir).unwrap();
+    let allow = serde_json::json!({ "behavior": "allow", "downloadPath": dir });
+    hand.browser.driver.cdp().send_raw("Page.setDownloadBehavior", allow).await.unwrap();
+    for list in ["incidents", "alerts"] {
+        hand.browser.open(&format!("{address}/{list}?status=resolved&created=30d&size=200")).await;
+        let total: usize =
+            hand.says("document.querySelector('.pager [role=status]').textContent.match(/^[0-9]+/)[0]").await.parse().unwrap();
+        for (format, rows) in [("csv", total + 1), ("json", total)] {
+            hand.click(&format!("a[download][href*='.{format}']")).await;
+            let saved = async {
+                loop {
+                    let files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|file| file.unwrap().path()).collect();
+                    if let Some(file) = files.iter().find(|file| file.extension().is_some_and(|extension| extension == format)) {
+                        return file.clone();
+                    }
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            let file = tokio::time::timeout(Duration::from_secs(30), saved).await.expect("a file within 30 seconds");
+            let text = std::fs::read_to_string(&file).unwrap();
+            let found = if format == "csv" {
+                csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes()).records().count()
+            } else {
+                serde_json::from_str::<Vec<serde_json::Value>>(&text).unwrap().len()
+            };
+            assert_eq!(found, rows, "{list}.{format} of {total}");
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
 #[tokio::test]
-async fn filters_conflicts_bulk_changes_and_rules_work_under_a_mouse() {
+async fn filters_views_files_conflicts_bulk_changes_and_rules_work_under_a_mouse() {
     let Some(browser) = Browser::start().await else { return };
     let mut desk = Desk::of(&browser, "lead").await;
     let (hand, address) = (&mut desk.hand, &desk.address);
     of_two_windows_the_second_one_is_told_what_the_first_one_did(hand, address).await;
     what_matches_is_changed_together_and_given_back(hand, address).await;
     alerts_are_hidden_by_a_rule_and_come_back_with_its_end(hand, address).await;
+    a_view_is_kept_for_the_team_found_again_and_thrown_away(hand, address).await;
+    the_list_is_saved_as_a_file_with_every_row(hand, address).await;
     every_filter_is_chosen_and_cleared_with_the_mouse(hand, address).await;
     desk.leave();
 }

@@ -1,12 +1,11 @@
 //! Every page of the demo, as everybody to whom it shows something else, before the eyes of axe-core. A page without a row fails.
 
 use crate::access;
+use crate::demo::Demo;
 use crate::eyes::Eyes;
 use crate::journey::sign_in;
 use crate::other_pages;
 use crate::page_rows::{ADMINS, ANALYSTS, ASKED, ELSEWHERE, EVERYBODY, First, Row};
-use crate::program::Program;
-use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -109,16 +108,13 @@ fn every_page_has_a_row() {
 
 #[tokio::test]
 async fn no_page_of_the_demo_has_a_fault_that_axe_knows_in_either_theme_or_scrolls_sideways() {
-    let dir = std::env::temp_dir().join(format!("watchfloor-eyes-{}", uuid::Uuid::new_v4().simple()));
-    std::fs::create_dir(&dir).unwrap();
-    let mut program = Program::start(&dir, &["demo", "--listen", "127.0.0.1:0"]);
-    let said = program.line("demo runs at http://");
-    let address = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().trim_end_matches('/').to_owned();
-    let mut eyes = Eyes::open(&address).await;
+    let demo = Demo::start(&[]).await;
+    let address = &demo.address;
+    let mut eyes = Eyes::open(address).await;
 
-    enter(&eyes, &address, "viewer").await;
+    enter(&eyes, address, "viewer").await;
     let mut places = places_of_the_viewer(&eyes).await;
-    enter(&eyes, &address, "admin").await;
+    enter(&eyes, address, "admin").await;
     places.push(("USER", first(&eyes, "/admin/users", "tbody a").await));
     places.push(("QUERY", first(&eyes, "/hunting", "a[href^='/hunting/queries/']").await));
     for (start, doing) in ASKED {
@@ -126,12 +122,11 @@ async fn no_page_of_the_demo_has_a_fault_that_axe_knows_in_either_theme_or_scrol
         assert_eq!(eyes.status().await, 200, "{start} {doing}: {}", eyes.says("document.querySelector('main').innerText").await);
     }
     look_at(&mut eyes, "admin", &[EVERYBODY, ANALYSTS, ADMINS].concat(), &places).await;
-    enter(&eyes, &address, "analyst").await;
+    enter(&eyes, address, "analyst").await;
     look_at(&mut eyes, "analyst", &[EVERYBODY, ANALYSTS].concat(), &places).await;
-    enter(&eyes, &address, "viewer").await;
+    enter(&eyes, address, "viewer").await;
     look_at(&mut eyes, "viewer", EVERYBODY, &places).await;
-    other_pages::onboarding(&mut eyes, &address).await;
+    other_pages::onboarding(&mut eyes, address).await;
     eyes.assert_nothing(200);
-    assert!(program.stop(Signal::INT).success());
-    std::fs::remove_dir_all(dir).unwrap();
+    demo.stop();
 }

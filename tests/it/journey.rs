@@ -2,8 +2,7 @@
 //! administrator declines, thinks again and accepts; its incidents and alerts are there within a minute.
 
 use crate::browser::Browser;
-use crate::program::Program;
-use rustix::process::Signal;
+use crate::demo::Demo;
 use std::time::{Duration, Instant};
 use thirtyfour::prelude::*;
 use url::Url;
@@ -64,14 +63,11 @@ pub async fn go_without_the_rest(customer: &Browser) {
 
 #[tokio::test]
 async fn a_customer_declines_then_consents_and_its_incidents_and_alerts_are_on_the_dashboard() {
-    let dir = std::env::temp_dir().join(format!("watchfloor-journey-{}", uuid::Uuid::new_v4().simple()));
-    std::fs::create_dir(&dir).unwrap();
-    let mut program = Program::start(&dir, &["demo", "--listen", "127.0.0.1:0"]);
-    let said = program.line("demo runs at http://");
-    let address = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().trim_end_matches('/').to_owned();
+    let demo = Demo::start(&[]).await;
+    let address = &demo.address;
     let (Some(staff), Some(customer)) = (Browser::start().await, Browser::start().await) else { return };
 
-    sign_in(&staff, &address, "lead").await;
+    sign_in(&staff, address, "lead").await;
     let (name, domain) = newcomer(&staff).await;
     let (registry, link) = register(&staff, &name, &domain).await;
 
@@ -121,6 +117,5 @@ async fn a_customer_declines_then_consents_and_its_incidents_and_alerts_are_on_t
 
     customer.open(&link).await; // used up, but this browser used it
     customer.sees("Everything is set up").await;
-    assert!(program.stop(Signal::INT).success());
-    std::fs::remove_dir_all(dir).unwrap();
+    demo.stop();
 }

@@ -54,6 +54,18 @@ async fn an_answer_that_holds_a_character_no_database_can_is_noted_all_the_same(
 }
 
 #[tokio::test]
+async fn a_change_without_an_answer_whose_record_is_gone_is_not_asked_about_for_a_week() {
+    let rig = Rig::start().await;
+    let customer = rig.acting_customer("Cedar").await;
+    rig.fault(customer, Api::DefenderXdr, Fault::Cut, Times::Calls(1));
+    let id = asked(&rig, customer, ("xdr.incidents.update", "7"), json!({"status": "Resolved"})).await;
+    let began = rig.now();
+    let ended = pushed(&rig, customer, id).await;
+    assert!(ended.state == ChangeState::Failed && ended.reason.as_ref().unwrap().contains("no such record any more"), "{ended:?}");
+    assert!(rig.now() - began < TimeDelta::minutes(5));
+}
+
+#[tokio::test]
 async fn a_change_is_finished_when_its_answer_came_and_not_when_it_was_sent() {
     let rig = Rig::start().await;
     let customer = rig.acting_customer("Cedar").await;

@@ -1,7 +1,10 @@
 //! Which tenants a list is of: those that its address names, or those of a group.
 
 use crate::app::TestApp;
+use crate::eyes::{Eyes, serve};
+use crate::live::Process;
 use crate::pages::case;
+use thirtyfour::Key;
 use watchfloor::model::Role;
 use watchfloor::store::overview;
 
@@ -58,5 +61,37 @@ async fn a_group_has_all_of_its_tenants_however_many_there_are() {
         assert_eq!(shown, titles, "{query}");
     }
     let groups = viewer.get("/incidents?by=tenant").await.assert_success();
-    assert!(groups.texts("tbody th").contains(&last.to_string()), "a tenant beyond the names is told by its id");
+    assert!(groups.texts("tbody th").contains(&"Zest".to_owned()), "a tenant beyond those of the filter has its name");
+}
+
+#[tokio::test]
+async fn the_filter_offers_a_hundred_tenants_and_finds_the_others_by_name() {
+    let app = TestApp::start().await;
+    for n in 0..100 {
+        app.tenant(&format!("Alder {n:03}")).await;
+    }
+    let (zulu, hidden) = (app.tenant("Zulu").await, app.tenant("Zumba").await);
+    case(&app, zulu, "Ann").await;
+    case(&app, hidden, "Bob").await;
+    let viewer = app.sign_in(Role::Viewer).await;
+    let page = viewer.get("/incidents").await.assert_success();
+    assert_eq!((page.texts("input[name=tenant]").len(), page.html.contains("The first hundred by name")), (100, true));
+    let page = viewer.get(&format!("/incidents?tenant={zulu}&by=tenant")).await.assert_success();
+    assert_eq!(page.texts("input[name=tenant][checked]").len(), 1);
+    assert!(page.texts("details.pick summary").contains(&"Tenant Zulu".to_owned()), "{:?}", page.texts("details.pick summary"));
+    assert_eq!(page.texts("tbody th"), ["Zulu"], "the groups have names, too");
+    let process = Process::start(&app, 9).await;
+    let mut eyes = Eyes::open(&serve(process.router.clone()).await).await;
+    eyes.become_one(&viewer).await;
+    eyes.go("/incidents").await;
+    eyes.says("document.querySelector('input[data-find]').closest('details').querySelector('summary').click()").await;
+    eyes.says("document.querySelector('input[data-find]').focus()").await;
+    eyes.press("zul").await;
+    eyes.until("[...document.querySelectorAll('label.choice:not([hidden])')].some((one) => one.textContent === 'Zulu')").await;
+    eyes.look("a filter that finds tenants").await;
+    eyes.press(Key::Enter).await;
+    eyes.leave("document.querySelector('input[data-find]').closest('details').querySelector('summary').click()").await;
+    assert_eq!(eyes.says("location.search").await, format!("?tenant={zulu}"));
+    assert_eq!(eyes.says("document.querySelectorAll('table.queue tbody tr').length").await, "1");
+    eyes.assert_nothing(3);
 }

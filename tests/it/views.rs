@@ -1,7 +1,8 @@
 //! Lists that are kept under a name, and lists as files.
 
-use crate::app::TestApp;
+use crate::app::{TestApp, Visitor};
 use axum::http::StatusCode;
+use serde_json::{Value, json};
 use sqlx::Row;
 use watchfloor::model::{Role, TenantId};
 
@@ -52,6 +53,12 @@ async fn a_view_is_its_owners_or_the_teams_and_counts_what_each_reader_may_see()
     let narrow = other.get(there).await.assert_success();
     assert_eq!(narrow.texts(".views a[aria-current=page]"), ["For all 1 team"], "somebody else's own view is nobody's business");
     assert!(!narrow.html.contains("Birch"));
+    let counts =
+        async |visitor: &Visitor| serde_json::from_str::<Value>(&visitor.get("/incidents/views").await.assert_success().html).unwrap();
+    for (visitor, open, worst) in [(&analyst, "4", "2"), (&other, "2", "1"), (&viewer, "4", "2")] {
+        let counts = counts(visitor).await;
+        assert_eq!((&counts["/incidents"], &counts[there]), (&json!(open), &json!(worst)), "{counts}");
+    }
 
     let team = shown.attribute(".views form[action$=delete]", "action").unwrap();
     let mut tx = app.db.web.no_tenant().await.unwrap();

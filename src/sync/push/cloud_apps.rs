@@ -42,12 +42,17 @@ pub(super) async fn answered(tx: &mut Scoped, change: &Change, body: &str, now: 
     if let Some(verdict) = Verdict::of_operation(&change.operation) {
         return close_answered(tx, change, verdict, body, now).await;
     }
-    let answer = serde_json::from_str(body).ok();
-    let id = if change.operation == operations::SUBNETS_CREATE.name { cloud_apps::range_id(body) } else { None };
-    if change.operation == operations::SUBNETS_CREATE.name && id.is_none() {
+    let answer: Option<Value> = serde_json::from_str(body).ok();
+    let is_new_range = change.operation == operations::SUBNETS_CREATE.name;
+    let id = if is_new_range { cloud_apps::range_id(body) } else { None };
+    let unclear = if answer.is_none() && !body.trim().is_empty() {
+        Some(super::outcome::UNREADABLE)
+    } else {
         // Accepted, but without the id: the list of ranges tells.
-        let reason = "Microsoft's answer does not name the new range; the list of ranges is read.";
-        changes::settle(tx, change, &plain(ChangeState::Unknown, Some(reason)), now).await?;
+        (is_new_range && id.is_none()).then_some("Microsoft's answer does not name the new range; the list of ranges is read.")
+    };
+    if unclear.is_some() {
+        changes::settle(tx, change, &plain(ChangeState::Unknown, unclear), now).await?;
         return Ok(Some(FIRST_LOOK));
     }
     changes::settle(tx, change, &Outcome { answer, external_id: id.as_deref(), ..plain(ChangeState::Done, None) }, now).await?;

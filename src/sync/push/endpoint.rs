@@ -15,13 +15,16 @@ use crate::sync::rows::{Origin, Rows};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
+/// Its answer is empty.
+pub(super) const BATCH: &str = "endpoint.alerts.batch";
+
 /// Stores the alert or device that Microsoft sent back. What cannot be read is left to the next reading.
 pub(super) async fn store(tx: &mut Scoped, errand: &Errand, change: &Change, body: &str, now: DateTime<Utc>) -> anyhow::Result<()> {
     if change.operation.starts_with("endpoint.machines.") {
         if let Ok(machine) = serde_json::from_str::<Machine>(body) {
             devices::store(tx, change.tenant_id, &[crate::sync::devices::row(machine, body)], now).await?;
         }
-    } else if change.operation != "endpoint.alerts.batch" {
+    } else if change.operation != BATCH {
         let mut rows = Rows::default();
         let origin = Origin { directory: errand.target.directory, cloud: errand.target.cloud, api: Product::DefenderEndpoint };
         rows.add(Product::DefenderEndpoint, Kind::Alert, origin, body);
@@ -34,7 +37,7 @@ pub(super) async fn store(tx: &mut Scoped, errand: &Errand, change: &Change, bod
 pub(super) async fn look(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<Utc>) -> Result<Seen, CallError> {
     let id = change.args.first().map_or("", String::as_str);
     let operation = match change.operation.as_str() {
-        "endpoint.alerts.batch" => return batch(reader, errand, change, now).await,
+        BATCH => return batch(reader, errand, change, now).await,
         "endpoint.alerts.create" => return created(reader, errand, change, now).await,
         "endpoint.alerts.update" => &endpoint::ALERTS_GET,
         _ => &endpoint::MACHINES_GET,

@@ -63,6 +63,11 @@ pub(super) async fn look(reader: &Reader, errand: &Errand, change: &Change, now:
             changes::settle(&mut tx, change, &plain(ChangeState::Failed, Some(reason)), now).await?;
             None
         }
+        Err(CallError::NotFound) if age >= LOST_AFTER => {
+            let reason = "Microsoft gave no answer, and has no such record any more: it may have been carried out.";
+            changes::settle(&mut tx, change, &plain(ChangeState::Failed, Some(reason)), now).await?;
+            None
+        }
         Err(error) => unasked(&mut tx, change, sent_at, &error, now).await?,
     };
     tx.commit().await?;

@@ -8,6 +8,9 @@ use crate::store::changes::{self, Change, Outcome};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
+/// Why a success is not believed.
+pub(super) const UNREADABLE: &str = "The answer was a success, but cannot be read: perhaps it is not Microsoft’s.";
+
 /// A state with a reason and nothing else to note.
 pub(super) fn plain(state: ChangeState, reason: Option<&str>) -> Outcome<'_> {
     Outcome { state, reason, external_id: None, answer: None }
@@ -57,6 +60,9 @@ pub(super) async fn answered(
         return super::cloud_apps::answered(tx, change, body, now).await;
     }
     let noted = match change.operation.as_str() {
+        _ if !is_microsofts(&change.operation, body) => {
+            Noted { next: Some(super::look::FIRST), ..Noted::new(ChangeState::Unknown, "") }.because(UNREADABLE)
+        }
         operation if operation.starts_with("endpoint.act.") => machine::answered(change, body, now),
         operation if operation.starts_with("graph.") => graph::answered(change, body),
         operation if operation.starts_with("xdr.") || operation.starts_with("endpoint.") => Noted::done(body),
@@ -67,6 +73,13 @@ pub(super) async fn answered(
         graph::read_again(reader, tx, change).await?;
     }
     Ok(next)
+}
+
+/// Whether Microsoft may have said this. Something in between, such as a proxy that wants its user to sign in, may call a page of its own a
+/// success, and pass nothing on. Each of these operations is documented to answer with an object, but for the batch, which says nothing.
+fn is_microsofts(operation: &str, body: &str) -> bool {
+    let is_nothing = operation == endpoint::BATCH && body.trim().is_empty();
+    is_nothing || serde_json::from_str::<Value>(body).is_ok_and(|answer| answer.is_object())
 }
 
 /// Writes down how a change stands, and stores the record that came with it. Returns when to ask again.
