@@ -126,6 +126,12 @@ if (filling) {
   }, Number(filling.dataset.reload) * 1000);
 }
 
+// The way back from an error page, where there is one.
+for (const button of document.querySelectorAll("button[data-back]")) {
+  button.hidden = history.length < 2;
+  button.addEventListener("click", () => history.back());
+}
+
 // Copy buttons: without this script the field can be selected by hand, and the button stays hidden.
 for (const button of document.querySelectorAll("button[data-copy]")) {
   if (!navigator.clipboard) continue;

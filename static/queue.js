@@ -79,7 +79,7 @@ const count = () => {
 };
 if (batch?.querySelector(".desk-bar")) {
   batch.querySelector(".desk-bar").hidden = false;
-  batch.querySelector(".desk-all").open = false;
+  for (const all of batch.querySelectorAll(".desk-all")) all.open = false;
   batch.hidden = chosen().length === 0;
   batch.querySelector("[data-none]").addEventListener("click", () => choose(chosen(), false));
   for (const button of batch.querySelectorAll("[data-do]")) button.addEventListener("click", () => openDialog(button.dataset.do));
@@ -129,6 +129,10 @@ const openDialog = (key) => {
   const button = form.querySelector("[data-word]");
   const what = which.length === 1 ? "" : ` ${which.length}`;
   button.textContent = `${button.dataset.word}${what} at ${tenants.length === 1 ? tenants[0] : `${tenants.length} tenants`}`;
+  // Of one incident the status begins as it is; the others have no one status.
+  const status = form.querySelector("select[name=status][required]");
+  const now = which.length === 1 && status && [...status.options].find((option) => option.value.toLowerCase() === which[0].dataset.status?.toLowerCase());
+  if (now) now.selected = true;
   form.querySelector("[data-problem]").hidden = true;
   form.querySelector("[data-problem]").removeAttribute("role");
   dialog.showModal();

@@ -142,6 +142,11 @@ impl Ask {
 }
 
 impl AppStep {
+    /// What it is for: its name is the configuration's, and says nothing to a customer.
+    pub fn purpose(&self) -> String {
+        told::purpose(&self.name, &self.asks)
+    }
+
     /// Microsoft says it was allowed.
     pub fn is_granted(&self) -> bool {
         self.last.as_ref().is_some_and(|attempt| attempt.outcome == Some(ConsentOutcome::Granted))

@@ -135,7 +135,8 @@ impl CallError {
     /// One sentence of what happened, for staff.
     pub fn reason(&self) -> String {
         match self {
-            Self::Throttled { retry_after: Some(wait) } => format!("Microsoft asks us to wait for {} seconds.", wait.as_secs().max(1)),
+            Self::Throttled { retry_after: Some(wait) } if wait.as_secs() <= 1 => "Microsoft asks us to wait for 1 second.".to_owned(),
+            Self::Throttled { retry_after: Some(wait) } => format!("Microsoft asks us to wait for {} seconds.", wait.as_secs()),
             Self::Throttled { retry_after: None } => "Microsoft asks us to slow down.".to_owned(),
             Self::Quota { told, .. } => format!("The quota of computing for hunting is used up. Microsoft says: {told}"),
             Self::ConsentLost { aadsts } => numbered("The app is not in this directory", *aadsts),

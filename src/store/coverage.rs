@@ -130,21 +130,25 @@ pub struct Summary {
 impl Summary {
     /// "Complete to 14:32 UTC for 148 of 150 tenants; 2 blind". The day is named when it is not today.
     pub fn sentence(&self, now: DateTime<Utc>) -> String {
+        self.told("Complete", ("blind", "degraded"), now)
+    }
+
+    /// The same of one list: "Incidents are complete to 14:32 UTC for 6 of 10 tenants; 4 not read". A tenant may be read otherwise.
+    pub fn sentence_of(&self, what: &str, now: DateTime<Utc>) -> String {
+        self.told(&format!("{what} are complete"), ("not read", "partly read"), now)
+    }
+
+    fn told(&self, complete: &str, (none, some): (&str, &str), now: DateTime<Utc>) -> String {
         let mut text = match self.complete_until {
             Some(until) => {
                 let form = if until.date_naive() == now.date_naive() { "%H:%M UTC" } else { "%-d %b %Y %H:%M UTC" };
-                format!("Complete to {} for {} of {}", until.format(form), self.complete, tenants(self.total))
+                format!("{complete} to {} for {} of {}", until.format(form), self.complete, tenants(self.total))
             }
             None if self.total == 0 => "No tenant is read yet".to_owned(),
-            None => format!("Complete for none of {}", tenants(self.total)),
+            None => format!("{complete} for none of {}", tenants(self.total)),
         };
-        let counts = [
-            (self.blind, "blind"),
-            (self.degraded, "degraded"),
-            (self.late, "late"),
-            (self.loading, "loading history"),
-            (self.paused, "paused"),
-        ];
+        let counts =
+            [(self.blind, none), (self.degraded, some), (self.late, "late"), (self.loading, "loading history"), (self.paused, "paused")];
         for (n, word) in counts.into_iter().filter(|(n, _)| *n > 0) {
             let _ = write!(text, "; {n} {word}");
         }

@@ -199,36 +199,3 @@ pub async fn originals(tx: &mut Scoped, tenant: TenantId, incident: IncidentId) 
         .fetch_all(&mut **tx)
         .await
 }
-
-/// How often an entity was seen elsewhere.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Sighting {
-    pub entity: String,
-    /// Other incidents.
-    pub incidents: i64,
-    /// The tenants of those.
-    pub tenants: i64,
-}
-
-/// Where else in the reader's scope these entities were seen, among the 5,000 incidents that changed last. `tenants` as in a [`Filter`].
-pub async fn sightings(
-    tx: &mut Scoped,
-    tenants: Option<&[TenantId]>,
-    except: IncidentId,
-    entities: &[String],
-) -> sqlx::Result<Vec<Sighting>> {
-    sqlx::query_as(
-        "with recent as materialized (
-             select tenant_id, incident_id, entities from incidents where $1::uuid[] is null or tenant_id = any ($1)
-             order by updated_at desc, incident_id desc limit 5000)
-         select e.entity, count(*) as incidents, count(distinct r.tenant_id) as tenants
-         from recent as r cross join unnest(r.entities) as e (entity)
-         where r.incident_id <> $2 and r.entities && $3 and e.entity = any ($3)
-         group by e.entity",
-    )
-    .bind(tenants)
-    .bind(except)
-    .bind(entities)
-    .fetch_all(&mut **tx)
-    .await
-}

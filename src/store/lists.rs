@@ -152,10 +152,27 @@ pub const OPEN: [Status; 3] = [Status::New, Status::InProgress, Status::Unknown]
 /// A count stops here and is shown as "1,000+".
 pub const COUNT_CAP: i64 = 1_000;
 
-/// The text as a pattern that finds it anywhere, with its own wildcards made plain.
+/// Whether a text is so short that only words that begin with it are found: an index of three characters knows these, and no more.
+pub fn is_short(text: &str) -> bool {
+    text.trim().chars().count() < 3
+}
+
+/// The text as the end of a pattern, with its own wildcards made plain.
+fn plain(text: &str) -> String {
+    text.trim().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_") + "%"
+}
+
+/// The text as a pattern that finds it anywhere.
 pub(super) fn pattern(text: &str) -> String {
-    let plain = text.trim().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%{plain}%")
+    format!("%{}", plain(text))
+}
+
+/// The text as patterns of which one fits the titles that are found by it.
+pub(super) fn patterns(text: &str) -> Vec<String> {
+    if !is_short(text) {
+        return vec![pattern(text)];
+    }
+    ["", "% ", "%(", "%-", "%/"].iter().map(|before| format!("{before}{}", plain(text))).collect()
 }
 
 /// The text as an entity of every kind; `kind:value` is looked for as it stands.
@@ -171,7 +188,8 @@ mod tests {
 
     #[test]
     fn wildcards_in_a_search_are_plain_characters() {
-        assert_eq!(pattern(r" 50%_\ "), r"%50\%\_\\%");
+        assert_eq!(patterns(r" 50%_\ "), [r"%50\%\_\\%"]);
+        assert_eq!(patterns("C2"), ["C2%", "% C2%", "%(C2%", "%-C2%", "%/C2%"]);
     }
 
     #[test]

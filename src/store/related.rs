@@ -1,11 +1,25 @@
-//! Incidents that share entities with one, for the page of that one.
+//! Where else the entities of an incident were seen, for the page of that one, and what shares them.
 
 use super::Scoped;
 use crate::model::{IncidentId, Severity, Status, TenantId};
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How far back is looked.
-pub const BACK: TimeDelta = TimeDelta::days(90);
+/// How far back an incident is related.
+const BACK: TimeDelta = TimeDelta::days(90);
+/// What more incidents have tells nothing of one, and nobody counts further.
+pub const TELLING: i64 = 500;
+/// So long is looked.
+const MOMENT: &str = "400ms";
+
+/// How often an entity was seen elsewhere.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Sighting {
+    pub entity: String,
+    /// Other incidents; nobody counts beyond [`TELLING`].
+    pub incidents: i64,
+    /// The tenants of those.
+    pub tenants: i64,
+}
 
 /// Another incident, and what it shares.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -22,50 +36,86 @@ pub struct Related {
     pub shared: Vec<String>,
 }
 
-/// The ten incidents of the reader's scope that share most with one of `tenant`; what few incidents have counts for more than what many
-/// have, and what more than 500 have for nothing. Looked at are those of the last 90 days: the 5,000 of all `tenants` (as in a [`super::lists::Filter`]) that changed last, and before
-/// them 2,000 of the tenant's own. An index over entities is of no use under row-level security.
-pub async fn to(
+/// What the entities of an incident lead to.
+#[derive(Clone, Debug, Default)]
+pub struct Elsewhere {
+    pub sightings: Vec<Sighting>,
+    /// At most ten.
+    pub related: Vec<Related>,
+}
+
+/// Every sighting of the entities `$1` in the scope but for the incident `$2`; of each entity no more than `$3`. The function finds them
+/// through an index that row-level security keeps from this query, and knows the scope (`migrations/0022_search.sql`).
+macro_rules! sighted {
+    () => {
+        "sighted as materialized (
+             select e.entity, i.tenant_id, i.incident_id, i.updated_at
+             from unnest($1::text[]) as e (entity) cross join lateral search_incidents(null, null, array[e.entity], $3::integer) as f (id)
+                  join incidents as i on i.incident_id = f.id join tenants as t on t.tenant_id = i.tenant_id
+             where i.incident_id <> $2 and t.state <> 'offboarded'
+         )"
+    };
+}
+
+/// What the entities of an incident of `tenant` lead to in the transaction's scope. `None`: looking takes too long.
+pub async fn elsewhere(
     tx: &mut Scoped,
-    tenants: Option<&[TenantId]>,
+    (tenant, incident): (TenantId, IncidentId),
+    entities: &[String],
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<Elsewhere>> {
+    if entities.is_empty() {
+        return Ok(Some(Elsewhere::default()));
+    }
+    tx.limit(MOMENT).await?;
+    let sightings = sightings(tx, incident, entities).await;
+    let related = if sightings.is_ok() { to(tx, (tenant, incident), entities, now).await } else { Ok(Vec::new()) };
+    tx.limited(sightings.and_then(|sightings| Ok(Elsewhere { sightings, related: related? }))).await
+}
+
+async fn sightings(tx: &mut Scoped, except: IncidentId, entities: &[String]) -> sqlx::Result<Vec<Sighting>> {
+    sqlx::query_as(concat!(
+        "with ",
+        sighted!(),
+        "select entity, least(count(*), $4) as incidents, count(distinct tenant_id) as tenants from sighted group by entity"
+    ))
+    .bind(entities)
+    .bind(except)
+    .bind(TELLING + 2)
+    .bind(TELLING)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// The incidents that share most with one; what few incidents have counts for more than what many have, and what more than [`TELLING`] have for
+/// nothing. Those of the same tenant come before others that share as much.
+async fn to(
+    tx: &mut Scoped,
     (tenant, incident): (TenantId, IncidentId),
     entities: &[String],
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Related>> {
-    if entities.is_empty() {
-        return Ok(Vec::new());
-    }
-    sqlx::query_as(
-        "with wide as materialized (
-             select tenant_id, incident_id, entities, updated_at from incidents
-             where ($1::uuid[] is null or tenant_id = any ($1)) and updated_at > $5
-               and tenant_id <> all (array(select o.tenant_id from tenants as o where o.state = 'offboarded'))
-             order by updated_at desc, incident_id desc limit 5000
-         ), own as materialized (
-             select tenant_id, incident_id, entities from incidents
-             where tenant_id = $2 and updated_at > $5 and updated_at < (select min(updated_at) from wide)
-             order by updated_at desc, incident_id desc limit 2000
-         ), shared as (
-             select r.tenant_id, r.incident_id, e.entity
-             from (select tenant_id, incident_id, entities from wide union all select * from own) as r cross join unnest(r.entities) as e (entity)
-             where r.incident_id <> $3 and r.entities && $4 and e.entity = any ($4)
-         ), rated as (
-             select s.tenant_id, s.incident_id, s.entity, 1.0 / telling.times as weight
-             from shared as s
-                  join (select entity, count(*) as times from shared group by entity having count(*) <= 500) as telling on telling.entity = s.entity
-         ), best as (
-             select tenant_id, incident_id, sum(weight) as weight, array_agg(entity order by weight desc, entity) as shared
-             from rated group by tenant_id, incident_id order by sum(weight) desc, (tenant_id = $2) desc, incident_id desc limit 10
+    sqlx::query_as(concat!(
+        "with ",
+        sighted!(),
+        ", best as (
+             select s.tenant_id, s.incident_id, sum(1.0 / telling.times) as weight, array_agg(s.entity order by telling.times, s.entity) as shared
+             from sighted as s
+                  join (select entity, count(*) as times from sighted group by entity having count(*) <= $4) as telling on telling.entity = s.entity
+             where s.updated_at > $6
+             group by s.tenant_id, s.incident_id
+             order by weight desc, (s.tenant_id = $5) desc, s.incident_id desc limit 10
          )
          select i.incident_id, t.name as tenant_name, i.external_id, i.title, i.severity, i.status, i.status_raw, i.updated_at, b.shared
          from best as b join incidents as i on i.tenant_id = b.tenant_id and i.incident_id = b.incident_id
               join tenants as t on t.tenant_id = b.tenant_id
-         order by b.weight desc, (b.tenant_id = $2) desc, i.updated_at desc",
-    )
-    .bind(tenants)
-    .bind(tenant)
-    .bind(incident)
+         order by b.weight desc, (b.tenant_id = $5) desc, i.updated_at desc"
+    ))
     .bind(entities)
+    .bind(incident)
+    .bind(TELLING + 2)
+    .bind(TELLING)
+    .bind(tenant)
     .bind(now - BACK)
     .fetch_all(&mut **tx)
     .await

@@ -3,7 +3,7 @@
 use super::error::PageError;
 use super::extract::{Id, Lead, Posted};
 use super::scope::ScopedDb;
-use super::show::span;
+use super::show::left;
 use crate::app::AppState;
 use crate::app::acting::{self, Refusal};
 use crate::app::collected;
@@ -32,7 +32,7 @@ pub fn refused(refusal: Refusal) -> PageError {
         Refusal::TooMany(wait) => {
             let text =
                 "You have isolated five devices within ten minutes, the most one person may. Nothing was sent. It is possible again in";
-            PageError::TooMany(format!("{text} {}; until then ask a colleague.", span(wait)).into(), wait)
+            PageError::TooMany(format!("{text} {}; until then ask a colleague.", left(wait)).into(), wait)
         }
         Refusal::Reused => PageError::Conflict(
             "This form has been sent already, with something else in it. See what became of that, load the page again and begin anew."

@@ -100,6 +100,20 @@ impl PreviewPage {
         }
     }
 
+    /// How many of them Microsoft can be told of.
+    fn sendable(&self) -> i64 {
+        self.shares.iter().filter(|share| share.is_open() && share.may_change).map(|share| i64::from(share.matched)).sum()
+    }
+
+    /// "80 incidents of 6 tenants", or "2 of 80 incidents" where the rest cannot be sent.
+    fn going(&self) -> String {
+        if self.sendable() < i64::from(self.bulk.matched) {
+            format!("{} of {}", thousands(self.sendable()), self.incidents())
+        } else {
+            format!("{} of {}", self.incidents(), self.tenants())
+        }
+    }
+
     fn left_out(&self) -> String {
         thousands(i64::from(self.bulk.left_out))
     }

@@ -98,9 +98,8 @@ impl Line {
     /// What is asked of Microsoft, member by member; the comment stands elsewhere.
     pub fn details(&self) -> Vec<(String, String)> {
         let members = self.change.request.as_ref().and_then(|request| request.as_object()).into_iter().flatten();
-        let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let told = |name: &str| !name.eq_ignore_ascii_case("comment") && !name.starts_with('@');
-        members.filter(|(name, _)| told(name)).map(|(name, value)| (name.clone(), text(value))).collect()
+        members.filter(|(name, _)| told(name)).map(|(name, value)| super::names::member(name, value)).collect()
     }
 }
 

@@ -88,13 +88,15 @@ pub const fn asked(expected: bool) -> Chip {
     if expected { chip("ok", "Yes") } else { chip("plain", "No more") }
 }
 
-/// A product in a list of tenants: its permission where that is the trouble, else its reading.
+/// A product in a list of tenants: its reading; before one is planned, its permissions.
 pub fn product(line: &ProductLine) -> Chip {
-    match (line.permission, line.health) {
-        (Some(state @ (PermissionState::Missing | PermissionState::Revoked | PermissionState::Unlicensed)), _) => permission(state),
-        (_, Some(health)) => self::health(health),
-        (state, None) => permission(state.unwrap_or(PermissionState::Unknown)),
-    }
+    line.health.map_or_else(|| permission(line.permission.unwrap_or(PermissionState::Unknown)), health)
+}
+
+/// Whether a product is read although not all is granted that its apps ask for: its chip does not say so.
+pub fn lacks(line: &ProductLine) -> bool {
+    let told = matches!(line.health, None | Some(SyncHealth::NoPermission | SyncHealth::ConsentLost | SyncHealth::NoLicence));
+    !told && matches!(line.permission, Some(PermissionState::Missing | PermissionState::Revoked | PermissionState::Unlicensed))
 }
 
 /// How a trip to Microsoft ended.

@@ -1,5 +1,6 @@
 //! How complete a page is, and why it is empty: "no data" and "no incidents" never look the same.
 
+use super::chips::{self, Chip};
 use super::show::{When, count};
 use crate::model::{Product, SyncHealth, TenantId};
 use crate::store::Scoped;
@@ -29,7 +30,7 @@ pub struct Gap {
     /// Names of the products it concerns.
     pub products: String,
     pub label: &'static str,
-    /// A sign for it: `warn` where it will pass by itself, `bad` where somebody must act.
+    /// The colour of its chip, `bad` where somebody must act.
     pub class: &'static str,
     pub since: Option<When>,
     pub reason: String,
@@ -49,6 +50,13 @@ pub struct Empty {
 
 const GAPS_SHOWN: usize = 8;
 
+impl Gap {
+    /// Its mark, as every page has it.
+    pub fn chip(&self) -> Chip {
+        chips::chip(self.class, self.label)
+    }
+}
+
 impl Reading {
     /// Over the tenants asked for (or all of the scope) and the products that feed the page.
     pub async fn of(
@@ -60,7 +68,8 @@ impl Reading {
     ) -> sqlx::Result<Self> {
         let sum = coverage::summary(tx, &Which { tenants, products, now, interval }).await?;
         Ok(Self {
-            sentence: sum.sentence(now),
+            // A page about some products must not call a tenant blind of which others are read.
+            sentence: if products.len() < Product::ALL.len() { sum.sentence_of("Incidents", now) } else { sum.sentence(now) },
             whole: sum.complete == sum.total && sum.total > 0,
             readings: sum.readings,
             tenants: tenants.map(<[TenantId]>::to_vec),
@@ -101,7 +110,7 @@ impl Reading {
             tenant_name: row.tenant_name.clone(),
             products: row.product.label().to_owned(),
             label: if late { "Late" } else { row.state.label() },
-            class: if matches!(row.state, SyncHealth::Waiting | SyncHealth::Backfilling | SyncHealth::Throttled) { "warn" } else { "bad" },
+            class: if late { "bad" } else { chips::health(row.state).class },
             since: row.failing_since.or(row.complete_until).map(|at| When::new(at, self.now)),
             reason: row.reason.clone().unwrap_or_else(|| match row.state {
                 SyncHealth::Ok => "Nothing has been read lately.".to_owned(),

@@ -137,7 +137,7 @@ fn proof(word: &str, item: &Value) -> Proof {
     Proof {
         icon: kind.icon,
         kind: kind.label.to_owned(),
-        facts: facts.filter(|(label, value)| *value != title || Proof::is_hash(label)).collect(),
+        facts: facts.filter(|(label, value)| *value != title || Proof::is_hash(label)).map(named).collect(),
         command: first(item, &["/processCommandLine"]),
         verdicts: verdicts(item),
         json: None,
@@ -145,6 +145,12 @@ fn proof(word: &str, item: &Value) -> Proof {
         number: None,
         title,
     }
+}
+
+/// Systems have names with spaces.
+fn named((label, value): (&'static str, String)) -> (&'static str, String) {
+    let value = if label == "System" { super::names::system(&value) } else { value };
+    (label, value)
 }
 
 /// What any kind may say.

@@ -28,10 +28,38 @@ pub fn entity_value(entity: &str, _: &dyn askama::Values) -> askama::Result<Stri
     Ok(super::show::visible(entity.split_once(':').map_or(entity, |(_, value)| value)))
 }
 
-/// A product's name for people; Microsoft's own words stay as they are.
+/// A product's name for people, short, for chips; a word of Microsoft's that we do not know stays as it is.
 #[askama::filter_fn]
 pub fn product(word: &str, _: &dyn askama::Values) -> askama::Result<String> {
-    Ok(word.parse::<crate::model::Product>().map_or_else(|_| super::show::visible(word), |product| product.short().to_owned()))
+    if let Ok(product) = word.parse::<crate::model::Product>() {
+        return Ok(product.short().to_owned());
+    }
+    let known = super::names::source(word).map(|name| name.trim_start_matches("Defender for ").trim_start_matches("Defender "));
+    Ok(known.map_or_else(|| super::show::visible(word), str::to_owned))
+}
+
+/// A status of Microsoft's in the words that all pages have for it.
+#[askama::filter_fn]
+pub fn status_word(word: &str, _: &dyn askama::Values) -> askama::Result<String> {
+    Ok(super::names::status(word))
+}
+
+/// "Windows 11" of "Windows11".
+#[askama::filter_fn]
+pub fn system(word: &str, _: &dyn askama::Values) -> askama::Result<String> {
+    Ok(super::names::system(word))
+}
+
+/// "Create rule" of "`EVENT_CATEGORY_CREATE_RULE`".
+#[askama::filter_fn]
+pub fn event(word: &str, _: &dyn askama::Values) -> askama::Result<String> {
+    Ok(super::names::event(word))
+}
+
+/// What a job of the queue does.
+#[askama::filter_fn]
+pub fn job(word: &str, _: &dyn askama::Values) -> askama::Result<String> {
+    Ok(super::names::job(word).to_owned())
 }
 
 /// "DefenseEvasion" is "Defense evasion".
@@ -40,7 +68,7 @@ pub fn words(word: &str, _: &dyn askama::Values) -> askama::Result<String> {
     Ok(super::show::words(word))
 }
 
-/// "WindowsDefenderAtp" is "Windows Defender Atp".
+/// "WindowsDefenderAtp" is "Defender for Endpoint".
 #[askama::filter_fn]
 pub fn spaced(name: &str, _: &dyn askama::Values) -> askama::Result<String> {
     Ok(super::show::spaced(name))
@@ -50,19 +78,6 @@ pub fn spaced(name: &str, _: &dyn askama::Values) -> askama::Result<String> {
 #[askama::filter_fn]
 pub fn thousands(n: &i64, _: &dyn askama::Values) -> askama::Result<String> {
     Ok(super::show::thousands(*n))
-}
-
-/// The sign of a tenant's state.
-#[askama::filter_fn]
-pub fn state_class(state: &crate::model::TenantState, _: &dyn askama::Values) -> askama::Result<&'static str> {
-    use crate::model::TenantState::{Active, Blind, ConsentPending, Degraded, Invited, Offboarded, Paused, Verifying};
-    Ok(match state {
-        Active => "ok",
-        Degraded => "warn",
-        Blind => "bad",
-        Invited | ConsentPending | Verifying => "note",
-        Paused | Offboarded => "",
-    })
 }
 
 /// The sign of a status.

@@ -18,11 +18,11 @@ use super::show::{self, When};
 use super::triage::{Form, Sent};
 use crate::app::AppState;
 use crate::app::acting::Refusal;
-use crate::model::{AlertId, IncidentId, Scope, Status, SuppressionId, clock, verdict};
+use crate::model::{AlertId, IncidentId, Status, SuppressionId, clock, verdict};
 use crate::store;
 use crate::store::alerts::{Alert, AlertOriginal};
-use crate::store::incidents::{Incident, Sighting};
-use crate::store::related::{self, Related};
+use crate::store::incidents::Incident;
+use crate::store::related::{self, Elsewhere, Related, Sighting, TELLING};
 use askama::Template;
 use axum::Router;
 use axum::routing::get;
@@ -60,7 +60,8 @@ struct IncidentPage {
     live: Watch,
     notes: NotesPart,
     work: WorkPart,
-    related: Vec<Related>,
+    /// `None`: looking for them took too long.
+    related: Option<Vec<Related>>,
     /// What the rules that hide alerts of it are called, where the reader may see them.
     rules: HashMap<SuppressionId, String>,
     now: DateTime<Utc>,
@@ -156,15 +157,14 @@ struct Read {
     alert_originals: Vec<AlertOriginal>,
     originals: Vec<store::incidents::Original>,
     events: Vec<store::incidents::IncidentEvent>,
-    sightings: Vec<Sighting>,
-    related: Vec<Related>,
+    elsewhere: Option<Elsewhere>,
     changes: Vec<store::changes::Change>,
     notes: Vec<store::notes::Note>,
     lease: Option<store::leases::Lease>,
     rules: HashMap<SuppressionId, String>,
 }
 
-async fn read(tx: &mut store::Scoped, scope: &Scope, id: IncidentId, now: DateTime<Utc>) -> Result<Read, PageError> {
+async fn read(tx: &mut store::Scoped, id: IncidentId, now: DateTime<Utc>) -> Result<Read, PageError> {
     let incident = store::incidents::get(tx, id).await?.ok_or(PageError::NotFound)?;
     let tenant = incident.tenant_id;
     let target = match &incident.redirect_to {
@@ -176,17 +176,12 @@ async fn read(tx: &mut store::Scoped, scope: &Scope, id: IncidentId, now: DateTi
     let theirs: Vec<String> = alerts.iter().map(|alert| alert.external_id.clone()).collect();
     let hiding: Vec<_> = alerts.iter().filter_map(|alert| alert.suppressed_by).collect();
     let names = &incident.entities[..incident.entities.len().min(ENTITIES)];
-    let scope = match scope {
-        Scope::All => None,
-        Scope::Tenants(tenants) => Some(tenants.as_slice()),
-    };
     Ok(Read {
         target,
         alert_originals: store::alerts::originals(tx, tenant, &ids).await?,
         originals: store::incidents::originals(tx, tenant, id).await?,
         events: store::incidents::events(tx, tenant, id).await?,
-        sightings: store::incidents::sightings(tx, scope, id, names).await?,
-        related: related::to(tx, scope, (tenant, id), names, now).await?,
+        elsewhere: related::elsewhere(tx, (tenant, id), names, now).await?,
         changes: store::changes::of_case(tx, tenant, &incident.external_id, &theirs, CHANGES).await?,
         notes: store::notes::list(tx, tenant, id, None, notes::SHOWN + 1).await?,
         lease: store::leases::current(tx, tenant, id, now).await?,
@@ -201,7 +196,7 @@ pub(super) async fn page(db: &ScopedDb, user: User, id: IncidentId, back: Back) 
     let now = clock::now();
     let mut tx = db.begin().await?;
     let live = Watch::record(format!("/incidents/{id}"), &store::live::seen(&mut tx).await?);
-    let read = read(&mut tx, &user.scope, id, now).await?;
+    let read = read(&mut tx, id, now).await?;
     tx.commit().await?;
     let (change, note) = match back {
         Back::Nothing => (None, None),
@@ -211,7 +206,8 @@ pub(super) async fn page(db: &ScopedDb, user: User, id: IncidentId, back: Back) 
     let notes = NotesPart::new(&user, id, read.notes, note);
     let timeline = timeline(&read.events, &read.alerts, &read.changes, &notes.notes);
     let changed = read.changes.into_iter().filter(|change| change.operation.contains(".incidents.")).take(5);
-    let (incident, sightings) = (read.incident, read.sightings);
+    let incident = read.incident;
+    let (sightings, related) = read.elsewhere.map_or((Vec::new(), None), |found| (found.sightings, Some(found.related)));
     let elsewhere = |name: &String| sightings.iter().find(|sighting| sighting.entity == *name).cloned();
     Ok(Page(IncidentPage {
         target: read.target,
@@ -223,7 +219,7 @@ pub(super) async fn page(db: &ScopedDb, user: User, id: IncidentId, back: Back) 
         form: form(&user, &incident, change),
         link: incident.portal(),
         work: WorkPart::new(&user, id, read.lease),
-        related: read.related,
+        related,
         rules: read.rules,
         notes,
         user,

@@ -4,7 +4,7 @@ use super::error::PageError;
 use crate::auth::Person;
 use crate::model::{Product, Severity, Status, TenantId};
 use crate::store::Scoped;
-use crate::store::lists::{By, Choice, Filter, Hidden, Key, OPEN, Order, Owner, Position, Span};
+use crate::store::lists::{By, Choice, Filter, Hidden, Key, OPEN, Order, Owner, Position, Span, is_short};
 use crate::store::overview;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -155,6 +155,11 @@ impl Asked {
     /// Whether anything but order, size, columns and page is asked for.
     pub fn is_filtered(&self) -> bool {
         self.address.pairs.iter().any(|(key, _)| !is_of_form(key) && key != "after")
+    }
+
+    /// Whether its text is searched for at the beginning of words only.
+    pub fn is_short(&self) -> bool {
+        !self.text.is_empty() && is_short(&self.text)
     }
 
     /// For the store: what `person` may see of it.

@@ -37,6 +37,7 @@ pub mod incidents;
 pub mod list;
 pub mod live;
 pub mod login;
+pub mod names;
 pub mod onboard;
 pub mod originals;
 pub mod overview;

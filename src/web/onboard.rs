@@ -64,6 +64,11 @@ impl InvitePage {
         apps.iter().find(|app| !app.is_settled()).or_else(again).map_or("", |app| &app.name)
     }
 
+    /// The same in words.
+    fn next_purpose(&self) -> String {
+        self.view.apps.iter().find(|app| app.name == self.next()).map_or_else(String::new, AppStep::purpose)
+    }
+
     /// Something was approved, and no sign-in has proven the directory yet.
     fn lacks_proof(&self) -> bool {
         !self.view.is_proven() && self.view.apps.iter().any(AppStep::is_granted)

@@ -179,10 +179,10 @@ fn tiles(sums: &Sums, since: Since) -> Vec<Tile> {
     };
     vec![
         tile("Changed", sums.changed, "incidents, each counted once", Some("status=all&updated")),
-        tile("Opened", sums.opened, "read for the first time", Some("status=all&created")),
+        tile("First read", sums.opened, "opened at Microsoft, now or earlier", Some("status=all&created")),
         tile("Taken", sums.taken, "nobody’s before", None),
         tile("Raised", sums.raised, "to a higher severity", None),
-        tile("Resolved", sums.resolved, "whoever did it", Some("status=resolved&updated")),
+        tile("Seen resolved", sums.resolved, "their change was read here", Some("status=resolved&updated")),
         tile("Reopened", sums.reopened, "resolved before", None),
     ]
 }

@@ -26,10 +26,16 @@ impl When {
         self.at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
     }
 
-    /// "40 s ago", "in 3 d".
+    /// "40 s ago", "in 3 d", "just now".
     pub fn relative(&self) -> String {
         let passed = self.now - self.at;
-        if passed < TimeDelta::zero() { format!("in {}", span(-passed)) } else { format!("{} ago", span(passed)) }
+        if passed < TimeDelta::zero() {
+            format!("in {}", left(-passed))
+        } else if passed < TimeDelta::seconds(1) {
+            "just now".to_owned()
+        } else {
+            format!("{} ago", span(passed))
+        }
     }
 
     /// "40 s", "3 d": for columns whose head says what it is.
@@ -49,6 +55,18 @@ pub fn span(span: TimeDelta) -> String {
         5_184_000..63_072_000 => format!("{} mo", seconds / 2_592_000),
         _ => format!("{} y", seconds / 31_536_000),
     }
+}
+
+/// What is left of a time, to the nearest: 30 days that were chosen a moment ago are not 29.
+pub fn left(time: TimeDelta) -> String {
+    let half = match time.num_seconds() {
+        60..3600 => 30,
+        3600..172_800 => 1800,
+        172_800..5_184_000 => 43_200,
+        5_184_000..63_072_000 => 1_296_000,
+        _ => 0,
+    };
+    span(time + TimeDelta::seconds(half))
 }
 
 /// "1 incident", "1,204 incidents".
@@ -76,6 +94,9 @@ pub fn thousands(n: i64) -> String {
 
 /// Microsoft's compound word as words: "DefenseEvasion" is "Defense evasion".
 pub fn words(word: &str) -> String {
+    if let Some(known) = super::names::verdict(word) {
+        return known.to_owned();
+    }
     let mut text = String::new();
     let mut before_lower = false;
     for c in visible(word).chars() {
@@ -92,8 +113,11 @@ pub fn words(word: &str) -> String {
     text
 }
 
-/// "WindowsDefenderAtp" is "Windows Defender Atp": names keep their capitals.
+/// "WindowsDefenderAtp" is "Defender for Endpoint"; a name that we do not know is taken apart and keeps its capitals.
 pub fn spaced(name: &str) -> String {
+    if let Some(known) = super::names::source(name) {
+        return known.to_owned();
+    }
     let mut text = String::new();
     for c in visible(name).chars() {
         if c.is_uppercase() && text.ends_with(char::is_lowercase) {
@@ -139,7 +163,8 @@ mod tests {
     fn times_are_relative_in_the_largest_unit_that_fits() {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let shown = |seconds: i64| When::new(now - TimeDelta::seconds(seconds), now).relative();
-        assert_eq!([shown(40), shown(-90), shown(7200), shown(200_000)], ["40 s ago", "in 1 min", "2 h ago", "2 d ago"]);
+        assert_eq!([shown(40), shown(-80), shown(7200), shown(200_000)], ["40 s ago", "in 1 min", "2 h ago", "2 d ago"]);
+        assert_eq!([shown(0), shown(-30 * 86_400 + 5), shown(-3600 + 1)], ["just now", "in 30 d", "in 1 h"]);
     }
 
     #[test]
@@ -165,8 +190,8 @@ mod tests {
     #[test]
     fn microsofts_compound_words_are_taken_apart() {
         assert_eq!(
-            [words("DefenseEvasion"), words("truePositive"), words("MCAS"), words("")],
-            ["Defense evasion", "True positive", "MCAS", ""]
+            [words("DefenseEvasion"), words("truePositive"), words("MCAS"), words(""), words("NoEnoughDataToValidate")],
+            ["Defense evasion", "True positive", "MCAS", "", "Not enough data to validate"]
         );
     }
 

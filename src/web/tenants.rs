@@ -58,6 +58,12 @@ impl TenantsPage {
         self.products.iter().filter(move |line| line.tenant_id == tenant)
     }
 
+    /// Names of those whose permissions somebody should look at.
+    fn lacking(&self, tenant: &Line) -> String {
+        let lacking = self.products_of(tenant).filter(|line| chips::lacks(line));
+        lacking.map(|line| line.product.label()).collect::<Vec<_>>().join(", ")
+    }
+
     fn last_of(&self, line: &ProductLine) -> Option<When> {
         line.last_success.map(|at| When::new(at, self.now))
     }

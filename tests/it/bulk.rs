@@ -48,7 +48,7 @@ async fn a_viewer_may_not_and_what_is_not_ones_own_is_neither_found_nor_counted(
         let page = analyst.get(&frozen(&analyst, query).await).await.assert_success();
         assert_eq!(page.texts("h1"), ["1 incident of Own"], "{query}");
         assert_eq!(page.texts("tbody tr"), ["Own may not be changed▲ High1"], "{query}");
-        assert_eq!(page.texts(".bulk-go button"), ["Change 1 incident of Own"]);
+        assert_eq!(page.texts(".bulk-go button"), ["Change 0 of 1 incident"], "nothing can be sent");
         assert_eq!(page.html.contains("1 more match and are left out"), left_out, "{query}");
         assert!(!page.texts("main").concat().contains("Foreign"), "{query}");
     }

@@ -63,6 +63,8 @@ async fn the_sentence_names_the_oldest_of_the_complete_and_counts_the_rest_apart
         Summary { complete_until: Some(at(32)), complete: 2, total: 6, blind: 1, degraded: 1, late: 1, loading: 1, paused: 0, readings: 8 };
     assert_eq!(sum, expected);
     assert_eq!(sum.sentence(at(34)), "Complete to 14:32 UTC for 2 of 6 tenants; 1 blind; 1 degraded; 1 late; 1 loading history");
+    let told = "Incidents are complete to 14:32 UTC for 2 of 6 tenants; 1 not read; 1 partly read; 1 late; 1 loading history";
+    assert_eq!(sum.sentence_of("Incidents", at(34)), told, "of one list no tenant is called blind");
     assert_eq!(gaps(&db, &Scope::All, Product::ALL, 34).await, [(3, DefenderXdr), (4, CloudApps), (5, DefenderXdr), (6, DefenderXdr)]);
 
     // Of one product, of some tenants, of a scope.

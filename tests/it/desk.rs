@@ -204,7 +204,9 @@ async fn all_that_match_are_one_key_away_and_changed_together(hand: &mut Hand<'_
     hand.browser.sees("status open · severity high · owner nobody").await;
     let rows = "[...document.querySelectorAll('tbody td.num')].reduce((sum, cell) => sum + Number(cell.textContent), 0)";
     let found = hand.says(rows).await;
-    assert!(hand.says("document.querySelector('.bulk-go button').textContent").await.starts_with(&format!("Change {found} incident")));
+    // Some of the demo's customers do not let their incidents be changed.
+    let button = hand.says("document.querySelector('.bulk-go button').textContent").await;
+    assert!(button.starts_with("Change ") && button.contains(&format!("{found} incident")), "{found}: {button}");
     hand.browser.screenshots("bulk-preview").await;
     hand.click("input[name=take]").await;
     hand.click(".bulk-go button").await;

@@ -77,20 +77,20 @@ async fn the_others_see_it_and_one_of_them_takes_over_in_the_open_and_only_from_
     }
     assert_eq!(audited(&app, tenant).await, [("lease.take".to_owned(), None)], "going on is no event");
     pass(&app, tenant, 12).await;
-    assert_eq!(told(&ben, incident).await.as_deref(), Some("Ada works on this since 12 min"));
-    assert_eq!(told(&viewer, incident).await.as_deref(), Some("Ada works on this since 12 min"));
-    assert_eq!(told(&ada, incident).await.as_deref(), Some("You work on this since 12 min"));
+    assert_eq!(told(&ben, incident).await.as_deref(), Some("Ada has been working on this for 12 min"));
+    assert_eq!(told(&viewer, incident).await.as_deref(), Some("Ada has been working on this for 12 min"));
+    assert_eq!(told(&ada, incident).await.as_deref(), Some("You have been working on this for 12 min"));
     let html = ben.get(&page).await.html;
     assert!(html.find("Ask before you change it").unwrap() < html.find("name=\"assigned_to\"").unwrap(), "before the form");
 
     let late = ben.post_form(&path, &[("act", "take")]).await;
     assert!(late.status == StatusCode::CONFLICT && late.html.contains("Ada has begun to work on this"), "{}", late.html);
     ben.post_form(&path, &[("act", "end")]).await.assert_redirect(&page);
-    assert_eq!(told(&ben, incident).await.as_deref(), Some("Ada works on this since 12 min"), "nobody ends it for another");
+    assert_eq!(told(&ben, incident).await.as_deref(), Some("Ada has been working on this for 12 min"), "nobody ends it for another");
     let shown = ben.get(&page).await.attribute("form[action$='/work'] input[name=shown]", "value").unwrap();
     assert_eq!(shown, ada_id.to_string());
     ben.post_form(&path, &[("act", "take"), ("shown", &shown)]).await.assert_redirect(&page);
-    assert_eq!(told(&ada, incident).await.as_deref(), Some("Ben works on this since 0 s"));
+    assert_eq!(told(&ada, incident).await.as_deref(), Some("Ben has been working on this for 0 s"));
     assert!(ada.get(&page).await.texts(".work")[0].contains("taken over from Ada"));
     assert_eq!(audited(&app, tenant).await[1..], [("lease.take".to_owned(), Some(json!({"by": "Ada"})))]);
     let stale = ada.post_form(&path, &[("act", "take"), ("shown", &shown)]).await;
@@ -125,7 +125,7 @@ async fn it_ends_by_itself_and_a_note_or_change_of_the_same_person_keeps_it() {
     pass(&app, tenant, 29).await;
     note(&ada).await;
     pass(&app, tenant, 29).await;
-    assert_eq!(told(&ben, incident).await.as_deref(), Some("Ada works on this since 58 min"));
+    assert_eq!(told(&ben, incident).await.as_deref(), Some("Ada has been working on this for 58 min"));
     change(&ada, false).await;
     pass(&app, tenant, 29).await;
     assert!(told(&ben, incident).await.is_some(), "a change of hers");
@@ -133,7 +133,7 @@ async fn it_ends_by_itself_and_a_note_or_change_of_the_same_person_keeps_it() {
     change(&ben, true).await;
     assert_eq!(
         told(&ben, incident).await.as_deref(),
-        Some("Ada works on this since 1 h"),
+        Some("Ada has been working on this for 1 h"),
         "who takes the incident does not push her aside"
     );
     pass(&app, tenant, 2).await;
@@ -142,7 +142,7 @@ async fn it_ends_by_itself_and_a_note_or_change_of_the_same_person_keeps_it() {
     change(&ada, false).await;
     assert_eq!(told(&ben, incident).await, None, "and what has ended is not begun by a note");
     change(&ben, true).await;
-    assert_eq!(told(&ada, incident).await.as_deref(), Some("Ben works on this since 0 s"), "who takes it works on it");
+    assert_eq!(told(&ada, incident).await.as_deref(), Some("Ben has been working on this for 0 s"), "who takes it works on it");
 }
 
 #[tokio::test]

@@ -4,9 +4,9 @@ use crate::support::database;
 use chrono::{DateTime, Utc};
 use sqlx::{ConnectOptions, Executor};
 use std::collections::HashSet;
-use watchfloor::model::{Scope, Severity, Status, TenantId};
+use watchfloor::model::{Scope, Severity, Status, TenantId, clock};
 use watchfloor::store::lists::{Choice, Filter, Key, Order, Owner, Position, Span};
-use watchfloor::store::{Db, Scoped, alerts, incidents};
+use watchfloor::store::{Db, Scoped, alerts, incidents, related};
 
 const EACH: i32 = 40;
 
@@ -202,9 +202,10 @@ async fn a_filter_cannot_reach_beyond_the_scope_and_sightings_stay_inside_it() {
     assert_eq!(incidents::count(&mut tx, &foreign).await.unwrap(), 0);
     let entity = ["user:eve7".to_owned()];
     let own = walk(&mut tx, &Filter { text: Some("eve7".into()), ..Filter::default() }, &Order::default()).await;
-    assert!(incidents::sightings(&mut tx, None, own[0].incident_id, &entity).await.unwrap().is_empty());
+    let of = (a, own[0].incident_id);
+    assert!(related::elsewhere(&mut tx, of, &entity, clock::now()).await.unwrap().unwrap().sightings.is_empty());
     let mut all = db.web.all_tenants().await.unwrap();
-    let seen = incidents::sightings(&mut all, None, own[0].incident_id, &entity).await.unwrap();
+    let seen = related::elsewhere(&mut all, of, &entity, clock::now()).await.unwrap().unwrap().sightings;
     assert_eq!(seen.iter().map(|seen| (seen.entity.as_str(), seen.incidents, seen.tenants)).collect::<Vec<_>>(), [("user:eve7", 1, 1)]);
 }
 

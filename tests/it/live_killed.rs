@@ -19,6 +19,7 @@ struct Replica {
     dir: PathBuf,
     address: String,
     program: Program,
+    http: reqwest::Client,
 }
 
 impl Replica {
@@ -28,12 +29,13 @@ impl Replica {
         let text = format!("{}database_url = \"{}\"\n", std::fs::read_to_string(&file).unwrap(), app.db.owner.to_url_lossy());
         std::fs::write(&file, text).unwrap();
         let program = Program::start(&dir, &["serve", "--role", "web"]);
-        Self { dir, address, program }
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { dir, address, program, http }
     }
 
     async fn get(&self, visitor: &Visitor, path: &str) -> reqwest::Result<Response> {
         let cookie = format!("sid={}", visitor.session.as_ref().unwrap());
-        reqwest::Client::new().get(format!("{}{path}", self.address)).header(header::COOKIE, cookie).send().await
+        self.http.get(format!("{}{path}", self.address)).header(header::COOKIE, cookie).send().await
     }
 
     /// Waits until it answers and hears of changes; gives a stream of it.
@@ -59,7 +61,7 @@ impl Replica {
         let tenant = app.tenant(&format!("Heard at {}", self.address)).await;
         for n in 0.. {
             case(app, tenant, &format!("{n} for {}", self.address)).await;
-            if let Ok(Some(_)) = tokio::time::timeout(IN_TIME, heard.recv()).await {
+            if let Ok(Some(())) = tokio::time::timeout(IN_TIME, heard.recv()).await {
                 return heard;
             }
             assert!(n < 30, "it never hears of anything");

@@ -168,7 +168,7 @@ async fn an_empty_list_says_why_it_is_empty() {
     let second = app.tenant("Birch").await;
     app.reading(second, Product::DefenderXdr, "consent_lost", Some("The app was removed")).await;
     let page = lead.get("/incidents").await.assert_success();
-    assert!(page.texts(".coverage")[0].contains("for 1 of 2 tenants; 1 blind"), "{:?}", page.texts(".coverage"));
+    assert!(page.texts(".coverage")[0].contains("for 1 of 2 tenants; 1 not read"), "{:?}", page.texts(".coverage"));
 }
 
 async fn sqlx_reset(app: &TestApp, tenant: TenantId) {

@@ -105,7 +105,7 @@ async fn each_kind_of_change_is_counted_once_an_incident_and_only_for_those_who_
     tx.commit().await.unwrap();
 
     let page = shift(&app.sign_in_for(Role::Viewer, &[own]).await).await;
-    assert_eq!(page.texts(".tile .label"), ["Changed", "Opened", "Taken", "Raised", "Resolved", "Reopened"]);
+    assert_eq!(page.texts(".tile .label"), ["Changed", "First read", "Taken", "Raised", "Seen resolved", "Reopened"]);
     assert_eq!(page.texts(".tile .value"), ["7", "1", "1", "1", "1", "1"]);
     assert_eq!(
         titles(&page),

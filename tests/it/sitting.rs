@@ -42,14 +42,16 @@ async fn apps_are_approved_one_after_the_other_with_one_sign_in_and_an_optional_
     let link = invite(&app, tenant).await;
     let mut customer = Customer::new(&app);
     let page = customer.open(&link).await.assert_success();
-    assert_eq!(page.texts(".steps li a"), ALL);
+    let parts = page.texts(".steps li a");
+    assert_eq!(parts.len(), ALL.len());
+    assert!(parts.iter().all(|part| part.contains(" in Defender")), "what each is for, in words: {parts:?}");
     assert_eq!(page.texts(".onboard section.ask .chip.plain").iter().filter(|text| text.as_str() == "Optional").count(), 1);
     assert!(page.html.contains("cut a device off the network"), "{}", page.html);
 
     begin(&mut customer, &link, "defender", contoso, "contoso.example").await;
     assert_eq!(get(&app, tenant).await.directory_id, Some(contoso), "one app is enough to prove the directory");
     let page = customer.open(&link).await.assert_success();
-    assert!(page.html.contains("1 of 3 approved") && page.html.contains("Next: hunt"), "{}", page.html);
+    assert!(page.html.contains("1 of 3 approved") && page.html.contains("Next: Hunting in "), "{}", page.html);
     assert!(page.html.contains("Your directory is proven"), "{}", page.html);
     let answer = customer.decide(&link, "hunt", contoso, "accept").await;
     customer.back(&answer).await.assert_redirect(&format!("/onboard/{link}"));

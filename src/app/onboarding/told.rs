@@ -1,5 +1,6 @@
 //! What a customer is told when a trip ended: in plain words, with nothing of the request and no word about other customers.
 
+use super::Ask;
 use crate::model::ConsentOutcome;
 
 /// A page's worth of words.
@@ -99,5 +100,27 @@ impl Told {
     #[must_use]
     pub const fn with(self, text: &'static str) -> Self {
         Self { text, ..self }
+    }
+}
+
+/// What an app is for, taken from what it asks for: "Reading and hunting in Defender XDR". One that asks for nothing has its name.
+pub fn purpose(name: &str, asks: &[Ask]) -> String {
+    let hunts = |ask: &&Ask| ask.permission.contains("Hunting") || ask.permission.starts_with("AdvancedQuery");
+    let reads = asks.iter().any(|ask| !ask.changes && !hunts(&ask));
+    let deeds = [(reads, "reading"), (asks.iter().any(|ask| hunts(&ask)), "hunting"), (asks.iter().any(|ask| ask.changes), "acting")];
+    let deeds: Vec<&str> = deeds.into_iter().filter(|(is_so, _)| *is_so).map(|(_, deed)| deed).collect();
+    let mut products: Vec<&str> = asks.iter().map(|ask| ask.product.label()).collect();
+    products.dedup();
+    let text = if deeds.is_empty() { name.to_owned() } else { format!("{} in {}", listed(&deeds), listed(&products)) };
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// "a, b and c".
+fn listed(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [more @ .., last] => format!("{} and {last}", more.join(", ")),
     }
 }

@@ -169,6 +169,11 @@ impl Order {
         matches!(self.keys.as_slice(), [(Key::Severity | Key::Updated, true)] | [(Key::Severity, true), (Key::Updated, true)])
     }
 
+    /// Whether the rows of one tenant stand together.
+    pub(super) fn is_by_tenant(&self) -> bool {
+        self.keys.first().is_some_and(|(key, _)| *key == Key::Tenant)
+    }
+
     /// Whether it needs the tenant's name.
     pub(super) fn needs_tenant(&self) -> bool {
         self.keys.iter().any(|(key, _)| *key == Key::Tenant)
@@ -205,6 +210,11 @@ impl Order {
     pub(super) fn push_after(&self, query: &mut QueryBuilder<Postgres>, id: &str, after: &Position) {
         let keys = self.full();
         let same = keys.iter().all(|(_, falls)| *falls == self.id_falls());
+        // The first key alone, too, so that an index, or the tenants by name, are entered where the page begins.
+        for ((key, falls), value) in keys.iter().zip(&after.values).take(usize::from(!same || self.is_by_tenant())) {
+            query.push(format!(" and {} {} ", key.sql(), if *falls { "<=" } else { ">=" }));
+            key.bind(query, value);
+        }
         if same {
             // As one comparison of rows, which an index understands.
             let columns: Vec<&str> = keys.iter().map(|(key, _)| key.sql()).collect();

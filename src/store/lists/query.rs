@@ -1,6 +1,6 @@
 //! The text of a list's query.
 
-use super::{Choice, Filter, Found, HISTORY, Hidden, Listed, OPEN, Order, Owner, Position, entity_keys, pattern};
+use super::{Choice, Filter, Found, HISTORY, Hidden, Listed, OPEN, Order, Owner, Position, entity_keys, patterns};
 use crate::store::Scoped;
 use crate::store::live::Seen;
 use sqlx::postgres::PgRow;
@@ -103,6 +103,16 @@ impl Table {
     fn select(&self, filter: &Filter, order: &Order, after: Option<&Position>, limit: i64) -> QueryBuilder<Postgres> {
         let (table, place, sorted) = (self.name, order.values_sql(self.id), order.sql(self.id));
         let mut query = QueryBuilder::new("select r.*, t.name as tenant_name, t.directory_id, t.cloud from (");
+        if order.is_by_tenant() {
+            // Tenant by tenant in the order of their names, as far as the page goes.
+            query.push(format!("select r.* from tenants as t cross join lateral (select r.*, {place} as place from {table} as r"));
+            query.push(" where r.tenant_id = t.tenant_id");
+            push_tenants(&mut query, filter);
+            self.push_rest(&mut query, filter, order, after, limit);
+            query.push(format!(") as r where t.state <> 'offboarded' order by {sorted} limit ")).push_bind(limit);
+            query.push(format!(") as r join tenants as t on t.tenant_id = r.tenant_id order by {sorted}"));
+            return query;
+        }
         let merged = filter.tenants.as_ref().filter(|tenants| tenants.len() <= MERGED && order.is_indexed());
         // The indexes of open rows keep what is hidden apart.
         let halves = filter.hidden == Hidden::Too && filter.is_open_only() && order.is_indexed();
@@ -173,7 +183,11 @@ impl Table {
             query.push(format!(" and r.{} = any(", self.id)).push_bind(rows.clone()).push(")");
         }
         if let Some(text) = &filter.text {
-            query.push(" and (r.title ilike ").push_bind(pattern(text)).push(" or r.external_id = ").push_bind(text.trim().to_owned());
+            query
+                .push(" and (r.title ilike any(")
+                .push_bind(patterns(text))
+                .push(") or r.external_id = ")
+                .push_bind(text.trim().to_owned());
             query.push(" or r.entities && ").push_bind(entity_keys(text)).push(")");
         }
         let times = [

@@ -1,15 +1,13 @@
 //! What a list is searched for by words or entities, found through the indexes that row-level security keeps from its own query.
 
 use super::query::Table;
-use super::{Filter, Found, entity_keys, pattern};
+use super::{Filter, Found, entity_keys, patterns};
 use crate::store::Scoped;
 use std::borrow::Cow;
 use uuid::Uuid;
 
 /// Of what more rows have the walk through the list itself finds a page soon enough.
 const FEW: usize = 5_000;
-/// Trigrams need three characters.
-const SHORTEST: usize = 3;
 /// As many rows as the longest page has.
 const PAGE: i64 = 200;
 const MOMENT: &str = "150ms";
@@ -18,7 +16,8 @@ const PATIENCE: &str = "2s";
 
 /// What the functions are asked for.
 struct Search {
-    words: Option<String>,
+    /// Patterns of titles of which one must fit.
+    words: Option<Vec<String>>,
     number: Option<String>,
     keys: Vec<String>,
 }
@@ -31,8 +30,8 @@ impl Search {
         }
         match &filter.text {
             Some(text) => {
-                let text = Some(text.trim()).filter(|text| text.chars().count() >= SHORTEST)?;
-                Some(Self { words: Some(pattern(text)), number: Some(text.to_owned()), keys: entity_keys(text) })
+                let text = Some(text.trim()).filter(|text| !text.is_empty())?;
+                Some(Self { words: Some(patterns(text)), number: Some(text.to_owned()), keys: entity_keys(text) })
             }
             None if filter.entities.any.is_empty() => None,
             None => Some(Self { words: None, number: None, keys: filter.entities.any.clone() }),
@@ -76,10 +75,15 @@ impl Table {
 
     /// The ids of what is found, or of one more than a few; `None` if it takes longer than `time`.
     async fn search(&self, tx: &mut Scoped, search: &Search, time: &'static str) -> sqlx::Result<Option<Vec<Uuid>>> {
-        let text = if self.is_alerts { "select search_alerts($1, $2, $3, $4)" } else { "select search_incidents($1, $2, $3, $4)" };
+        let text = if self.is_alerts {
+            "select distinct f.id from unnest($1::text[]) as w (words) cross join lateral search_alerts(w.words, $2, $3, $4) as f (id)"
+        } else {
+            "select distinct f.id from unnest($1::text[]) as w (words) cross join lateral search_incidents(w.words, $2, $3, $4) as f (id)"
+        };
         let most = i32::try_from(FEW + 1).unwrap_or(i32::MAX);
         tx.limit(time).await?;
-        let query = sqlx::query_scalar(text).bind(&search.words).bind(&search.number).bind(&search.keys).bind(most);
+        let words: Vec<Option<&String>> = search.words.as_ref().map_or_else(|| vec![None], |words| words.iter().map(Some).collect());
+        let query = sqlx::query_scalar(text).bind(words).bind(&search.number).bind(&search.keys).bind(most);
         let rows = query.fetch_all(&mut **tx).await;
         tx.limited(rows).await
     }

@@ -8,7 +8,7 @@ use crate::store::entries::Entry;
 use crate::store::invites::Invite;
 use crate::store::permissions::Permission;
 use crate::store::tenants::Tenant;
-use crate::web::show::span;
+use crate::web::show::left;
 use chrono::{DateTime, Utc};
 
 /// What is known of a tenant's onboarding.
@@ -87,6 +87,11 @@ impl Known {
         self.invite.as_ref().is_some_and(|invite| invite.is_valid(self.now))
     }
 
+    /// The customer has consented to this app, whoever saw it happen: what it may do is known.
+    pub fn is_consented(&self, app: &AppLine) -> bool {
+        self.permissions.iter().any(|row| row.app == app.name && row.state == PermissionState::Granted)
+    }
+
     fn is_bound(&self) -> bool {
         self.tenant.directory_id.is_some()
     }
@@ -121,7 +126,7 @@ impl Known {
         } else if self.now >= invite.expires_at {
             step("Link", Mark::Failed, "The link is too old.").remedy("Make a new link and send it again.")
         } else {
-            step("Link", Mark::Done, format!("The link works for {} more.", span(invite.expires_at - self.now)))
+            step("Link", Mark::Done, format!("The link works for {} more.", left(invite.expires_at - self.now)))
         }
     }
 
