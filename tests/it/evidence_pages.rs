@@ -118,8 +118,8 @@ async fn one_time_line_holds_alerts_microsofts_changes_ours_and_notes_the_latest
         "Note Noted … ",
         "At Microsoft Owner: mark → mark",
         "From here Update alerts: status Resolved Done",
-        "From here Update alert: status InProgress Failed",
-        "From here Update incident: status InProgress “On it” Waiting",
+        "From here Update alert: status In progress Failed",
+        "From here Update incident: status In progress “On it” Waiting",
         "At Microsoft Status: New → In progress",
         "Alert Alert mark",
     ];

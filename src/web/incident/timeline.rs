@@ -6,7 +6,7 @@ use crate::store::alerts::Alert;
 use crate::store::changes::Change;
 use crate::store::incidents::IncidentEvent;
 use crate::store::notes::Note;
-use crate::web::show;
+use crate::web::{names, show};
 use chrono::{DateTime, Utc};
 
 /// Of a note's first line so many characters are repeated.
@@ -110,14 +110,14 @@ pub fn remote(event: &IncidentEvent) -> String {
     }
 }
 
-/// "Update incident: status Resolved, assignedTo ann. “Clean.”"
+/// "Update incident: status Resolved, owner ann@example.com “Clean.”"
 fn ours(change: &Change) -> String {
     let members = change.request.as_ref().and_then(|request| request.as_object()).into_iter().flatten();
     let told = members.filter(|(name, _)| !name.starts_with('@') && !matches!(name.as_str(), "comment" | "alertIds"));
     let told: Vec<String> = told
         .map(|(name, value)| {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            format!("{} {value}", show::words(name).to_lowercase())
+            let (name, value) = names::member(name, value);
+            format!("{} {value}", name.to_lowercase())
         })
         .collect();
     let mut text = deed(&change.operation).to_owned();
