@@ -60,6 +60,9 @@ struct Names(HashMap<String, String>);
 impl Names {
     async fn read(tx: &mut Scoped, tenants: impl Iterator<Item = TenantId>) -> sqlx::Result<Self> {
         let tenants: Vec<TenantId> = tenants.collect();
+        if tenants.is_empty() {
+            return Ok(Self(HashMap::new()));
+        }
         let names = overview::first_names(tx, 0, &tenants).await?;
         Ok(Self(names.into_iter().map(|tenant| (tenant.tenant_id.to_string(), tenant.name)).collect()))
     }

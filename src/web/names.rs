@@ -57,9 +57,7 @@ pub fn system(word: &str) -> String {
 /// "Create rule" of "`EVENT_CATEGORY_CREATE_RULE`".
 pub fn event(word: &str) -> String {
     let Some(rest) = word.strip_prefix("EVENT_CATEGORY_") else { return visible(word) };
-    let text = visible(&rest.replace('_', " ").to_lowercase());
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    words(&rest.replace('_', " ").to_lowercase())
 }
 
 /// What a job of the queue does.

@@ -12,6 +12,9 @@ const LOADED: &str = "document.readyState === 'complete'";
 /// So long the worker may take.
 const A_WHILE: Duration = Duration::from_secs(120);
 
+/// What the page of a rule says that it takes.
+const A_MINUTE: Duration = Duration::from_secs(60);
+
 /// The rows of the list, or that it is empty.
 async fn is_a_list(hand: &Hand<'_>, filter: &str) {
     hand.until(LOADED).await;
@@ -118,7 +121,7 @@ async fn becomes(hand: &Hand<'_>, alert: &str, hidden: bool) {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     };
-    assert!(tokio::time::timeout(A_WHILE, there).await.is_ok(), "{alert} never becomes hidden: {hidden}");
+    assert!(tokio::time::timeout(A_MINUTE, there).await.is_ok(), "{alert} never becomes hidden: {hidden}");
 }
 
 async fn alerts_are_hidden_by_a_rule_and_come_back_with_its_end(hand: &mut Hand<'_>, address: &str) {

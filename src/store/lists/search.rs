@@ -75,11 +75,17 @@ impl Table {
 
     /// The ids of what is found, or of one more than a few; `None` if it takes longer than `time`.
     async fn search(&self, tx: &mut Scoped, search: &Search, time: &'static str) -> sqlx::Result<Option<Vec<Uuid>>> {
-        let text = if self.is_alerts {
-            "select distinct f.id from unnest($1::text[]) as w (words) cross join lateral search_alerts(w.words, $2, $3, $4) as f (id)"
-        } else {
-            "select distinct f.id from unnest($1::text[]) as w (words) cross join lateral search_incidents(w.words, $2, $3, $4) as f (id)"
-        };
+        // Number and keys are looked for once, with the first of the patterns.
+        macro_rules! found {
+            ($function:literal) => {
+                concat!(
+                    "select distinct f.id from unnest($1::text[]) with ordinality as w (words, n) cross join lateral ",
+                    $function,
+                    "(w.words, case when w.n = 1 then $2 end, case when w.n = 1 then $3::text[] end, $4) as f (id)"
+                )
+            };
+        }
+        let text = if self.is_alerts { found!("search_alerts") } else { found!("search_incidents") };
         let most = i32::try_from(FEW + 1).unwrap_or(i32::MAX);
         tx.limit(time).await?;
         let words: Vec<Option<&String>> = search.words.as_ref().map_or_else(|| vec![None], |words| words.iter().map(Some).collect());
