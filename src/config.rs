@@ -4,11 +4,13 @@
 
 mod api;
 mod app;
+mod audit;
 mod cidr;
 mod credential;
 
 pub use api::{Api, TokenVersion};
 pub use app::{App, ConsentForm};
+pub use audit::{Audit, LogFormat};
 pub use cidr::Cidr;
 pub use credential::{Assertion, Credential, Held, Identity, IdentityPlace, ManagedIdentity, Source};
 
@@ -61,6 +63,8 @@ pub struct Config {
     pub api: Vec<Api>,
     #[serde(default)]
     pub sync: Sync,
+    #[serde(default)]
+    pub audit: Audit,
 }
 
 impl Config {
@@ -82,6 +86,7 @@ impl Config {
             app,
             api: Vec::new(),
             sync: Sync::default(),
+            audit: Audit::default(),
         }
     }
 }
@@ -196,6 +201,7 @@ impl Config {
                 "outbound.proxy must be an http:// or https:// address"
             );
         }
+        self.audit.validate()?;
         for (n, app) in self.app.iter().enumerate() {
             app.validate()?;
             let in_vault = app.credentials.iter().any(|credential| matches!(credential.source, Source::Vault { .. }));

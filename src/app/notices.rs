@@ -1,9 +1,11 @@
-//! What those who run the portal are told on every page: that Microsoft does not accept an app, that a credential ends soon or cannot be read.
+//! What those who run the portal are told on every page: that Microsoft does not accept an app, that a credential ends soon or cannot be read,
+//! that the audit log is not sent.
 
 use crate::microsoft::Client;
 pub use crate::microsoft::CredentialStatus;
 use crate::model::Role;
 use crate::store::alarms::{self, Alarm};
+use crate::store::audit_shipping::{self, Shipping};
 use crate::store::{Db, Scoped};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -67,6 +69,7 @@ impl Notices {
 async fn read(db: &Db, microsoft: &Client, now: DateTime<Utc>) -> sqlx::Result<Vec<Notice>> {
     let mut tx: Scoped = db.no_tenant().await?;
     let alarms = alarms::list(&mut tx).await?;
+    let shipping = audit_shipping::list(&mut tx, now).await?;
     tx.commit().await?;
     // Where nothing works, no single credential is told.
     let told = alarms
@@ -77,6 +80,7 @@ async fn read(db: &Db, microsoft: &Client, now: DateTime<Utc>) -> sqlx::Result<V
         let credentials = app.credentials(now);
         list.extend(credentials.iter().flat_map(|credential| of_credential(&app.name, credential, now)));
     }
+    list.extend(shipping.iter().filter_map(of_shipping));
     list.sort_by_key(|notice| notice.class != "bad");
     Ok(list)
 }
@@ -92,6 +96,12 @@ fn of_alarm(alarm: &Alarm) -> Notice {
     }
     let text = format!("Nothing is read with the app {} since {since}. {} {}", alarm.app, alarm.reason, alarm.remedy);
     Notice { class: "bad", text, role: Role::Lead }
+}
+
+fn of_shipping(shipping: &Shipping) -> Option<Notice> {
+    let since = shipping.failing_since?.format("%-d %b %H:%M UTC");
+    let reason = shipping.reason.as_deref().unwrap_or_default();
+    Some(Notice { class: "bad", text: format!("The audit log is not sent on since {since}. {reason}."), role: Role::Admin })
 }
 
 /// The credentials of an app as they stand in this process.

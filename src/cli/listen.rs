@@ -1,31 +1,37 @@
 //! Accepts connections within limits, and ends in order: first not ready, then no new connections, then what runs may finish.
 
+mod places;
+
+use crate::config::Cidr;
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use places::{Place, Places};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 /// Connections at once; further ones wait in the kernel.
 const CONNECTIONS: usize = 2_000;
-/// For all the headers of one request.
+/// For all the headers of one request, from the moment from which it can come: a connection that says nothing is closed.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 const HEADER_BYTES: usize = 16 * 1024;
 const HEADERS: usize = 100;
-const STREAMS: u32 = 100;
+/// For a reader to take the next piece of an answer.
+const WRITE_TIME: Duration = Duration::from_secs(30);
 /// After SIGTERM a load balancer has this long to notice that we are not ready.
 const NOTICE: Duration = Duration::from_secs(3);
 /// What runs has this long to finish.
@@ -72,17 +78,19 @@ pub async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {key} = {address}"))
 }
 
-/// Serves until told to stop.
-pub async fn serve(listener: TcpListener, router: Router, stop: Stop) {
+/// Serves until told to stop. Only HTTP/1.1: whoever speaks for browsers before us (TLS is theirs too) speaks it, and each of its limits is
+/// known. `proxies` may have any number of connections, everybody else fifty for each address.
+pub async fn serve(listener: TcpListener, router: Router, proxies: &[Cidr], stop: Stop) {
     let mut service =
         router.layer(from_fn_with_state(stop.clone(), not_ready_when_stopping)).into_make_service_with_connect_info::<SocketAddr>();
     let builder = builder();
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = (Arc::new(Semaphore::new(CONNECTIONS)), Places::new(proxies));
     let running = GracefulShutdown::new();
-    while let Some((stream, peer)) = accept(&listener, &places, &stop).await {
-        let (stream, place) = stream;
+    while let Some(Accepted { stream, peer, place }) = accept(&listener, &places, &stop).await {
         let Ok(service) = service.call(peer).await;
-        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_TIME));
+        let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(service));
         let connection = running.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -95,17 +103,27 @@ pub async fn serve(listener: TcpListener, router: Router, stop: Stop) {
     tokio::select! { () = running.shutdown() => {}, () = stop.now.cancelled() => tracing::warn!("running requests were cut off") }
 }
 
-type Accepted = ((TcpStream, tokio::sync::OwnedSemaphorePermit), SocketAddr);
+/// A connection with its places.
+struct Accepted {
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: (OwnedSemaphorePermit, Place),
+}
 
-/// The next connection, once there is a place for it; none when closing.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>, stop: &Stop) -> Option<Accepted> {
+/// The next connection, once there is a place for it; none when closing. Whoever has too many already is hung up on.
+async fn accept(listener: &TcpListener, (all, of_each): &(Arc<Semaphore>, Places), stop: &Stop) -> Option<Accepted> {
     let next = async {
-        let place = Arc::clone(places).acquire_owned().await.ok()?;
+        let place = Arc::clone(all).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
+                    let Some(own) = of_each.take(peer.ip()) else {
+                        metrics::counter!("watchfloor_connections_refused_total").increment(1);
+                        tracing::debug!(%peer, "too many connections from one address");
+                        continue;
+                    };
                     let _ = stream.set_nodelay(true);
-                    return Some(((stream, place), peer));
+                    return Some(Accepted { stream, peer, place: (place, own) });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -117,10 +135,9 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>, stop: &Stop) ->
     tokio::select! { accepted = next => accepted, () = stop.closing.cancelled() => None }
 }
 
-fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(HEADER_BYTES).max_headers(HEADERS);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(16 * 1024);
+fn builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(HEADER_BYTES).max_headers(HEADERS);
     builder
 }
 

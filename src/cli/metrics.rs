@@ -26,5 +26,5 @@ pub async fn serve(address: SocketAddr, stop: Stop) -> Result<JoinHandle<()>> {
     }));
     let listener = listen::bind("metrics_listen", address).await?;
     let router = Router::new().route("/metrics", get(async move || handle.render()));
-    Ok(tokio::spawn(listen::serve(listener, router, stop)))
+    Ok(tokio::spawn(async move { listen::serve(listener, router, &[], stop).await }))
 }

@@ -1,6 +1,7 @@
 //! The command line: a file per command, with its help and an example. Wiring, exit codes and the log's form.
 
 mod api_token;
+mod audit;
 mod check;
 mod database;
 mod demo;
@@ -49,6 +50,8 @@ enum Command {
     ApiToken(api_token::Args),
     #[command(subcommand)]
     Tenant(tenant::Args),
+    #[command(subcommand)]
+    Audit(audit::Args),
 }
 
 /// Something the caller must change: the configuration, or the command's arguments. Exit code 2.
@@ -85,6 +88,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::User(args) => user::run(&config()?, args).await,
         Command::ApiToken(args) => api_token::run(&config()?, args).await,
         Command::Tenant(args) => tenant::run(&config()?, args).await,
+        Command::Audit(args) => audit::run(&config()?, args).await,
     }
 }
 

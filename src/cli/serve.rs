@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::microsoft;
 use crate::model::clock::now;
 use crate::store::{self, Db, DbRole};
+use crate::sync::audit;
 use crate::sync::engine::{self, Queue};
 use crate::web;
 use anyhow::Result;
@@ -130,12 +131,19 @@ impl Portal {
         };
         tracing::info!(public_url = %self.config.public_url, "the portal is up");
         let hears = stop.asked.run_until_cancelled(store::live::listen(listening, |told| live.tell(told)));
-        tokio::join!(listen::serve(listener, web::router(state), stop.clone()), hears);
+        let proxies = &self.config.trusted_proxies;
+        tokio::join!(listen::serve(listener, web::router(state), proxies, stop.clone()), hears);
         db.close().await;
     }
 
-    /// Reads Microsoft until told to stop. A database that goes away is waited for.
+    /// Reads Microsoft, and chains the audit log, until told to stop. A database that goes away is waited for.
     pub async fn worker(&self, db: Db, stop: &Stop) {
+        let host = self.config.public_url.host_str().unwrap_or_default();
+        tokio::join!(self.engine(&db, stop), audit::run(&db, &self.config.audit, host, &stop.asked));
+        db.close().await;
+    }
+
+    async fn engine(&self, db: &Db, stop: &Stop) {
         while !stop.asked.is_cancelled() {
             let work = engine::run(db.clone(), self.microsoft.clone(), self.config.sync.clone(), stop.asked.clone(), bulk::work);
             if let Err(error) = work.await {
@@ -143,6 +151,5 @@ impl Portal {
                 stop.asked.run_until_cancelled(tokio::time::sleep(WORKER_PAUSE)).await;
             }
         }
-        db.close().await;
     }
 }

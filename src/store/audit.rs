@@ -159,17 +159,25 @@ pub struct Entry {
     pub result: String,
 }
 
-/// What of the log is asked for.
+/// What of the log is asked for. What is `None` asks for nothing in particular.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub tenant: Option<TenantId>,
     /// Prefix of the action: "consent." or "tenant.create".
     pub action: Option<String>,
+    /// Part of who did it: a login or a kind of actor, in any case.
+    pub actor: Option<String>,
+    /// "ok", "refused" or "failed".
+    pub result: Option<String>,
+    /// From this time on.
+    pub since: Option<DateTime<Utc>>,
+    /// Before this time.
+    pub until: Option<DateTime<Utc>>,
     /// Rows older than this id.
     pub before: Option<i64>,
 }
 
-/// Newest first, at most `limit` (1 to 200) rows of the transaction's scope. Rows about no tenant are seen by an all-tenants scope only.
+/// Newest first, at most `limit` rows of the transaction's scope. Rows about no tenant are seen by an all-tenants scope only.
 pub async fn list(tx: &mut Scoped, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Entry>> {
     sqlx::query_as(
         "select audit_id, at, actor_kind, actor, ip, a.tenant_id, t.name as tenant_name, action, object, before, after, result
@@ -177,6 +185,9 @@ pub async fn list(tx: &mut Scoped, filter: &Filter, limit: i64) -> sqlx::Result<
          where ($1::uuid is null or a.tenant_id = $1)
            and ($2::text is null or starts_with(action, $2))
            and ($3::bigint is null or audit_id < $3)
+           and ($5::text is null or strpos(lower(actor), lower($5)) > 0)
+           and ($6::text is null or result = $6)
+           and ($7::timestamptz is null or at >= $7) and ($8::timestamptz is null or at < $8)
          order by audit_id desc
          limit $4",
     )
@@ -184,6 +195,10 @@ pub async fn list(tx: &mut Scoped, filter: &Filter, limit: i64) -> sqlx::Result<
     .bind(filter.action.as_deref())
     .bind(filter.before)
     .bind(limit)
+    .bind(filter.actor.as_deref())
+    .bind(filter.result.as_deref())
+    .bind(filter.since)
+    .bind(filter.until)
     .fetch_all(&mut **tx)
     .await
 }

@@ -107,7 +107,7 @@ impl Which<'_> {
 }
 
 /// The state of reading over some tenants, each counted once: as complete, loading, blind, degraded, late or paused.
-#[derive(Clone, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Up to when every complete tenant is complete. `None`: no tenant is.
     pub complete_until: Option<DateTime<Utc>>,
@@ -162,34 +162,44 @@ fn tenants(n: i64) -> String {
 
 /// How complete these readings are. A row for each of them would be thousands, for one sentence on every list.
 pub async fn summary(tx: &mut Scoped, which: &Which<'_>) -> sqlx::Result<Summary> {
+    // The few tenants that are not read are looked up; the many that are need not be.
     let expected: Vec<&str> =
         SyncHealth::ALL.iter().filter(|state| state.is_reading() || **state == SyncHealth::Waiting).map(|state| state.as_str()).collect();
-    sqlx::query_as(
-        "with tenant as (
-             select t.state = 'paused' as paused, count(*) filter (where s.enabled) as needed,
-                    count(*) filter (where s.enabled and s.state = any ($4)) as read,
-                    coalesce(bool_or(s.complete_until is null) filter (where s.enabled), false) as loading,
-                    coalesce(bool_or(s.complete_until < $3) filter (where s.enabled), false) as late,
-                    min(s.complete_until) filter (where s.enabled) as until
-             from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
-             where ($1::uuid[] is null or s.tenant_id = any ($1)) and s.product = any ($2) and t.state in ('active', 'degraded', 'blind', 'paused')
-             group by t.tenant_id
+    let words: Vec<(String, i64, i64, Option<DateTime<Utc>>)> = sqlx::query_as(
+        "with reading as (
+             select tenant_id, count(*) filter (where enabled) as needed, count(*) filter (where enabled and state = any ($4)) as read,
+                    count(complete_until) filter (where enabled) as known, min(complete_until) filter (where enabled) as until
+             from sync_state
+             where ($1::uuid[] is null or tenant_id = any ($1)) and product = any ($2)
+                   and tenant_id <> all (array(select tenant_id from tenants where state not in ('active', 'degraded', 'blind', 'paused')))
+             group by tenant_id
          ), told as (
-             select needed, until, case when paused then 'paused' when read = 0 then 'blind' when read < needed then 'degraded'
-                                        when loading then 'loading' when late then 'late' else 'complete' end as word
-             from tenant
+             select needed, until,
+                    case when tenant_id = any (array(select tenant_id from tenants where state = 'paused')) then 'paused'
+                         when read = 0 then 'blind' when read < needed then 'degraded' when known < needed then 'loading'
+                         when until < $3 then 'late' else 'complete' end as word
+             from reading
          )
-         select min(until) filter (where word = 'complete') as complete_until, count(*) filter (where word = 'complete') as complete,
-                count(*) filter (where word <> 'paused') as total, count(*) filter (where word = 'blind') as blind,
-                count(*) filter (where word = 'degraded') as degraded, count(*) filter (where word = 'late') as late,
-                count(*) filter (where word = 'loading') as loading, count(*) filter (where word = 'paused') as paused,
-                coalesce(sum(needed), 0)::bigint as readings
-         from told",
+         select word, count(*) as tenants, coalesce(sum(needed), 0)::bigint as readings, min(until) as until from told group by word",
     )
     .bind(which.tenants)
     .bind(which.products())
     .bind(which.late_before())
     .bind(expected)
-    .fetch_one(&mut **tx)
-    .await
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut sum = Summary::default();
+    for (word, tenants, readings, until) in words {
+        sum.readings += readings;
+        sum.total += if word == "paused" { 0 } else { tenants };
+        match word.as_str() {
+            "paused" => sum.paused = tenants,
+            "blind" => sum.blind = tenants,
+            "degraded" => sum.degraded = tenants,
+            "loading" => sum.loading = tenants,
+            "late" => sum.late = tenants,
+            _ => (sum.complete, sum.complete_until) = (tenants, until),
+        }
+    }
+    Ok(sum)
 }

@@ -16,11 +16,15 @@ pub struct DeviceRead {
     pub reason: Option<String>,
 }
 
-impl DeviceRead {
-    /// The list of this tenant's devices is not what it should be.
-    pub const fn is_gap(&self) -> bool {
-        self.read_at.is_none() || self.failing_since.is_some()
-    }
+/// How the devices of the whole scope are read.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Summary {
+    /// Tenants that are read.
+    pub tenants: i64,
+    /// Of these, those whose list is not what it should be: never read through, or failing now.
+    pub gaps: i64,
+    /// The least fresh of the complete readings.
+    pub oldest: Option<DateTime<Utc>>,
 }
 
 /// Every tenant of the scope that is read, by name; at most 2,000.
@@ -30,6 +34,29 @@ pub async fn list(tx: &mut Scoped) -> sqlx::Result<Vec<DeviceRead>> {
          from tenants as t left join device_reads as r on r.tenant_id = t.tenant_id
          where t.state in ('active', 'degraded', 'blind') order by lower(t.name), t.tenant_id limit 2000",
     )
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// [`list`] in one row.
+pub async fn summary(tx: &mut Scoped) -> sqlx::Result<Summary> {
+    sqlx::query_as(
+        "select count(*) as tenants, count(*) filter (where r.read_at is null or r.failing_since is not null) as gaps, min(r.read_at) as oldest
+         from tenants as t left join device_reads as r on r.tenant_id = t.tenant_id where t.state in ('active', 'degraded', 'blind')",
+    )
+    .fetch_one(&mut **tx)
+    .await
+}
+
+/// The first `limit` of [`Summary::gaps`], by name.
+pub async fn gaps(tx: &mut Scoped, limit: i64) -> sqlx::Result<Vec<DeviceRead>> {
+    sqlx::query_as(
+        "select t.tenant_id, t.name as tenant_name, r.read_at, r.failing_since, r.reason
+         from tenants as t left join device_reads as r on r.tenant_id = t.tenant_id
+         where t.state in ('active', 'degraded', 'blind') and (r.read_at is null or r.failing_since is not null)
+         order by lower(t.name), t.tenant_id limit $1",
+    )
+    .bind(limit)
     .fetch_all(&mut **tx)
     .await
 }

@@ -18,6 +18,8 @@ pub mod alarms;
 pub mod alerts;
 pub mod api_tokens;
 pub mod audit;
+pub mod audit_chain;
+pub mod audit_shipping;
 pub mod bindings;
 pub mod bulk;
 pub mod changes;

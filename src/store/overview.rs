@@ -176,9 +176,11 @@ pub async fn first_names(tx: &mut Scoped, limit: i64, also: &[TenantId]) -> sqlx
 
 /// The groups of the scope's tenants that are not offboarded, by name; at most 500.
 pub async fn groups(tx: &mut Scoped) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar("select distinct unnest(tags) as name from tenants where state <> 'offboarded' order by name limit 500")
-        .fetch_all(&mut **tx)
-        .await
+    sqlx::query_scalar(
+        "select distinct unnest(tags) as name from (select distinct tags from tenants where state <> 'offboarded') as sets order by name limit 500",
+    )
+    .fetch_all(&mut **tx)
+    .await
 }
 
 /// The scope's tenants that are not offboarded and have one of the tags `any`, if there are some, and none of `not`.

@@ -38,14 +38,16 @@ pub struct Line {
 
 /// Worst first: what staff must act on, then by open incidents, then by name. `limit` lines after the first `skip`.
 pub async fn list(tx: &mut Scoped, filter: &Filter, skip: i64, limit: i64) -> sqlx::Result<Vec<Line>> {
+    // Every incident is counted under Defender XDR, whichever API told of it.
     sqlx::query_as(
         "select t.tenant_id, t.name, t.domain, t.directory_id, t.tenant_group, t.tags, t.contacts, t.state, t.state_since, t.state_reason,
                 t.needs_approval, coalesce(c.open, 0) as open_incidents, coalesce(c.urgent, 0) as urgent_incidents
          from tenants as t
-         left join (select tenant_id, sum(incidents_critical + incidents_high + incidents_medium + incidents_low + incidents_informational
-                                          + incidents_unknown) as open,
-                           sum(incidents_critical + incidents_high) as urgent
-                    from tenant_counts group by tenant_id) as c on c.tenant_id = t.tenant_id
+         left join lateral (
+             select (incidents_critical + incidents_high + incidents_medium + incidents_low + incidents_informational
+                     + incidents_unknown)::bigint as open, (incidents_critical + incidents_high)::bigint as urgent
+             from tenant_counts where tenant_id = t.tenant_id and product = 'defender_xdr'
+         ) as c on true
          where (case when $1::text is null then t.state <> 'offboarded' else t.state = $1 end)
            and ($2 = '' or strpos(lower(concat_ws(' ', t.name, t.domain, t.tenant_group, array_to_string(t.tags, ' '),
                                                   coalesce(t.directory_id, t.expected_directory_id))), lower($2)) > 0)

@@ -5,6 +5,7 @@
 
 pub mod adapter;
 pub mod alarms;
+pub mod audit;
 pub mod devices;
 pub mod engine;
 mod health;
@@ -21,6 +22,7 @@ pub mod region;
 pub mod rounds;
 pub mod rows;
 pub mod suppressions;
+mod syslog;
 pub mod verify;
 mod write;
 

@@ -4,32 +4,35 @@ use super::error::PageError;
 use super::extract::{Query, User};
 use super::filters;
 use super::page::Page;
+use super::picks::{self, Choose, Pick, TENANTS};
 use super::scope::ScopedDb;
-use super::show::{When, capped};
+use super::show::{When, capped, visible};
 use crate::app::AppState;
 use crate::model::{DeviceId, TenantId, clock};
-use crate::store::device_reads::{self, DeviceRead};
+use crate::store::device_reads::{self, DeviceRead, Summary};
 use crate::store::devices::{self, Device, Filter};
 use crate::store::overview::{self, TenantName};
 use askama::Template;
 use axum::Router;
 use axum::routing::get;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 const ROWS: i64 = 100;
+/// So many tenants whose devices are not read are named.
+const GAPS: i64 = 50;
 
 pub fn routes() -> Router<AppState> {
     Router::new().route("/devices", get(list))
 }
 
 /// What the list is asked for, as it stands in the address. Empty values ask for nothing.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct Asked {
     #[serde(default)]
     q: String,
     #[serde(default)]
-    tenant: String,
+    tenant: Vec<TenantId>,
     #[serde(default)]
     health: String,
     #[serde(default)]
@@ -53,11 +56,10 @@ impl Asked {
         if all.iter().any(|text| text.contains('\0') || text.len() > 500) {
             return Err(wrong());
         }
-        let tenant: Option<TenantId> = some(&self.tenant).map(|text| text.parse().map_err(|_| wrong())).transpose()?;
         let after = some(&self.after).map(|text| text.parse().map_err(|_| wrong())).transpose()?;
         let list = |text: &String| some(text).into_iter().collect();
         let filter = Filter {
-            tenants: user.scope.narrowed(tenant.as_slice()),
+            tenants: user.scope.narrowed(&self.tenant),
             text: some(&self.q),
             health: list(&self.health),
             risk: list(&self.risk),
@@ -70,13 +72,13 @@ impl Asked {
     }
 
     fn is_filtered(&self) -> bool {
-        [&self.q, &self.tenant, &self.health, &self.risk, &self.exposure, &self.os, &self.tag].iter().any(|text| !text.is_empty())
+        let all = [&self.q, &self.health, &self.risk, &self.exposure, &self.os, &self.tag];
+        !self.tenant.is_empty() || all.iter().any(|text| !text.is_empty())
     }
 
     fn page(&self, after: &str) -> String {
         let pairs = [
             ("q", self.q.as_str()),
-            ("tenant", &self.tenant),
             ("health", &self.health),
             ("risk", &self.risk),
             ("exposure", &self.exposure),
@@ -85,9 +87,10 @@ impl Asked {
             ("gone", &self.gone),
             ("after", after),
         ];
-        let query =
-            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs.iter().filter(|(_, text)| !text.is_empty())).finish();
-        format!("/devices?{query}")
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(pairs.iter().filter(|(_, text)| !text.is_empty()));
+        query.extend_pairs(self.tenant.iter().map(|tenant| ("tenant", tenant.to_string())));
+        format!("/devices?{}", query.finish())
     }
 }
 
@@ -105,7 +108,8 @@ struct DeviceList {
     next: Option<DeviceId>,
     tenants: Vec<TenantName>,
     systems: Vec<String>,
-    reads: Vec<DeviceRead>,
+    reads: Summary,
+    gaps: Vec<DeviceRead>,
     now: DateTime<Utc>,
 }
 
@@ -118,14 +122,28 @@ impl DeviceList {
         capped(self.total)
     }
 
-    /// The tenants whose devices are not what they should be.
-    fn gaps(&self) -> Vec<&DeviceRead> {
-        self.reads.iter().filter(|read| read.is_gap()).collect()
+    /// Gaps that are not named.
+    fn more_gaps(&self) -> i64 {
+        self.reads.gaps - i64::try_from(self.gaps.len()).unwrap_or(i64::MAX)
     }
 
-    /// The least fresh of the readings that went well.
     fn oldest(&self) -> Option<When> {
-        self.reads.iter().filter_map(|read| read.read_at).min().map(|at| When::new(at, self.now))
+        self.reads.oldest.map(|at| When::new(at, self.now))
+    }
+
+    /// The filter of tenants.
+    fn pick(&self) -> Pick {
+        let choose = |tenant: &TenantName| Choose {
+            value: tenant.tenant_id.to_string(),
+            label: visible(&tenant.name),
+            chosen: self.asked.tenant.contains(&tenant.tenant_id),
+        };
+        Pick::new("tenant", "Tenant", self.tenants.iter().map(choose).collect(), None)
+    }
+
+    /// Whether there may be more tenants than the filter offers.
+    fn is_cut(&self) -> bool {
+        picks::are_cut(&self.tenants)
     }
 }
 
@@ -134,14 +152,15 @@ async fn list(user: User, db: ScopedDb, Query(asked): Query<Asked>) -> Result<Pa
     let mut tx = db.begin().await?;
     let mut devices = devices::list(&mut tx, &filter, after, ROWS + 1).await?;
     let total = devices::count(&mut tx, &filter).await?;
-    let tenants = overview::names(&mut tx).await?;
+    let tenants = overview::first_names(&mut tx, TENANTS, &asked.tenant).await?;
     let systems = device_reads::systems(&mut tx).await?;
-    let reads = device_reads::list(&mut tx).await?;
+    let reads = device_reads::summary(&mut tx).await?;
+    let gaps = if reads.gaps > 0 { device_reads::gaps(&mut tx, GAPS).await? } else { Vec::new() };
     tx.commit().await?;
     let more = i64::try_from(devices.len()).is_ok_and(|rows| rows > ROWS);
     if more {
         devices.pop();
     }
     let next = devices.last().filter(|_| more).map(|last| last.device_id);
-    Ok(Page(DeviceList { user, asked, devices, total, next, tenants, systems, reads, now: clock::now() }))
+    Ok(Page(DeviceList { user, asked, devices, total, next, tenants, systems, reads, gaps, now: clock::now() }))
 }

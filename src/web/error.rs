@@ -24,6 +24,8 @@ pub enum PageError {
     TooMany(Cow<'static, str>, TimeDelta),
     /// Too much at once: try again.
     Busy,
+    /// The same, said before anything was begun.
+    Overloaded,
     Internal(anyhow::Error),
 }
 
@@ -86,6 +88,11 @@ impl IntoResponse for PageError {
                 (StatusCode::TOO_MANY_REQUESTS, "Too many", message)
             }
             Self::Conflict(message) => (StatusCode::CONFLICT, "Not possible now", message),
+            Self::Overloaded => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Busy",
+                Cow::from("There is too much to do at once; try again in a few seconds. Nothing was done."),
+            ),
             Self::Busy => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "Busy",

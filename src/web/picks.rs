@@ -4,6 +4,7 @@ use super::extract::User;
 use super::queue::Frame;
 use super::show::{visible, words};
 use crate::model::{Product, Severity, Status};
+use crate::store::overview::TenantName;
 
 /// Tactics of MITRE ATT&CK, as Microsoft writes them in alerts.
 const TACTICS: [&str; 16] = [
@@ -53,6 +54,17 @@ pub struct Pick {
 }
 
 impl Pick {
+    /// `nothing`: how it is told that nothing is chosen.
+    pub fn new(name: &'static str, title: &'static str, choices: Vec<Choose>, nothing: Option<&str>) -> Self {
+        let chosen: Vec<&Choose> = choices.iter().filter(|choice| choice.chosen).collect();
+        let told = match chosen.as_slice() {
+            [] => nothing.unwrap_or_default().to_owned(),
+            [one] => one.label.clone(),
+            more => more.len().to_string(),
+        };
+        Self { name, title, choices, told, not: false }
+    }
+
     /// Whether finding a choice by its name is faster than looking.
     pub fn is_long(&self) -> bool {
         self.choices.len() > 20
@@ -61,6 +73,11 @@ impl Pick {
     pub fn is_on(&self) -> bool {
         self.choices.iter().any(|choice| choice.chosen)
     }
+}
+
+/// Whether there may be more tenants than these.
+pub fn are_cut(tenants: &[TenantName]) -> bool {
+    tenants.len() >= usize::try_from(TENANTS).unwrap_or(usize::MAX)
 }
 
 impl Frame {
@@ -107,19 +124,16 @@ impl Frame {
                 choices.push(Choose { chosen: true, value: value.to_owned(), label: visible(value) });
             }
         }
-        let chosen: Vec<&Choose> = choices.iter().filter(|choice| choice.chosen).collect();
-        let told = match chosen.as_slice() {
-            [] if name == "status" => "Open".to_owned(),
-            [] => String::new(),
-            [one] => one.label.clone(),
-            more => more.len().to_string(),
-        };
-        let not = address.has("not", name);
-        Pick { name, title, told: if not && !told.is_empty() { format!("not {told}") } else { told }, choices, not }
+        let mut pick = Pick::new(name, title, choices, (name == "status").then_some("Open"));
+        pick.not = address.has("not", name);
+        if pick.not && !pick.told.is_empty() {
+            pick.told = format!("not {}", pick.told);
+        }
+        pick
     }
 
     /// Whether a filter may have more choices than it shows.
     pub fn is_cut(&self, pick: &Pick) -> bool {
-        pick.name == "tenant" && self.tenants.len() >= usize::try_from(TENANTS).unwrap_or(usize::MAX)
+        pick.name == "tenant" && are_cut(&self.tenants)
     }
 }

@@ -9,6 +9,8 @@ use watchfloor::store::{Db, DbRole, migrate::migrate};
 const WITHOUT_TENANT: &[(&str, &str)] = &[
     ("_sqlx_migrations", "which migrations ran"),
     ("app_alarms", "about the provider's own app registrations, not about a tenant"),
+    ("audit_chain", "hashes of rows of the audit log, which has scopes of its own"),
+    ("audit_shipping", "how far the provider's own log was sent"),
     ("api_tokens", "belongs to a user; what it may see comes from the user's grants"),
     ("bulk_jobs", "the provider's own wish; who sees it follows from the tenants of its incidents, see store/bulk.rs"),
     ("hunts", "the provider's own query; who sees it follows from the tenants it ran over, see store/hunts.rs"),

@@ -74,11 +74,12 @@ fn the_example_is_valid_and_names_every_key_and_no_other() {
         ("[identity]", "identity"),
         ("[[api]]", "api"),
         ("[sync]", "sync"),
+        ("[audit]", "audit"),
     ] {
         let mut program = keys_of_the_program(&dir, header);
         if section.is_empty() {
             // These are sections of the example.
-            for name in ["outbound", "login", "identity", "app", "api", "sync"] {
+            for name in ["outbound", "login", "identity", "app", "api", "sync", "audit"] {
                 assert!(program.remove(name), "{name} is a section: {program:?}");
             }
         }

@@ -30,6 +30,7 @@ pub const ELSEWHERE: &[&str] = &[
     "/static/{}",
     "/live",
     "/palette",
+    "/admin/audit/export.csv",
     "/incidents/{}/preview",
     "/incidents/news",
     "/incidents/views",

@@ -160,6 +160,7 @@ pub const ROUTES: &[(&str, &str, Who)] = &[
     ("/admin/users/{user}/disabled", POST, Admin),
     ("/admin/apps", GET, Admin),
     ("/admin/audit", GET, Admin),
+    ("/admin/audit/export.csv", GET, Admin),
     ("/admin/health", GET, Admin),
     ("/onboard/{invite}", GET, Anybody),
     ("/onboard/{invite}/consent/{app}", POST, Anybody),

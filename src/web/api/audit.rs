@@ -68,7 +68,12 @@ async fn list(user: Bearer, Query(query): Query<AuditQuery>) -> Result<Json<Audi
     if !(1..=200).contains(&limit) {
         return Err(Problem::field("limit", "must be a number from 1 to 200"));
     }
-    let filter = store::audit::Filter { tenant: query.tenant.map(TenantId), action: query.action, before: query.cursor };
+    let filter = store::audit::Filter {
+        tenant: query.tenant.map(TenantId),
+        action: query.action,
+        before: query.cursor,
+        ..store::audit::Filter::default()
+    };
     let mut tx = user.begin().await?;
     let rows = store::audit::list(&mut tx, &filter, limit).await?;
     tx.commit().await?;
