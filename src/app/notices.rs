@@ -73,7 +73,7 @@ async fn read(db: &Db, microsoft: &Client, now: DateTime<Utc>) -> sqlx::Result<V
         .iter()
         .filter(|alarm| alarm.credential.is_empty() || !alarms.iter().any(|other| other.app == alarm.app && other.credential.is_empty()));
     let mut list: Vec<Notice> = told.map(of_alarm).collect();
-    for app in microsoft.apps() {
+    for app in microsoft.every_app() {
         let credentials = app.credentials(now);
         list.extend(credentials.iter().flat_map(|credential| of_credential(&app.name, credential, now)));
     }

@@ -37,7 +37,7 @@ pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
     let mut table = Table::default();
     table.row("configuration", true, "every key is valid")?;
     microsoft.look_at_credentials(now()).await;
-    for app in microsoft.apps() {
+    for app in microsoft.every_app() {
         for credential in app.credentials(now()) {
             let subject = format!("app {} · {} {}", app.name, credential.kind.to_lowercase(), credential.place);
             let (good, note) = of_credential(&credential);
