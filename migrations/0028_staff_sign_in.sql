@@ -5,6 +5,7 @@ alter table users
     add column issuer text,
     add column directory_id uuid,
     add column object_id uuid,
+    add column vouched_at timestamptz,  -- when the directory last said that the person may be here
     add constraint users_are_from_one_place check (
         num_nulls(issuer, directory_id, object_id) in (0, 3) and (password_hash is null) = (issuer is not null)
     );
@@ -23,3 +24,7 @@ create table sign_in_trips (
 create index sign_in_trips_end on sign_in_trips (expires_at);
 grant select, insert, update on sign_in_trips to watchfloor_web;
 grant select, delete on sign_in_trips to watchfloor_worker;
+
+-- The worker asks the directory every few minutes, and ends what it vouches for no more.
+grant update (vouched_at) on users to watchfloor_worker;
+grant select (user_id, expires_at, revoked_at), update (revoked_at) on api_tokens to watchfloor_worker;

@@ -68,8 +68,7 @@ pub(super) fn answer(world: &mut World, call: &Call) -> Answer {
         (&Method::POST, ["security", "alerts_v2", id, "comments"]) => {
             gate::serve(world, call, api, &ALERT_WRITE, |world, directory| write::comment_alert(world, call, directory, id))
         }
-        (_, ["users", id, rest @ ..]) => accounts::answer(world, call, id, rest).unwrap_or_else(unknown),
-        _ => unknown(),
+        _ => accounts::answer(world, call, path).unwrap_or_else(unknown),
     }
 }
 

@@ -137,7 +137,7 @@ fn validation(expected: &Expected<'_>) -> Validation {
 
 fn judge(claims: Claims, key_issuer: Option<&str>, expected: &Expected<'_>, now: DateTime<Utc>) -> Result<SignedIn, SignInError> {
     let tid = DirectoryId::parse(&claims.tid).ok_or(SignInError::Refused("it names no directory"))?;
-    let issuer = format!("https://{}/{tid}/v2.0", clouds::login_host(expected.cloud));
+    let issuer = clouds::issuer(expected.cloud, tid);
     let key_may = key_issuer.is_none_or(|of_key| of_key.replace("{tenantid}", &tid.to_string()) == issuer);
     let time = |seconds| DateTime::from_timestamp(seconds, 0).ok_or(SignInError::Refused("its times are unreadable"));
     let (from, until) = (time(claims.nbf)?, time(claims.exp)?);

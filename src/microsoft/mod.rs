@@ -42,7 +42,7 @@ pub use http::MAX_ANSWER;
 pub use lanes::{Pace, Usage};
 pub use odata::{Links, Page};
 pub use sign_in::{SignInError, SignInTrip, SignedIn};
-pub use staff::LOGIN;
+pub use staff::{AppRoles, LOGIN, Standing};
 
 use crate::config::{self, ConsentForm};
 use crate::model::{Cloud, DirectoryId, Places, Product, TenantId};
@@ -70,8 +70,8 @@ pub struct Client {
 struct Inner {
     http: Http,
     apps: Vec<App>,
-    /// The app of `[login.entra]`, and the directory whose people it signs in.
-    login: Option<(App, DirectoryId)>,
+    /// The app of `[login.entra]`, and that itself.
+    login: Option<(App, config::EntraLogin)>,
     tokens: token::Tokens,
     keys: id_token::Keys,
     vaults: Vaults,

@@ -3,6 +3,7 @@
 use super::Scoped;
 use super::users::Account;
 use crate::model::{DirectoryId, Role, UserId};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 /// How long a trip may take.
@@ -129,13 +130,64 @@ pub async fn insert(tx: &mut Scoped, person: &Person<'_>, (login, name): (&str, 
     .await
 }
 
-/// Takes over what Entra calls a person now; gives the login.
+/// Takes over what Entra calls a person now, who has just signed in there; gives the login.
 pub async fn rename(tx: &mut Scoped, user: UserId, object: Uuid, (login, name): (&str, &str)) -> sqlx::Result<String> {
-    sqlx::query_scalar(concat!("update users set login = ", login!(), ", display_name = $4 where user_id = $1 returning login"))
-        .bind(user)
-        .bind(login)
-        .bind(object)
-        .bind(name)
+    sqlx::query_scalar(concat!(
+        "update users set login = ",
+        login!(),
+        ", display_name = $4, vouched_at = now() where user_id = $1 returning login"
+    ))
+    .bind(user)
+    .bind(login)
+    .bind(object)
+    .bind(name)
+    .fetch_one(&mut **tx)
+    .await
+}
+
+/// Somebody of Entra's who is signed in here or has a token.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Present {
+    pub user_id: UserId,
+    pub login: String,
+    pub role: Role,
+    pub issuer: String,
+    pub directory_id: DirectoryId,
+    pub object_id: Uuid,
+}
+
+/// Whether somebody `u` of Entra's has a living session or a usable token.
+macro_rules! present {
+    () => {
+        "u.issuer is not null and u.disabled_at is null
+         and (exists (select from sessions as s where s.user_id = u.user_id and s.expires_at > now()
+                      and s.last_seen_at > now() - interval '30 minutes')
+              or exists (select from api_tokens as a where a.user_id = u.user_id and a.expires_at > now() and a.revoked_at is null))"
+    };
+}
+
+/// Those for whom the directory has not vouched for four minutes, longest first, at most `limit`.
+pub async fn unvouched(tx: &mut Scoped, limit: i64) -> sqlx::Result<Vec<Present>> {
+    sqlx::query_as(concat!(
+        "select user_id, login, role, issuer, directory_id, object_id from users as u
+         where (vouched_at is null or vouched_at < now() - interval '4 minutes') and ",
+        present!(),
+        " order by vouched_at nulls first, user_id limit $1"
+    ))
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// The directory says that a person may be here.
+pub async fn vouch(tx: &mut Scoped, user: UserId) -> sqlx::Result<()> {
+    sqlx::query("update users set vouched_at = now() where user_id = $1").bind(user).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// When the directory last vouched for whom it has not vouched for half an hour, if there is anybody like that.
+pub async fn silent_since(tx: &mut Scoped) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar(concat!("select min(vouched_at) from users as u where vouched_at < now() - interval '30 minutes' and ", present!()))
         .fetch_one(&mut **tx)
         .await
 }

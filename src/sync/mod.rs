@@ -20,6 +20,7 @@ pub mod read;
 pub mod region;
 pub mod rounds;
 pub mod rows;
+pub mod staff;
 pub mod suppressions;
 pub mod verify;
 mod write;

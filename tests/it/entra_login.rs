@@ -149,6 +149,7 @@ async fn where_graph_does_not_say_the_groups_nobody_gets_a_lower_role_in_silence
     };
     app.stand_in.world().fault(OWN, Api::Graph, Fault::json("{\"value\":\"all\"}"), Times::Calls(1));
     deny("could not be used").await;
+    app.stand_in.world().drop_role(OWN, CLIENT, "Directory.Read.All");
     app.stand_in.world().drop_role(OWN, CLIENT, "User.Read.All");
     deny("permission is missing").await;
     app.stand_in.world().revoke(OWN, CLIENT);

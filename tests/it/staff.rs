@@ -37,7 +37,7 @@ fn register(stand_in: &StandIn) -> EntraLogin {
         publisher: "Watchers Ltd".to_owned(),
         credentials: vec![demo::Credential::Secret(APP_SECRET.to_owned(), None)],
         redirect_uris: vec!["http://127.0.0.1:8080/login/entra/callback".to_owned()],
-        roles: vec![graph("User.Read.All"), graph("GroupMember.Read.All")],
+        roles: vec![graph("User.Read.All"), graph("GroupMember.Read.All"), graph("Directory.Read.All")],
         home: Some(OWN),
     };
     let mut world = stand_in.world();

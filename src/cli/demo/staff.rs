@@ -33,7 +33,7 @@ pub fn register(microsoft: &StandIn, cloud: Cloud, (secret, file): (&str, &Path)
         publisher: "Watchfloor demo".to_owned(),
         credentials: vec![demo::Credential::Secret(secret.to_owned(), None)],
         redirect_uris: vec![callback.to_string()],
-        roles: vec![graph("User.Read.All"), graph("GroupMember.Read.All")],
+        roles: vec![graph("User.Read.All"), graph("GroupMember.Read.All"), graph("Directory.Read.All")],
         home: Some(directory_id),
     };
     let mut world = microsoft.world();

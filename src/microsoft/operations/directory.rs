@@ -1,5 +1,6 @@
 //! What is asked about our own staff in the provider's own directory. No customer grants it and no call of our API makes it, so it is not
-//! among [`all`](super::all). Source: Microsoft's page "directoryObject: checkMemberGroups".
+//! among [`all`](super::all). Sources: Microsoft's pages "directoryObject: checkMemberGroups", "Get a user", "List appRoleAssignments granted to a
+//! user" and "Get servicePrincipal".
 
 use super::{Budget, Operation, Way};
 use crate::model::Product;
@@ -10,12 +11,15 @@ static DIRECTORY: Budget = Budget::new("graph directory", 300, 9000);
 /// The groups a list may hold in one call.
 pub const MOST_GROUPS: usize = 20;
 
+const fn read(name: &'static str, call: &'static str, permissions: &'static [&'static str]) -> Operation {
+    Operation::new(name, Product::Graph, call, permissions, &DIRECTORY, Way::Read)
+}
+
 /// Of a list of groups those that somebody is a member of, directly or through other groups. Needs User.Read.All besides.
-pub static CHECK_GROUPS: Operation = Operation::new(
-    "graph.users.check_groups",
-    Product::Graph,
-    "POST users/{id}/checkMemberGroups",
-    &["GroupMember.Read.All"],
-    &DIRECTORY,
-    Way::Read,
-);
+pub static CHECK_GROUPS: Operation = read("graph.users.check_groups", "POST users/{id}/checkMemberGroups", &["GroupMember.Read.All"]);
+/// Whether somebody may sign in.
+pub static USER_GET: Operation = read("graph.users.get", "GET users/{id}", &["User.Read.All"]);
+/// The app roles of a registration, by what their assignments call them.
+pub static APP_ROLES: Operation = read("graph.service_principals.get", "GET servicePrincipals(appId='{id}')", &["Directory.Read.All"]);
+/// The app roles of somebody, also those that a group of theirs brings.
+pub static USER_ROLES: Operation = read("graph.users.app_roles", "GET users/{id}/appRoleAssignments", &["Directory.Read.All"]);
