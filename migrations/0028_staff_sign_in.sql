@@ -2,14 +2,14 @@
 -- addresses change and are given to others. Such an account has no password, and one with a password is nobody of Entra's.
 alter table users
     alter column password_hash drop not null,
-    add column issuer text,
-    add column directory_id uuid,
-    add column object_id uuid,
+    add column entra_issuer text,
+    add column entra_directory uuid,
+    add column entra_object uuid,
     add column vouched_at timestamptz,  -- when the directory last said that the person may be here
     add constraint users_are_from_one_place check (
-        num_nulls(issuer, directory_id, object_id) in (0, 3) and (password_hash is null) = (issuer is not null)
+        num_nulls(entra_issuer, entra_directory, entra_object) in (0, 3) and (password_hash is null) = (entra_issuer is not null)
     );
-create unique index users_entra on users (issuer, directory_id, object_id) where issuer is not null;
+create unique index users_entra on users (entra_issuer, entra_directory, entra_object) where entra_issuer is not null;
 
 -- A way to Entra and back, good for ten minutes, for one answer and for the browser that began it.
 create table sign_in_trips (

@@ -93,7 +93,7 @@ pub async fn forget(tx: &mut Scoped) -> sqlx::Result<()> {
 pub async fn find(tx: &mut Scoped, person: &Person<'_>) -> sqlx::Result<Option<Account>> {
     sqlx::query_as(
         "select u.*, null::timestamptz as last_seen_at from users as u
-         where issuer = $1 and directory_id = $2 and object_id = $3 for update",
+         where entra_issuer = $1 and entra_directory = $2 and entra_object = $3 for update",
     )
     .bind(person.issuer)
     .bind(person.directory)
@@ -114,7 +114,7 @@ macro_rules! login {
 /// request was faster.
 pub async fn insert(tx: &mut Scoped, person: &Person<'_>, (login, name): (&str, &str), role: Role) -> sqlx::Result<Option<UserId>> {
     sqlx::query_scalar(concat!(
-        "insert into users (user_id, login, object_id, issuer, directory_id, display_name, role, all_tenants)
+        "insert into users (user_id, login, entra_object, entra_issuer, entra_directory, display_name, role, all_tenants)
          values ($1, ",
         login!(),
         ", $3, $4, $5, $6, $7, $7 = 'admin') on conflict do nothing returning user_id"
@@ -151,15 +151,14 @@ pub struct Present {
     pub user_id: UserId,
     pub login: String,
     pub role: Role,
-    pub issuer: String,
-    pub directory_id: DirectoryId,
-    pub object_id: Uuid,
+    pub entra_issuer: String,
+    pub entra_object: Uuid,
 }
 
 /// Whether somebody `u` of Entra's has a living session or a usable token.
 macro_rules! present {
     () => {
-        "u.issuer is not null and u.disabled_at is null
+        "u.entra_issuer is not null and u.disabled_at is null
          and (exists (select from sessions as s where s.user_id = u.user_id and s.expires_at > now()
                       and s.last_seen_at > now() - interval '30 minutes')
               or exists (select from api_tokens as a where a.user_id = u.user_id and a.expires_at > now() and a.revoked_at is null))"
@@ -169,7 +168,7 @@ macro_rules! present {
 /// Those for whom the directory has not vouched for four minutes, longest first, at most `limit`.
 pub async fn unvouched(tx: &mut Scoped, limit: i64) -> sqlx::Result<Vec<Present>> {
     sqlx::query_as(concat!(
-        "select user_id, login, role, issuer, directory_id, object_id from users as u
+        "select user_id, login, role, entra_issuer, entra_object from users as u
          where (vouched_at is null or vouched_at < now() - interval '4 minutes') and ",
         present!(),
         " order by vouched_at nulls first, user_id limit $1"

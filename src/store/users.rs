@@ -75,7 +75,7 @@ pub struct Account {
     pub disabled_at: Option<DateTime<Utc>>,
     pub locked_until: Option<DateTime<Utc>>,
     /// Who it is in the provider's own directory; `None`: an account of the portal, with a password.
-    pub object_id: Option<Uuid>,
+    pub entra_object: Option<Uuid>,
     /// Of any session that has not ended.
     pub last_seen_at: Option<DateTime<Utc>>,
 }
@@ -83,7 +83,7 @@ pub struct Account {
 impl Account {
     /// Whether it signs in at Entra, which then says its name and its role.
     pub const fn is_of_entra(&self) -> bool {
-        self.object_id.is_some()
+        self.entra_object.is_some()
     }
 }
 

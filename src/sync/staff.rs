@@ -29,7 +29,7 @@ pub async fn check(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()> {
     let people = staff::unvouched(&mut tx, AT_ONCE).await?;
     tx.commit().await?;
     let microsoft = &reader.microsoft;
-    let mine = |person: &Present| microsoft.staff_issuer().is_some_and(|issuer| issuer == person.issuer);
+    let mine = |person: &Present| microsoft.staff_issuer().is_some_and(|issuer| issuer == person.entra_issuer);
     let (ours, others): (Vec<Present>, Vec<Present>) = people.into_iter().partition(mine);
     for person in others {
         end(reader, &person, "Sign-in with this directory is not configured any more.").await?;
@@ -79,7 +79,7 @@ async fn judge(
     now: DateTime<Utc>,
 ) -> Result<Option<&'static str>, CallError> {
     let groups: Vec<_> = login.groups.keys().copied().collect();
-    let Some(standing) = microsoft.staff_standing(person.object_id, roles, &groups, now).await? else {
+    let Some(standing) = microsoft.staff_standing(person.entra_object, roles, &groups, now).await? else {
         return Ok(Some("The account is disabled in the directory, or gone."));
     };
     // A higher role than before is given at the next sign-in.
@@ -93,7 +93,7 @@ async fn judge(
 async fn end(reader: &Reader, person: &Present, why: &'static str) -> anyhow::Result<()> {
     let mut tx = reader.db.no_tenant().await?;
     users::shut_out(&mut tx, person.user_id).await?;
-    let facts = json!({ "reason": why, "object_id": person.object_id });
+    let facts = json!({ "reason": why, "object_id": person.entra_object });
     audit::record(&mut tx, Event::new(BY, "user.shut_out").object(person.login.as_str()).after(facts)).await?;
     Ok(tx.commit().await?)
 }

@@ -16,7 +16,7 @@ async fn with_ann() -> (TestApp, Visitor, Browser, UserId) {
     let admin = app.sign_in(Role::Admin).await;
     let mut ann = Browser::new(&app);
     ann.sign_in(MAIL).await.assert_redirect("/");
-    let user = UserId(ask(&app, "select user_id from users where object_id is not null").await);
+    let user = UserId(ask(&app, "select user_id from users where entra_object is not null").await);
     (app, admin, ann, user)
 }
 
@@ -44,7 +44,7 @@ async fn an_account_of_entras_has_no_password_and_gets_none() {
     let fields = [("password", NEW), ("again", NEW)];
     assert_eq!(app.stranger().post_raw(link.path(), &fields).await.status, StatusCode::NOT_FOUND);
     assert_eq!(attempt(NEW).await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(ask::<i64>(&app, "select count(*) from users where object_id is not null and password_hash is not null").await, 0);
+    assert_eq!(ask::<i64>(&app, "select count(*) from users where entra_object is not null and password_hash is not null").await, 0);
     ann.get("/account").await.assert_success();
 }
 
@@ -52,11 +52,11 @@ async fn an_account_of_entras_has_no_password_and_gets_none() {
 async fn the_database_keeps_an_account_from_being_of_both_kinds() {
     let (app, ..) = with_ann().await;
     for wrong in [
-        "update users set password_hash = 'x' where object_id is not null",
-        "update users set password_hash = null where object_id is null",
-        "update users set object_id = gen_random_uuid() where object_id is null",
-        "update users set issuer = null where object_id is not null",
-        "update users set issuer = null, directory_id = null, object_id = null where object_id is not null",
+        "update users set password_hash = 'x' where entra_object is not null",
+        "update users set password_hash = null where entra_object is null",
+        "update users set entra_object = gen_random_uuid() where entra_object is null",
+        "update users set entra_issuer = null where entra_object is not null",
+        "update users set entra_issuer = null, entra_directory = null, entra_object = null where entra_object is not null",
     ] {
         let mut tx = app.db.web.no_tenant().await.unwrap();
         let error = sqlx::query(wrong).execute(&mut *tx).await.unwrap_err().to_string();

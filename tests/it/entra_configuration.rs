@@ -21,7 +21,7 @@ fn directory() -> PathBuf {
 /// The example with the block of `[login.entra]` put in, as far as its keys go together.
 fn example() -> String {
     let start = EXAMPLE.find("#[login.entra]").unwrap();
-    let end = start + EXAMPLE[start..].find("\n\n# One multi-tenant app").unwrap();
+    let end = start + EXAMPLE[start..].find("\n\n# Where an API is").unwrap();
     let wanted = ["#[", "#directory_id", "#client_id", "#cloud", "#certificate_file", "#private_key_file", "#\""];
     let line = |line: &str| if wanted.iter().any(|start| line.starts_with(start)) { line[1..].to_owned() } else { line.to_owned() };
     let block = EXAMPLE[start..end].lines().map(line).collect::<Vec<_>>().join("\n");

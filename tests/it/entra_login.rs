@@ -8,7 +8,7 @@ use watchfloor::demo::{Api, Fault, Times};
 
 const MAIL: &str = "ann@watchers.example";
 const ACCOUNTS: &str =
-    "select string_agg(concat_ws(' ', login, display_name, role, all_tenants, object_id), ', ' order by login) from users";
+    "select string_agg(concat_ws(' ', login, display_name, role, all_tenants, entra_object), ', ' order by login) from users";
 const SESSIONS: &str = "select count(*) from sessions";
 /// The newest events, the last one first.
 const EVENTS: &str = "select string_agg(action || ' ' || actor || coalesce(' ' || object, ''), ', ' order by audit_id desc) from audit_log";
@@ -74,7 +74,7 @@ async fn a_local_account_of_the_same_name_is_somebody_else() {
     browser.sign_in(&login).await.assert_redirect("/");
     let page = browser.get("/account").await.assert_success();
     assert!(page.html.contains(&format!("{login}#0e570000")) && page.html.contains("Analyst"), "{}", page.html);
-    let untouched: String = ask(&app, "select concat_ws(' ', user_id, role) from users where object_id is null").await;
+    let untouched: String = ask(&app, "select concat_ws(' ', user_id, role) from users where entra_object is null").await;
     assert_eq!(untouched, format!("{local} admin"));
     app.enter(&login).await.get("/account").await.assert_success();
     // It stays so at the next sign-in.

@@ -223,7 +223,7 @@ async fn somebody_elses_account_is_not_found_by_mail_or_name() {
     first.get("/account").await.assert_success();
     as_other(&["Watchfloor.Admin"]);
     Browser::new(&app).sign_in(MAIL).await.assert_redirect("/");
-    let rows: String = ask(&app, "select string_agg(concat_ws(' ', login, role, object_id), ', ' order by role) from users").await;
+    let rows: String = ask(&app, "select string_agg(concat_ws(' ', login, role, entra_object), ', ' order by role) from users").await;
     assert_eq!(rows, format!("{MAIL}#00000000 admin {other}, {MAIL} analyst {ANN}"));
     assert_eq!(first.get("/admin/users").await.status, StatusCode::FORBIDDEN, "the first Ann has got nothing of it");
     // The same object in another directory, with which Microsoft's page stops her.

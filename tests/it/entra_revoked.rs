@@ -34,7 +34,7 @@ async fn signed_in(app: &TestApp) -> Browser {
     let mut browser = Browser::new(app);
     browser.sign_in(MAIL).await.assert_redirect("/");
     let mut tx = app.db.web.no_tenant().await.unwrap();
-    let user = UserId(ask(app, "select user_id from users where object_id is not null").await);
+    let user = UserId(ask(app, "select user_id from users where entra_object is not null").await);
     api_tokens::create(&mut tx, user, "script", 30).await.unwrap();
     tx.commit().await.unwrap();
     browser
@@ -116,7 +116,7 @@ async fn where_the_directory_is_silent_nobody_is_thrown_out_and_after_half_an_ho
     check(&app).await;
     browser.get("/account").await.assert_success();
     assert_eq!((ask::<i64>(&app, ALARMS).await, told().await), (0, false), "not yet");
-    alter(&app, "update users set vouched_at = now() - interval '31 minutes' where object_id is not null").await;
+    alter(&app, "update users set vouched_at = now() - interval '31 minutes' where entra_object is not null").await;
     check(&app).await;
     check(&app).await;
     browser.get("/account").await.assert_success();
