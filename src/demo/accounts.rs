@@ -1,5 +1,5 @@
-//! The people of a directory who can sign in, and what Microsoft Graph says of them, after "directoryObject: checkMemberGroups", "Get a
-//! user", "List appRoleAssignments granted to a user" and "Get servicePrincipal".
+//! The people of a directory who can sign in, and what Microsoft Graph says of them, after "directoryObject: checkMemberGroups", "List
+//! users", "List appRoleAssignments granted to a user" and "Get servicePrincipal".
 
 use super::call::{Answer, Call};
 use super::gate::{self, Operation};
@@ -58,12 +58,7 @@ pub(super) fn answer(world: &mut World, call: &Call, path: &[&str]) -> Option<An
         Some(gate::serve(world, call, Api::Graph, operation, |world, directory| work(world, directory)))
     };
     match (&call.method, path) {
-        (&Method::GET, ["users", id]) => serve(world, &READ_USERS, &|world, directory| {
-            found(world, directory, id).map_or_else(
-                |missing| missing,
-                |account| Answer::json(200, &json!({"id": account.object_id, "accountEnabled": account.enabled})),
-            )
-        }),
+        (&Method::GET, ["users"]) => serve(world, &READ_USERS, &|world, directory| users(world, call, directory)),
         (&Method::GET, ["users", id, "appRoleAssignments"]) => {
             serve(world, &READ_DIRECTORY, &|world, directory| assignments(world, call, directory, id))
         }
@@ -82,6 +77,15 @@ pub(super) fn answer(world: &mut World, call: &Call, path: &[&str]) -> Option<An
         }
         _ => None,
     }
+}
+
+/// The one user that is filtered for.
+fn users(world: &World, call: &Call, directory: DirectoryId) -> Answer {
+    let Some(id) = call.query("$filter").and_then(|filter| filter.strip_prefix("id eq '")?.strip_suffix('\'')) else {
+        return Answer::graph(400, "Request_UnsupportedQuery", "The stand-in plays $filter=id eq '…' only.");
+    };
+    let row = |account: &Account| json!({"id": account.object_id, "accountEnabled": account.enabled});
+    Answer::json(200, &json!({"value": found(world, directory, id).map(row).into_iter().collect::<Vec<_>>()}))
 }
 
 fn found<'a>(world: &'a World, directory: DirectoryId, id: &str) -> Result<&'a Account, Answer> {

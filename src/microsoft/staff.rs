@@ -3,7 +3,7 @@
 use super::credential::Keepers;
 use super::lanes::Watch;
 use super::operations::Operation;
-use super::operations::directory::{APP_ROLES, CHECK_GROUPS, MOST_GROUPS, USER_GET, USER_ROLES};
+use super::operations::directory::{APP_ROLES, CHECK_GROUPS, MOST_GROUPS, USER_ROLES, USERS_LIST};
 use super::request::Ask;
 use super::{App, CallError, Client, Pace, SignInError, SignInTrip, SignedIn, Target, clouds, odata};
 use crate::config::{self, ConsentForm};
@@ -50,6 +50,11 @@ struct AppRole {
 #[derive(Deserialize)]
 struct Members {
     value: Vec<Uuid>,
+}
+
+#[derive(Deserialize)]
+struct Users {
+    value: Vec<User>,
 }
 
 #[derive(Deserialize)]
@@ -140,7 +145,7 @@ impl Client {
     /// The app roles of the portal's own registration.
     pub async fn staff_roles(&self, now: DateTime<Utc>) -> Result<AppRoles, CallError> {
         let client = self.login().ok_or(NOT_CONFIGURED)?.client_id;
-        read(&self.ask_of(&APP_ROLES, client, ("$select", "id,appRoles"), now).await?)
+        read(&self.ask_of(&APP_ROLES, &[&client.to_string()], &[("$select", "id,appRoles")], now).await?)
     }
 
     /// What our own directory says of somebody now: whether they may sign in, which of `roles` they have, which of `groups` they are in. `None`:
@@ -152,17 +157,16 @@ impl Client {
         groups: &[Uuid],
         now: DateTime<Utc>,
     ) -> Result<Option<Standing>, CallError> {
-        let user: User = match self.ask_of(&USER_GET, person, ("$select", "id,accountEnabled"), now).await {
-            Err(CallError::NotFound) => return Ok(None),
-            body => read(&body?)?,
-        };
-        if !user.account_enabled {
+        let query = [("$select", "id,accountEnabled"), ("$filter", &*format!("id eq '{person}'"))];
+        let users: Users = read(&self.ask_of(&USERS_LIST, &[], &query, now).await?)?;
+        if !users.value.iter().any(|user| user.account_enabled) {
             return Ok(None);
         }
         let mut standing = Standing { groups: self.staff_groups(person, groups, now).await?, ..Standing::default() };
         if let Some(known) = roles {
             let filter = format!("resourceId eq {}", known.id);
-            let list: Assignments = read(&self.ask_of(&USER_ROLES, person, ("$filter", &filter), now).await?)?;
+            let body = self.ask_of(&USER_ROLES, &[&person.to_string()], &[("$filter", &filter)], now).await?;
+            let list: Assignments = read(&body)?;
             if list.next.is_some() {
                 return Err(CallError::Unexpected("it lists more app roles than a registration can have"));
             }
@@ -172,9 +176,15 @@ impl Client {
         Ok(Some(standing))
     }
 
-    async fn ask_of(&self, operation: &'static Operation, id: Uuid, query: (&str, &str), now: DateTime<Utc>) -> Result<String, CallError> {
-        let mut ask = Ask::new(self, &self.own_directory()?, LOGIN, operation, &[&id.to_string()])?;
-        ask.query(&[query]);
+    async fn ask_of(
+        &self,
+        operation: &'static Operation,
+        args: &[&str],
+        query: &[(&str, &str)],
+        now: DateTime<Utc>,
+    ) -> Result<String, CallError> {
+        let mut ask = Ask::new(self, &self.own_directory()?, LOGIN, operation, args)?;
+        ask.query(query);
         self.ask(&ask, &Watch::start(now)).await
     }
 

@@ -166,6 +166,7 @@ async fn one_goes_on_to_a_page_of_ours_and_to_no_other() {
         let mut browser = Browser::new(&app);
         let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", bad).finish();
         let url = browser.go(&format!("/login/entra?{query}")).await;
+        assert_eq!(ask::<String>(&app, "select next from sign_in_trips where answered_at is null").await, "/", "{bad}");
         let answer = browser.pick(url, MAIL).await.unwrap();
         browser.back(&answer).await.assert_redirect("/");
         // Nor if it got past the first look.

@@ -91,7 +91,8 @@ async fn a_higher_role_waits_for_the_next_sign_in_and_nobody_is_asked_about_too_
     check(&app).await;
     browser.get("/account").await.assert_success();
     assert_eq!(ask::<String>(&app, "select role from users").await, "analyst");
-    let asked = || app.stand_in.world().ledger.requests().filter(|request| request.path.ends_with(&format!("/users/{ANN}"))).count();
+    let about_ann = format!("id eq '{ANN}'");
+    let asked = || app.stand_in.world().ledger.requests().filter(|request| request.query("$filter") == Some(&about_ann)).count();
     assert_eq!(asked(), 1);
     let reader = Reader::new(app.db.worker.clone(), app.state.microsoft.clone(), Sync::default(), CancellationToken::new());
     staff::check(&reader, clock::now()).await.unwrap();
@@ -125,10 +126,28 @@ async fn where_the_directory_is_silent_nobody_is_thrown_out_and_after_half_an_ho
     app.stand_in.world().grant(OWN, CLIENT);
     check(&app).await;
     assert_eq!((ask::<i64>(&app, ALARMS).await, told().await), (0, false));
-    // An answer that cannot be understood is no word against anybody.
-    app.stand_in.world().fault(OWN, Api::Graph, Fault::json("{\"accountEnabled\":null}"), Times::Forever);
+}
+
+#[tokio::test]
+async fn an_answer_that_may_not_be_microsofts_is_no_word_against_anybody() {
+    let app = portal().await;
+    let mut browser = signed_in(&app).await;
+    let vouched = "select count(*) from users where vouched_at > now() - interval '1 minute'";
+    for answer in [
+        Fault::json("{\"value\":[{\"accountEnabled\":null}]}"),
+        Fault::json("{}"),
+        Fault::html(),
+        Fault::Forbidden,
+        Fault::Body(404, "text/html", "<title>Not found</title>".to_owned()),
+    ] {
+        // After the list of app roles, which is good.
+        app.stand_in.world().fault_after(OWN, Api::Graph, 1, answer.clone(), Times::Calls(1));
+        check(&app).await;
+        browser.get("/account").await.assert_success();
+        assert_eq!((ask::<i64>(&app, vouched).await, ask::<i64>(&app, GOOD_TOKENS).await), (0, 1), "{answer:?}");
+    }
     check(&app).await;
-    browser.get("/account").await.assert_success();
+    assert_eq!(ask::<i64>(&app, vouched).await, 1);
 }
 
 #[tokio::test]
