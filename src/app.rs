@@ -15,6 +15,7 @@ pub mod readings;
 pub mod suppressions;
 pub mod triage;
 
+use crate::auth::entra::Door;
 use crate::auth::passwords::Hasher;
 use crate::config::Config;
 use crate::microsoft;
@@ -39,6 +40,13 @@ pub struct AppState {
     pub live: live::Live,
     /// Present in `watchfloor demo` only.
     pub demo: Option<Arc<Demo>>,
+}
+
+impl FromRef<AppState> for Door {
+    fn from_ref(state: &AppState) -> Self {
+        let AppState { db, microsoft, config, .. } = state.clone();
+        Self { db, microsoft, config }
+    }
 }
 
 /// What the demo tells its visitors: who may sign in, and where the stand-in for Microsoft is.

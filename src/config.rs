@@ -7,12 +7,14 @@ mod app;
 mod audit;
 mod cidr;
 mod credential;
+mod login;
 
 pub use api::{Api, TokenVersion};
 pub use app::{App, ConsentForm};
 pub use audit::{Audit, LogFormat};
 pub use cidr::Cidr;
 pub use credential::{Assertion, Credential, Held, Identity, IdentityPlace, ManagedIdentity, Source};
+pub use login::{EntraLogin, Login};
 
 use anyhow::{Context, Result, ensure};
 use secrecy::{ExposeSecret, SecretString};
@@ -102,11 +104,6 @@ pub struct Outbound {
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
 }
-
-/// How staff sign in, besides local accounts.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Login {}
 
 /// When and how far back Microsoft is read.
 #[derive(Clone, Debug, Deserialize)]
@@ -212,12 +209,24 @@ impl Config {
             );
             ensure!(!self.app[..n].iter().any(|other| other.name == app.name), "app.name `{}` stands twice", app.name);
         }
+        if let Some(login) = &self.login.entra {
+            let in_vault = matches!(login.credential.source, Source::Vault { .. });
+            ensure!(
+                !in_vault || self.identity.is_some(),
+                "[login.entra] keeps its credential in Key Vault: say in [identity] who reads it"
+            );
+        }
         Ok(())
     }
 
     /// Where Microsoft sends a customer's administrator back to. Registered on every app.
     pub fn consent_callback(&self) -> Url {
         self.public_url.join("/consent/callback").unwrap_or_else(|_| self.public_url.clone())
+    }
+
+    /// Where Microsoft sends our own staff back to. Registered on the app of `[login.entra]`.
+    pub fn sign_in_callback(&self) -> Url {
+        self.public_url.join("/login/entra/callback").unwrap_or_else(|_| self.public_url.clone())
     }
 }
 

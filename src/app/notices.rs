@@ -1,8 +1,8 @@
 //! What those who run the portal are told on every page: that Microsoft does not accept an app, that a credential ends soon or cannot be read,
 //! that the audit log is not sent.
 
-use crate::microsoft::Client;
 pub use crate::microsoft::CredentialStatus;
+use crate::microsoft::{Client, LOGIN};
 use crate::model::Role;
 use crate::store::alarms::{self, Alarm};
 use crate::store::audit_shipping::{self, Shipping};
@@ -76,7 +76,7 @@ async fn read(db: &Db, microsoft: &Client, now: DateTime<Utc>) -> sqlx::Result<V
         .iter()
         .filter(|alarm| alarm.credential.is_empty() || !alarms.iter().any(|other| other.app == alarm.app && other.credential.is_empty()));
     let mut list: Vec<Notice> = told.map(of_alarm).collect();
-    for app in microsoft.apps() {
+    for app in microsoft.every_app() {
         let credentials = app.credentials(now);
         list.extend(credentials.iter().flat_map(|credential| of_credential(&app.name, credential, now)));
     }
@@ -87,6 +87,14 @@ async fn read(db: &Db, microsoft: &Client, now: DateTime<Utc>) -> sqlx::Result<V
 
 fn of_alarm(alarm: &Alarm) -> Notice {
     let since = alarm.since.format("%-d %b %H:%M UTC");
+    if alarm.app == LOGIN {
+        let text = format!(
+            "Since {since} it is not known whether staff who signed in with Microsoft may still be here: for half an hour the directory has not \
+             said so. {} {}",
+            alarm.reason, alarm.remedy
+        );
+        return Notice { class: "bad", text, role: Role::Admin };
+    }
     if !alarm.credential.is_empty() {
         let text = format!(
             "Microsoft refuses the credential {} of the app {} since {since}; the other one stands in. {}",

@@ -73,7 +73,7 @@ pub async fn create_first_admin(
 pub async fn reset_password(db: &Db, hasher: &Hasher, token: &SecretString, password: &SecretString) -> Result<(), AuthError> {
     let Some(Some(user)) = peek(db, token).await? else { return Err(AuthError::Refused) };
     let mut tx = db.no_tenant().await?;
-    let account = store::users::find(&mut tx, user).await?.ok_or(AuthError::Refused)?;
+    let account = store::users::find(&mut tx, user).await?.filter(|account| !account.is_of_entra()).ok_or(AuthError::Refused)?;
     tx.commit().await?;
     passwords::check_new(password, &[&account.login, &account.display_name]).map_err(AuthError::Form)?;
     let password_hash = hasher.hash(password).await?;

@@ -1,8 +1,9 @@
-//! Who is there: passwords, sessions, one-time links, API tokens and form tokens.
+//! Who is there: passwords, sign-in at Entra, sessions, one-time links, API tokens and form tokens.
 //!
 //! Secrets are 32 random bytes handed out once; the database keeps their SHA-256 only. Expiry is judged by the database's clock.
 
 pub mod api_tokens;
+pub mod entra;
 pub mod form_tokens;
 pub mod links;
 pub mod passwords;

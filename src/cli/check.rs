@@ -2,8 +2,8 @@
 
 use super::database::Database;
 use super::{Usage, say};
-use crate::config::Config;
-use crate::microsoft::{Client, CredentialStatus};
+use crate::config::{Config, EntraLogin};
+use crate::microsoft::{Client, CredentialStatus, LOGIN};
 use crate::model::clock::now;
 use crate::model::{TenantId, Verdict};
 use crate::store::permissions::{self, Permission};
@@ -37,7 +37,7 @@ pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
     let mut table = Table::default();
     table.row("configuration", true, "every key is valid")?;
     microsoft.look_at_credentials(now()).await;
-    for app in microsoft.apps() {
+    for app in microsoft.every_app() {
         for credential in app.credentials(now()) {
             let subject = format!("app {} · {} {}", app.name, credential.kind.to_lowercase(), credential.place);
             let (good, note) = of_credential(&credential);
@@ -49,6 +49,14 @@ pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
             table.row("database", true, "reachable, and its schema fits")?;
             let mut tx = db.no_tenant().await?;
             for alarm in alarms::list(&mut tx).await? {
+                if alarm.app == LOGIN {
+                    table.row(
+                        "staff sign-in",
+                        false,
+                        &format!("the directory does not vouch for staff: {} {}", alarm.reason, alarm.remedy),
+                    )?;
+                    continue;
+                }
                 let which = if alarm.credential.is_empty() { "every credential" } else { &alarm.credential };
                 table.row(
                     &format!("app {}", alarm.app),
@@ -57,6 +65,11 @@ pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
                 )?;
             }
             tx.commit().await?;
+            if args.all
+                && let Some(login) = &config.login.entra
+            {
+                staff(&microsoft, login, &mut table).await?;
+            }
             for tenant in chosen(&db, &args).await? {
                 let known = known(&db, &tenant).await?;
                 customer(&microsoft, &tenant, &known, &mut table).await?;
@@ -99,6 +112,20 @@ async fn chosen(db: &Db, args: &Args) -> Result<Vec<Tenant>> {
 async fn known(db: &Db, tenant: &Tenant) -> Result<Vec<Permission>> {
     let mut tx = db.tenant(tenant.tenant_id).await?;
     Ok(permissions::list(&mut tx, tenant.tenant_id).await?)
+}
+
+/// What the portal asks about its staff, asked about nobody.
+async fn staff(microsoft: &Client, login: &EntraLogin, table: &mut Table) -> Result<()> {
+    let users = microsoft.staff_standing(uuid::Uuid::nil(), None, &[], now()).await.map(|_| ());
+    let roles = if login.roles.is_empty() { Ok(()) } else { microsoft.staff_roles(now()).await.map(|_| ()) };
+    for (what, permission, asked) in [("accounts", "User.Read.All", users), ("app roles", "Directory.Read.All", roles)] {
+        let subject = format!("staff sign-in · {what} · {permission}");
+        match asked {
+            Ok(()) => table.row(&subject, true, "the directory answers")?,
+            Err(error) => table.row(&subject, false, &error.reason())?,
+        }
+    }
+    Ok(())
 }
 
 /// A token for each product of each app, and a call for each permission.

@@ -4,13 +4,14 @@ mod customers;
 mod deeds;
 mod late;
 mod people;
+mod staff;
 
 use super::database::Database;
 use super::listen::{self, Stop};
 use super::serve::Portal;
 use super::{Usage, say};
 use crate::app::Demo;
-use crate::config::{self, App, Config, ConsentForm, Sync};
+use crate::config::{self, App, Config, ConsentForm, Login, Sync};
 use crate::demo::{self, Credential, StandIn, World};
 use crate::microsoft;
 use crate::model::clock::now;
@@ -118,7 +119,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let dir = database.dir().context("the demo's database is embedded")?;
     let cloud = StandIn::start(World::new(args.seed), 0).await.context("cannot start the stand-in for Microsoft")?;
     let config = registered(&public_url, address, dir, &cloud, args.cloud)?;
-    let microsoft = microsoft::Client::stand_in(cloud.address(), &config.app, now())?;
+    let microsoft = microsoft::Client::stand_in(cloud.address(), &config.app, now())?.with_login(config.login.entra.as_ref(), now())?;
     let stand_in = Url::parse(&cloud.base())?;
     let (web, worker) = (database.connect(DbRole::Web, POOL).await?, database.connect(DbRole::Worker, POOL).await?);
     let listening = database.listening(&config)?;
@@ -140,6 +141,7 @@ fn announce(public_url: &Url, stand_in: &Url, logins: &[crate::app::DemoLogin], 
     for login in logins {
         say(format_args!("  {:<10} {:<28} {}", login.login, login.password, login.about))?;
     }
+    say(format_args!("  or with Microsoft, as one of the staff of an invented directory"))?;
     say(format_args!("Microsoft is played by {stand_in}; the cloud is {}", cloud.label()))?;
     Ok(())
 }
@@ -150,7 +152,9 @@ fn registered(public_url: &Url, address: SocketAddr, dir: &Path, microsoft: &Sta
     let file = dir.join("demo-app-secret");
     let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
     out.write_all(secret.expose_secret().as_bytes())?;
-    let config = config(public_url, address, apps(&file, cloud));
+    let mut config = config(public_url, address, apps(&file, cloud));
+    let entra = staff::register(microsoft, cloud, (secret.expose_secret(), &file), &config.sign_in_callback());
+    config.login = Login { entra: Some(entra) };
     // Where Microsoft's partner documents let the browser end; played as well, so that nobody is sent into the world.
     let elsewhere = microsoft.local(match cloud {
         Cloud::Commercial | Cloud::Gcc => "https://portal.azure.com/",

@@ -92,7 +92,7 @@ async fn watch_credentials(microsoft: &microsoft::Client) {
     loop {
         due.tick().await;
         microsoft.look_at_credentials(now()).await;
-        for app in microsoft.apps() {
+        for app in microsoft.every_app() {
             for credential in app.credentials(now()) {
                 let (name, place) = (app.name.clone(), credential.place);
                 ::metrics::gauge!("watchfloor_credential_readable", "app" => name.clone(), "credential" => place.clone())

@@ -103,7 +103,8 @@ async fn list(db: &Db) -> Result<()> {
     for user in users::list(&mut tx).await? {
         let reach = if user.all_tenants { "all tenants" } else { "granted tenants" };
         let state = if user.disabled_at.is_some() { "disabled" } else { "active" };
-        say(format_args!("{:<32} {:<8} {reach:<16} {state:<9} {}", user.login, user.role.as_str(), user.display_name))?;
+        let from = if user.is_of_entra() { "Microsoft" } else { "password" };
+        say(format_args!("{:<32} {:<8} {reach:<16} {state:<9} {from:<10} {}", user.login, user.role.as_str(), user.display_name))?;
     }
     Ok(())
 }
@@ -126,6 +127,8 @@ async fn disable(db: &Db, login: &str) -> Result<()> {
 async fn reset(db: &Db, public_url: &Url, login: &str) -> Result<()> {
     let mut tx = db.no_tenant().await?;
     let user = find(&mut tx, login).await?;
+    let account = users::find(&mut tx, user).await?.with_context(|| format!("there is no account {login}"))?;
+    ensure!(!account.is_of_entra(), "{login} signs in with Microsoft and has no password here");
     let link = links::reset(&mut tx, public_url, user).await?;
     record(&mut tx, Event::new(Actor::Operator, "user.reset_link").object(login)).await?;
     tx.commit().await?;

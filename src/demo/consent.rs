@@ -1,10 +1,11 @@
 //! The administrator consent pages, v1 and v2, and the partner documents' sign-in link that asks for consent: what is asked, by whom, Accept
 //! and Cancel.
 
+use super::accounts::Account;
 use super::call::{Answer, Call, find};
 use super::login::{self, EntraError};
 use super::pages::{dead_end, escape, page};
-use super::world::{Account, App, Directory, World};
+use super::world::{App, Directory, World};
 use super::{hosts, signin};
 use crate::model::{Cloud, DirectoryId, Product};
 use axum::http::Method;

@@ -78,10 +78,20 @@ pub enum IdTokenLie {
     Unsigned,
     /// A signature that does not fit.
     Forged,
+    /// `alg: HS256`, signed with the published key as if it were a secret.
+    PublicKeyAsSecret,
+    /// The name of a key that is not published.
+    UnknownKey,
     WrongNonce,
+    NoNonce,
     WrongAudience,
     WrongIssuer,
     Expired,
+    /// `nbf` and `exp` so many seconds from now.
+    Times {
+        from: i64,
+        until: i64,
+    },
     /// `tid` and `iss` of another directory.
     Directory(DirectoryId),
 }

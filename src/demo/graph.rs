@@ -7,6 +7,7 @@
 mod list;
 mod write;
 
+use super::accounts;
 use super::call::{Answer, Call};
 use super::content::graph::{self as shape, Words};
 use super::gate::{self, Operation};
@@ -67,8 +68,12 @@ pub(super) fn answer(world: &mut World, call: &Call) -> Answer {
         (&Method::POST, ["security", "alerts_v2", id, "comments"]) => {
             gate::serve(world, call, api, &ALERT_WRITE, |world, directory| write::comment_alert(world, call, directory, id))
         }
-        _ => Answer::graph(400, "BadRequest", "Resource not found for the segment."),
+        _ => accounts::answer(world, call, path).unwrap_or_else(unknown),
     }
+}
+
+fn unknown() -> Answer {
+    Answer::graph(400, "BadRequest", "Resource not found for the segment.")
 }
 
 /// How this caller wants words to be written.

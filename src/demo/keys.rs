@@ -1,5 +1,6 @@
 //! The key with which the stand-in signs tokens, and their making and reading.
 
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey};
@@ -41,9 +42,21 @@ impl Keys {
 
     /// A signed token.
     pub fn sign(&self, claims: &Value) -> String {
+        self.0.last().map_or_else(String::new, |pair| self.sign_as(claims, &kid(pair)))
+    }
+
+    /// A token signed with the key's published half as a secret that everybody has.
+    pub fn sign_with_public_key(&self, claims: &Value) -> String {
         let Some(pair) = self.0.last() else { return String::new() };
-        let header = json!({"typ": "JWT", "alg": "RS256", "kid": kid(pair), "x5t": kid(pair)});
-        let text = format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
+        let text = text(&json!({"typ": "JWT", "alg": "HS256", "kid": kid(pair)}), claims);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, pair.public_key().as_ref());
+        format!("{text}.{}", encode(hmac::sign(&key, text.as_bytes()).as_ref()))
+    }
+
+    /// A signed token that names its key so.
+    pub fn sign_as(&self, claims: &Value, kid: &str) -> String {
+        let Some(pair) = self.0.last() else { return String::new() };
+        let text = text(&json!({"typ": "JWT", "alg": "RS256", "kid": kid, "x5t": kid}), claims);
         let mut signature = vec![0; pair.public_modulus_len()];
         let signed = pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature);
         if signed.is_ok() { format!("{text}.{}", encode(&signature)) } else { text }
@@ -62,6 +75,11 @@ impl Keys {
         }
         serde_json::from_slice(&decode(signed.split('.').nth(1)?)?).ok()
     }
+}
+
+/// What of a token is signed.
+fn text(header: &Value, claims: &Value) -> String {
+    format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()))
 }
 
 /// A token without a signature, as nobody should accept.

@@ -8,6 +8,7 @@
 //! The first path segment is the host that is played: `https://HOST/path` is found at `http://127.0.0.1:PORT/HOST/path`. A
 //! request whose `Host` header already names a host of Microsoft's (a TLS proxy stands in front) is understood as well.
 
+mod accounts;
 mod acted;
 mod actions;
 mod actions_list;
@@ -27,6 +28,7 @@ mod gate;
 mod graph;
 mod hosts;
 mod hunting;
+mod id_token;
 mod keys;
 mod ledger;
 mod login;
@@ -41,6 +43,7 @@ mod token;
 mod world;
 mod xdr;
 
+pub use accounts::Account;
 pub use actions::Ending;
 pub use azure::{Machine, VaultEntry};
 pub use cloud_apps::{StreamShape, Uploaded};
@@ -50,7 +53,7 @@ pub use graph::GraphManners;
 pub use hosts::Api;
 pub use hunting::HuntFault;
 pub use ledger::{Ledger, Request, Shown};
-pub use world::{Account, App, Credential, Directory, World};
+pub use world::{App, Credential, Directory, World};
 
 use axum::Router;
 use axum::extract::State;

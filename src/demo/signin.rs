@@ -1,9 +1,10 @@
 //! Signing in: the authorization endpoint (code with PKCE), its account picker, and the codes it hands out.
 
+use super::accounts::Account;
 use super::call::{Answer, Call, find};
 use super::login::{self, EntraError};
 use super::pages::{dead_end, escape, page};
-use super::world::{Account, App, Directory, World};
+use super::world::{App, Directory, World};
 use crate::model::DirectoryId;
 use axum::http::{Method, header};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -125,6 +126,9 @@ pub(super) fn answer(world: &mut World, call: &Call, tenant: &str) -> Answer {
     if here.is_some_and(|here| here != directory.id) {
         // A session of another directory is not used silently.
         return if call.method == Method::POST { not_of_this_directory(account, tenant) } else { pick(world, call, tenant, &app) };
+    }
+    if !account.enabled {
+        return stop(&EntraError::new(400, "invalid_grant", 50_057, "The user account is disabled."));
     }
     let (directory, cookie, account) = (directory.id, cookie(directory, account), account.clone());
     hand_out(world, call, &app, &redirect_uri, directory, account).header(header::SET_COOKIE, cookie)

@@ -2,19 +2,18 @@
 
 use super::assertion::{self, Proof};
 use super::call::{Answer, Call, find};
-use super::faults::{Fault, IdTokenLie};
+use super::faults::Fault;
 use super::hosts::{self, Api};
-use super::keys::{encode, unsigned};
+use super::id_token;
+use super::keys::encode;
 use super::login::{self, EntraError};
-use super::signin::Code;
 use super::world::{App, World};
 use crate::model::{Cloud, DirectoryId, Product};
 use aws_lc_rs::digest;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 /// Life of a token, in seconds.
-const LIFETIME: i64 = 3599;
+pub(super) const LIFETIME: i64 = 3599;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
@@ -239,51 +238,11 @@ fn authorization_code(
         }
     }
     world.codes.redeem(&code_text);
-    let id_token = id_token(world, &code, fault);
+    let id_token = id_token::of(world, &code, fault);
     let graph =
         json!({"aud": "00000003-0000-0000-c000-000000000000", "tid": code.directory.to_string(), "exp": now.timestamp() + LIFETIME});
     Ok(json!({
         "token_type": "Bearer", "scope": code.scope, "expires_in": LIFETIME, "ext_expires_in": LIFETIME,
         "access_token": world.keys.sign(&graph), "id_token": id_token,
     }))
-}
-
-fn id_token(world: &World, code: &Code, fault: Option<&Fault>) -> String {
-    let now = world.now().timestamp();
-    let lie = match fault {
-        Some(Fault::IdToken(lie)) => Some(*lie),
-        _ => None,
-    };
-    let tid = match lie {
-        Some(IdTokenLie::Directory(other)) => other,
-        _ => code.directory,
-    };
-    let host = world.directories.get(&code.directory).map_or("", |directory| login::host_of(directory.cloud));
-    let account = &code.account;
-    let mut claims = json!({
-        "aud": code.client_id, "iss": format!("https://{host}/{tid}/v2.0"), "iat": now, "nbf": now, "exp": now + LIFETIME,
-        "name": account.name, "preferred_username": account.upn, "email": account.upn, "oid": account.object_id,
-        "sub": encode(digest::digest(&digest::SHA256, format!("{}{}", code.client_id, account.object_id).as_bytes()).as_ref()),
-        "tid": tid.to_string(), "uti": Uuid::new_v4().simple().to_string(), "ver": "2.0",
-    });
-    if let Some(nonce) = &code.nonce {
-        claims["nonce"] = json!(nonce);
-    }
-    if !account.roles.is_empty() {
-        claims["roles"] = json!(account.roles);
-    }
-    match lie {
-        Some(IdTokenLie::WrongNonce) => claims["nonce"] = json!("not-the-nonce"),
-        Some(IdTokenLie::WrongAudience) => claims["aud"] = json!(Uuid::new_v4()),
-        Some(IdTokenLie::WrongIssuer) => claims["iss"] = json!(format!("https://login.example.net/{tid}/v2.0")),
-        Some(IdTokenLie::Expired) => claims["exp"] = json!(now - 3600),
-        Some(IdTokenLie::Unsigned) => return unsigned(&claims),
-        Some(IdTokenLie::Forged) => {
-            let mut token = world.keys.sign(&claims);
-            token.truncate(token.rfind('.').unwrap_or_default() + 1);
-            return token + &encode(&[7; 256]);
-        }
-        Some(IdTokenLie::Directory(_)) | None => {}
-    }
-    world.keys.sign(&claims)
 }

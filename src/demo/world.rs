@@ -1,5 +1,6 @@
 //! Everything the stand-in knows, and the strings that tests and the demo pull.
 
+use super::accounts::Account;
 use super::actions::{Action, Ending};
 use super::azure::Azure;
 use super::cloud_apps::Shelf;
@@ -17,19 +18,6 @@ use crate::model::{Cloud, DirectoryId, Product, clock};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use uuid::Uuid;
-
-/// A person of a directory who can sign in.
-#[derive(Clone, Debug)]
-pub struct Account {
-    pub object_id: Uuid,
-    pub name: String,
-    /// User principal name.
-    pub upn: String,
-    /// May consent for the organisation.
-    pub admin: bool,
-    /// App roles, as an `id_token` of the directory's own app names them.
-    pub roles: Vec<String>,
-}
 
 /// A customer's Entra directory with its Defender data.
 pub struct Directory {
@@ -71,7 +59,7 @@ impl Directory {
             name: person.name.clone(),
             upn: if admin { format!("admin@{domain}") } else { person.upn.clone() },
             admin,
-            roles: Vec::new(),
+            ..Account::default()
         };
         let accounts = vec![account(&people[0], true), account(&people[1], false)];
         let label = domain.split('.').next().unwrap_or(domain);

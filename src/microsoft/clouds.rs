@@ -6,7 +6,7 @@
 //! `[[api]]` of the configuration, within the domains listed below.
 
 use crate::config;
-use crate::model::{Cloud, Places, Product};
+use crate::model::{Cloud, DirectoryId, Places, Product};
 use std::sync::Arc;
 use url::Url;
 
@@ -79,6 +79,11 @@ pub const fn login_host(cloud: Cloud) -> &'static str {
         Cloud::Commercial | Cloud::Gcc => "login.microsoftonline.com",
         Cloud::GccHigh | Cloud::Dod => "login.microsoftonline.us",
     }
+}
+
+/// Who issues the id_tokens of a directory.
+pub fn issuer(cloud: Cloud, directory: DirectoryId) -> String {
+    format!("https://{}/{directory}/v2.0", login_host(cloud))
 }
 
 /// An address made of compiled parts.

@@ -27,6 +27,7 @@ mod probe;
 mod refusal;
 mod request;
 mod sign_in;
+mod staff;
 mod token;
 mod wire;
 pub mod xdr;
@@ -41,6 +42,7 @@ pub use http::MAX_ANSWER;
 pub use lanes::{Pace, Usage};
 pub use odata::{Links, Page};
 pub use sign_in::{SignInError, SignInTrip, SignedIn};
+pub use staff::{AppRoles, LOGIN, Standing};
 
 use crate::config::{self, ConsentForm};
 use crate::model::{Cloud, DirectoryId, Places, Product, TenantId};
@@ -68,6 +70,8 @@ pub struct Client {
 struct Inner {
     http: Http,
     apps: Vec<App>,
+    /// The app of `[login.entra]`, and that itself.
+    login: Option<(App, config::EntraLogin)>,
     tokens: token::Tokens,
     keys: id_token::Keys,
     vaults: Vaults,
@@ -120,6 +124,7 @@ impl Client {
     /// As [`Client::new`] and [`Client::with_apis`].
     pub fn configured(config: &config::Config, now: DateTime<Utc>) -> anyhow::Result<Self> {
         let client = Self::new(&config.outbound, &config.app, now)?.with_identity(config.identity.as_ref(), now)?;
+        let client = client.with_login(config.login.entra.as_ref(), now)?;
         Ok(client.with_apis(&config.api)?.with_concurrency(config.sync.concurrency))
     }
 
@@ -148,7 +153,8 @@ impl Client {
             Ok(App { name, cloud: app.cloud, client_id: app.client_id, consent, optional, permissions, credentials })
         };
         let apps = apps.iter().map(load).collect::<anyhow::Result<_>>()?;
-        let inner = Inner { http, apps, tokens: token::Tokens::default(), keys: id_token::Keys::default(), vaults: Vaults::default() };
+        let (tokens, keys, vaults) = (token::Tokens::default(), id_token::Keys::default(), Vaults::default());
+        let inner = Inner { http, apps, login: None, tokens, keys, vaults };
         let lanes = Arc::new(lanes::Lanes::new(lanes::PER_SERVICE));
         Ok(Self { inner: Arc::new(inner), apis: Arc::default(), lanes, retry_delay: Duration::from_secs(1) })
     }
@@ -183,14 +189,19 @@ impl Client {
         Self { lanes: Arc::new(lanes::Lanes::new(calls.max(1))), ..self }
     }
 
-    /// The app of this name.
+    /// The app of this name; [`LOGIN`] is that of our own staff's sign-in.
     pub fn app(&self, name: &str) -> Option<&App> {
-        self.apps().find(|app| app.name == name)
+        self.every_app().find(|app| app.name == name)
     }
 
-    /// Every configured app.
+    /// Every app that customers consent to.
     pub fn apps(&self) -> impl Iterator<Item = &App> {
         self.inner.apps.iter()
+    }
+
+    /// The same, and the app of our own staff's sign-in, if there is one.
+    pub fn every_app(&self) -> impl Iterator<Item = &App> {
+        self.apps().chain(self.inner.login.iter().map(|(app, _)| app))
     }
 
     /// The consent link of an app, in the form its configuration says, see [`consent::v2_url`], [`consent::v1_url`] and
@@ -278,5 +289,7 @@ mod tests {
         may_be_spawned(client.claims(&target, "", Product::Graph, now));
         may_be_spawned(client.find_directory(Cloud::Dod, "contoso.com", now));
         may_be_spawned(client.redeem("", directory, &url, &secret, &secret, "", now));
+        may_be_spawned(client.redeem_staff(&url, (&secret, &secret), "", now));
+        may_be_spawned(client.staff_groups(Uuid::nil(), &[], now));
     }
 }

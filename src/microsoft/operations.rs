@@ -4,6 +4,7 @@
 #![doc = include_str!("OPERATIONS.md")]
 
 pub mod cloud_apps;
+pub mod directory;
 pub mod endpoint;
 pub mod graph;
 pub mod probes;

@@ -37,8 +37,18 @@ pub struct SignedIn {
     pub tid: DirectoryId,
     /// The person's object id in that directory. (`tid`, `oid`) identifies a person; a name or an address does not.
     pub oid: Uuid,
+    /// Who issued the token: the login host with this directory, as it was checked.
+    pub issuer: String,
     /// For display only.
     pub name: Option<String>,
+    /// What the person signs in as. For display only: it may be given to somebody else.
+    pub username: Option<String>,
+    /// Values of the app roles that the person has.
+    pub roles: Vec<String>,
+    /// The groups that the token names by their object id.
+    pub groups: Vec<Uuid>,
+    /// The person is in more groups than a token can name: Graph must be asked.
+    pub more_groups: bool,
 }
 
 /// Why nobody is signed in.

@@ -57,6 +57,7 @@ pub mod saved_queries;
 pub mod saved_views;
 pub mod sessions;
 pub mod shift;
+pub mod staff;
 pub mod suppressions;
 pub mod sync_state;
 pub mod tenant_lists;

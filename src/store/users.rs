@@ -4,6 +4,7 @@ use super::Scoped;
 use crate::model::words::words;
 use crate::model::{Role, TenantId, UserId};
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 words! {
     /// Colours of the pages.
@@ -73,8 +74,17 @@ pub struct Account {
     pub created_at: DateTime<Utc>,
     pub disabled_at: Option<DateTime<Utc>>,
     pub locked_until: Option<DateTime<Utc>>,
+    /// Who it is in the provider's own directory; `None`: an account of the portal, with a password.
+    pub entra_object: Option<Uuid>,
     /// Of any session that has not ended.
     pub last_seen_at: Option<DateTime<Utc>>,
+}
+
+impl Account {
+    /// Whether it signs in at Entra, which then says its name and its role.
+    pub const fn is_of_entra(&self) -> bool {
+        self.entra_object.is_some()
+    }
 }
 
 /// A user to be made. Administrators always see all tenants.
@@ -183,17 +193,20 @@ pub async fn set_disabled(tx: &mut Scoped, user: UserId, disabled: bool) -> sqlx
     Ok(changed.rows_affected() == 1)
 }
 
-/// Sets a new password, lifts the lock, ends every session and revokes every API token.
+/// Sets a new password, lifts the lock, ends every session and revokes every API token. An account of Entra's never gets one.
 pub async fn set_password(tx: &mut Scoped, user: UserId, password_hash: &str) -> sqlx::Result<()> {
-    sqlx::query("update users set password_hash = $2, failed_logins = 0, locked_until = null where user_id = $1")
-        .bind(user)
-        .bind(password_hash)
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "update users set password_hash = $2, failed_logins = 0, locked_until = null where user_id = $1 and password_hash is not null",
+    )
+    .bind(user)
+    .bind(password_hash)
+    .execute(&mut **tx)
+    .await?;
     shut_out(tx, user).await
 }
 
-async fn shut_out(tx: &mut Scoped, user: UserId) -> sqlx::Result<()> {
+/// Ends every session and revokes every API token.
+pub async fn shut_out(tx: &mut Scoped, user: UserId) -> sqlx::Result<()> {
     sqlx::query("delete from sessions where user_id = $1").bind(user).execute(&mut **tx).await?;
     sqlx::query("update api_tokens set revoked_at = now() where user_id = $1 and revoked_at is null").bind(user).execute(&mut **tx).await?;
     Ok(())
@@ -221,14 +234,9 @@ pub async fn looked(tx: &mut Scoped, user: UserId, at: DateTime<Utc>) -> sqlx::R
     Ok(())
 }
 
-/// The stored hash of one user's password.
-pub async fn password_hash(tx: &mut Scoped, user: UserId) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar("select password_hash from users where user_id = $1").bind(user).fetch_optional(&mut **tx).await
-}
-
 /// Counts an attempt to sign in *before* the password is looked at, so that a thousand at once are a thousand. `None` if there is no
-/// such user, or it is disabled, or locked: five attempts are free, then the wait is 1, 2, 4 … seconds, at most 15 minutes. A day
-/// without attempts forgives.
+/// such user, or it has no password, or is disabled, or locked: five attempts are free, then the wait is 1, 2, 4 … seconds, at most
+/// 15 minutes. A day without attempts forgives.
 pub async fn charge_attempt(tx: &mut Scoped, login: &str) -> sqlx::Result<Option<(UserId, String)>> {
     sqlx::query_as(
         "update users as u
@@ -236,7 +244,8 @@ pub async fn charge_attempt(tx: &mut Scoped, login: &str) -> sqlx::Result<Option
              locked_until = case when c.n > 5 then clock_timestamp() + least(power(2, least(c.n - 6, 20)), 900) * interval '1 second' end
          from (select user_id, case when last_failed_at > clock_timestamp() - interval '24 hours' then failed_logins else 0 end + 1 as n
                from users where login = $1 for update) as c
-         where u.user_id = c.user_id and u.disabled_at is null and (u.locked_until is null or u.locked_until <= clock_timestamp())
+         where u.user_id = c.user_id and u.password_hash is not null and u.disabled_at is null
+           and (u.locked_until is null or u.locked_until <= clock_timestamp())
          returning u.user_id, u.password_hash",
     )
     .bind(login)

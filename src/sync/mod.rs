@@ -21,6 +21,7 @@ pub mod read;
 pub mod region;
 pub mod rounds;
 pub mod rows;
+pub mod staff;
 pub mod suppressions;
 mod syslog;
 pub mod verify;

@@ -38,6 +38,8 @@ pub fn routes() -> Router<AppState> {
 struct AccountPage {
     user: User,
     sessions: Vec<Session>,
+    /// Signs in at Entra and has no password here.
+    of_entra: bool,
     problem: Option<&'static str>,
     now: DateTime<Utc>,
 }
@@ -67,7 +69,8 @@ async fn show(State(state): State<AppState>, user: User) -> Result<Page<AccountP
 async fn account_page(state: &AppState, user: User, problem: Option<&'static str>) -> Result<Page<AccountPage>, PageError> {
     let mut tx = state.db.no_tenant().await?;
     let sessions = store::sessions::list(&mut tx, user.id).await?;
-    Ok(Page(AccountPage { user, sessions, problem, now: clock::now() }))
+    let of_entra = store::users::find(&mut tx, user.id).await?.is_some_and(|account| account.is_of_entra());
+    Ok(Page(AccountPage { user, sessions, of_entra, problem, now: clock::now() }))
 }
 
 #[derive(Deserialize)]

@@ -6,12 +6,13 @@ use crate::app::notices::Notice;
 use crate::auth::form_tokens::{self, FormKey};
 use crate::auth::{Person, secret, sessions};
 use crate::config::Config;
-use crate::model::{Role, clock};
+use crate::model::{Role, Scope, clock};
 use crate::store::audit::{Actor, By};
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, OriginalUri, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
+use axum_extra::extract::cookie::Cookie;
 use axum_extra::extract::{CookieJar, Form};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
@@ -70,6 +71,11 @@ impl User {
     /// "Ada Lovelace" is "AL".
     pub fn initials(&self) -> String {
         self.name.split_whitespace().filter_map(|word| word.chars().next()).take(2).flat_map(char::to_uppercase).collect()
+    }
+
+    /// Whether no tenant has been opened to this user.
+    pub fn sees_nothing(&self) -> bool {
+        matches!(&self.scope, Scope::Tenants(tenants) if tenants.is_empty())
     }
 
     /// Whether the user's role allows what `role` may; for showing and hiding links.
@@ -221,6 +227,14 @@ async fn split_token(request: Request) -> Result<(String, String), PageError> {
 /// The session cookie's name: `__Host-` needs https, which only a loopback address may do without.
 pub fn cookie_name(config: &Config) -> &'static str {
     if config.public_url.scheme() == "https" { "__Host-sid" } else { "sid" }
+}
+
+/// A cookie that binds a way to Microsoft to one browser: ten minutes, as long as that may take. Lax, because Microsoft sends the browser
+/// back from another site.
+pub fn trip_cookie(config: &Config, name: &'static str, value: &str) -> Cookie<'static> {
+    let secure = if config.public_url.scheme() == "https" { "; Secure" } else { "" };
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=600{secure}");
+    Cookie::parse(text).unwrap_or_else(|_| Cookie::new(name, ""))
 }
 
 fn session_of(headers: &HeaderMap, config: &Config) -> Option<SecretString> {

@@ -1,5 +1,7 @@
 //! Signing in and out.
 
+mod entra;
+
 use super::error::PageError;
 use super::extract::{self, ClientIp, Posted, Query, User};
 use super::page::Page;
@@ -22,7 +24,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 pub fn routes() -> Router<AppState> {
-    Router::new().route("/login", get(form).post(enter)).route("/logout", post(leave))
+    Router::new().route("/login", get(form).post(enter)).route("/logout", post(leave)).merge(entra::routes())
 }
 
 #[derive(Template)]
@@ -31,7 +33,25 @@ struct LoginPage {
     next: String,
     login: String,
     problem: Option<&'static str>,
+    /// Whether staff sign in at Entra as well.
+    entra: bool,
     demo: Option<Arc<Demo>>,
+}
+
+impl LoginPage {
+    fn new(state: AppState, next: String, login: String, problem: Option<&'static str>) -> Self {
+        Self { next, login, problem, entra: state.config.login.entra.is_some(), demo: state.demo }
+    }
+
+    /// Where signing in with Microsoft begins.
+    fn microsoft(&self) -> String {
+        let next = internal(&self.next);
+        if next == "/" {
+            return "/login/entra".to_owned();
+        }
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+        format!("/login/entra?{query}")
+    }
 }
 
 #[derive(Deserialize)]
@@ -62,7 +82,7 @@ async fn form(State(state): State<AppState>, Query(query): Query<Next>, user: Re
     if user.is_ok() {
         return Ok(Redirect::to(internal(&query.next)).into_response());
     }
-    Ok(Page(LoginPage { next: query.next, login: String::new(), problem: None, demo: state.demo }).into_response())
+    Ok(Page(LoginPage::new(state, query.next, String::new(), None)).into_response())
 }
 
 async fn enter(
@@ -79,7 +99,7 @@ async fn enter(
         }
         Err(AuthError::Refused | AuthError::Form(_)) => {
             let problem = Some("That name and password do not match, or there were too many attempts: wait a moment and try again.");
-            let page = Page(LoginPage { next: form.next, login: form.login, problem, demo: state.demo });
+            let page = Page(LoginPage::new(state, form.next, form.login, problem));
             Ok((StatusCode::UNAUTHORIZED, page).into_response())
         }
         Err(AuthError::Busy) => Err(PageError::Busy),

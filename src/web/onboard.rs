@@ -3,7 +3,7 @@
 mod say;
 
 use super::error::PageError;
-use super::extract::{ClientIp, Id};
+use super::extract::{ClientIp, Id, trip_cookie};
 use super::headers::content_security_policy;
 use super::page::Page;
 use crate::app::AppState;
@@ -237,9 +237,7 @@ fn flow(jar: &CookieJar, config: &Config) -> Option<Flow> {
     Flow::read(jar.get(cookie_name(config))?.value())
 }
 
-/// Ten minutes, as long as a trip may take; every step renews it.
+/// Every step renews it.
 fn cookie(config: &Config, flow: &Flow) -> Cookie<'static> {
-    let secure = if config.public_url.scheme() == "https" { "; Secure" } else { "" };
-    let text = format!("{}={}; Path=/; HttpOnly; SameSite=Lax; Max-Age=600{secure}", cookie_name(config), flow.cookie());
-    Cookie::parse(text).unwrap_or_else(|_| Cookie::new(cookie_name(config), ""))
+    trip_cookie(config, cookie_name(config), &flow.cookie())
 }

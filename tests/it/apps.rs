@@ -23,11 +23,17 @@ pub fn registration(app: &config::App) -> demo::App {
     }
 }
 
-/// The app registration of the configuration, with its secret in a file of its own.
-pub fn app(client_id: Uuid) -> config::App {
-    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("watchfloor-test-{client_id}.secret"));
+/// A file of an app's own with [`APP_SECRET`].
+pub fn secret_file(of: Uuid) -> std::path::PathBuf {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("watchfloor-test-{of}.secret"));
     std::fs::write(&file, APP_SECRET).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    file
+}
+
+/// The app registration of the configuration, with its secret in a file of its own.
+pub fn app(client_id: Uuid) -> config::App {
+    let file = secret_file(client_id);
     let permissions = [
         (Product::DefenderXdr, vec!["Incident.Read.All".to_owned()]),
         (Product::DefenderEndpoint, vec!["Alert.Read.All".to_owned()]),

@@ -17,6 +17,7 @@ const WITHOUT_TENANT: &[(&str, &str)] = &[
     ("saved_views", "the provider's own lists, of one user or of the team"),
     ("saved_queries", "the provider's own queries, of one user or of the team"),
     ("sessions", "belongs to a user"),
+    ("sign_in_trips", "belongs to a browser in which somebody of the provider's staff signs in"),
     ("suppressions", "the provider's own rule; who sees it follows from the tenants it is for, see store/suppressions.rs"),
     ("setup_tokens", "belongs to a user, or to nobody yet"),
     ("users", "staff of the provider, not of a tenant"),

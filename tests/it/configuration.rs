@@ -69,6 +69,7 @@ fn the_example_is_valid_and_names_every_key_and_no_other() {
     for (header, section) in [
         ("", ""),
         ("[outbound]", "outbound"),
+        ("[login.entra]", "login.entra"),
         ("[[app]]", "app"),
         ("[[app.credential]]", "app.credential"),
         ("[identity]", "identity"),
@@ -85,6 +86,9 @@ fn the_example_is_valid_and_names_every_key_and_no_other() {
         }
         if section == "app" {
             assert!(program.remove("permissions") && program.remove("credential"));
+        }
+        if section == "login.entra" {
+            assert!(program.remove("roles"));
         }
         if section == "identity" {
             // Said once, where they mean something.

@@ -21,6 +21,8 @@ pub const ROUTES: &[(&str, &str, Who)] = &[
     ("/static/{file}", GET, Anybody),
     ("/login", GET, Anybody),
     ("/login", POST, Anybody),
+    ("/login/entra", GET, Anybody),
+    ("/login/entra/callback", GET, Anybody),
     ("/logout", POST, Signed),
     ("/setup/{token}", GET, Anybody),
     ("/setup/{token}", POST, Anybody),

@@ -221,7 +221,7 @@ impl Client {
 
     /// Looks at every credential of every app, as is done anyhow when a token is needed: for a process that needs none.
     pub async fn look_at_credentials(&self, now: DateTime<Utc>) {
-        for app in self.apps() {
+        for app in self.every_app() {
             for keeper in &app.credentials.list {
                 self.look(app, keeper, false, now).await;
             }

@@ -164,6 +164,9 @@ async fn change(
     }
     let mut tx = db.begin(&user.scope).await?;
     let account = users::find(&mut tx, id).await?.ok_or(PageError::NotFound)?;
+    if account.is_of_entra() && (form.role != account.role || name != account.display_name) {
+        return Err(PageError::Conflict("Name and role of this account come from Entra at each sign-in: change them there.".into()));
+    }
     if form.role != Role::Admin {
         last_admin(&mut tx, &account).await?;
     }
@@ -188,6 +191,9 @@ async fn link(
 ) -> Result<Page<UsersPage>, PageError> {
     let mut tx = state.db.no_tenant().await?;
     let account = users::find(&mut tx, id).await?.ok_or(PageError::NotFound)?;
+    if account.is_of_entra() {
+        return Err(PageError::Conflict("This account signs in with Microsoft and has no password here.".into()));
+    }
     let url = links::reset(&mut tx, &state.config.public_url, id).await?;
     audit::record(&mut tx, user.by().event("user.reset_link").object(account.login.as_str())).await?;
     tx.commit().await?;

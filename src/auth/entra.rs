@@ -1,0 +1,151 @@
+//! Signing staff in at Entra: the way there, and what may come back.
+//!
+//! Nothing in an answer counts by itself, because a browser carries it. It counts with a state of ours, once, within ten minutes, in the
+//! browser that began; and who somebody is and what they may do says the id_token alone, which Entra gives us for the code and which is
+//! verified. A person is who issued the token, the directory and the object id. The invitation of staff is a role or a group of their
+//! directory that the operator has mapped: whoever has none gets no account and no session.
+
+mod admit;
+mod refusal;
+
+pub use refusal::Refusal;
+
+use super::secret;
+use crate::config::{Config, EntraLogin};
+use crate::microsoft::consent::{Callback, Failure, parse_callback};
+use crate::microsoft::{self, CallError, SignInError, SignedIn};
+use crate::model::Role;
+use crate::store::staff::{self, Answered, Start, Trip};
+use crate::store::{Db, tickets};
+use chrono::{DateTime, Utc};
+use refusal::Refused;
+use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// What signing in at Entra works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Door {
+    pub db: Db,
+    pub microsoft: microsoft::Client,
+    pub config: Arc<Config>,
+}
+
+/// What the browser gets.
+pub enum Answer {
+    /// A session's secret, and where to go on to.
+    In(SecretString, String),
+    Out(Refusal),
+}
+
+/// How long Microsoft may take before we answer without it.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+/// Begins a trip: where the browser goes, and the secret by which it is known again. A browser that is under way already keeps its secret,
+/// so that a second tab does not cut off the first. `None`: there is no `[login.entra]`.
+pub async fn begin(door: &Door, next: &str, browser: Option<String>) -> anyhow::Result<Option<(Url, String)>> {
+    let (state, nonce) = (secret::random()?, secret::random()?);
+    let callback = door.config.sign_in_callback();
+    let Some(trip) = door.microsoft.staff_trip(&callback, state.expose_secret(), nonce.expose_secret()) else { return Ok(None) };
+    let browser = match browser.filter(|text| is_secret(text)) {
+        Some(browser) => browser,
+        None => secret::random()?.expose_secret().to_owned(),
+    };
+    let start = Start {
+        state_hash: &secret::hash(&state),
+        browser_hash: &tickets::hash(&browser),
+        nonce: nonce.expose_secret(),
+        pkce_verifier: trip.verifier.expose_secret(),
+        next,
+    };
+    let mut tx = door.db.no_tenant().await?;
+    staff::begin(&mut tx, &start).await?;
+    tx.commit().await?;
+    Ok(Some((trip.url, browser)))
+}
+
+/// Whether a text looks like one of [`secret::random`].
+fn is_secret(text: &str) -> bool {
+    text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+/// Takes what Microsoft sent a browser back with, and writes what became of it into the audit log. Run it where a lost connection cannot
+/// cut it off. `browser` is the secret of [`begin`]. No connection is held while Microsoft answers.
+pub async fn answer(door: &Door, query: &str, browser: Option<&str>, ip: Option<&str>, now: DateTime<Utc>) -> anyhow::Result<Answer> {
+    let Some(login) = &door.config.login.entra else { anyhow::bail!("there is no [login.entra]") };
+    let refused = match under_way(door, query, browser).await? {
+        Ok((trip, code)) => match identify(door, login, &trip, &code, now).await {
+            Ok((person, Some(role))) => return admit::admit(&door.db, &person, role, trip.next, ip).await,
+            Ok((person, None)) => return admit::without_role(&door.db, &person, ip).await,
+            Err(refused) => refused,
+        },
+        Err(refused) => refused,
+    };
+    let mut tx = door.db.no_tenant().await?;
+    refusal::note(&mut tx, &refused, None, ip).await?;
+    tx.commit().await?;
+    Ok(Answer::Out(refused.why))
+}
+
+/// The trip that an answer belongs to, which is used up by it, and the code that it brings.
+async fn under_way(door: &Door, query: &str, browser: Option<&str>) -> anyhow::Result<Result<(Trip, SecretString), Refused>> {
+    let callback = parse_callback(query);
+    let (Callback::SignedIn { state, .. } | Callback::Failed { state: Some(state), .. }) = &callback else {
+        return Ok(Err(Refused::because(Refusal::Stray)));
+    };
+    let mut tx = door.db.no_tenant().await?;
+    let answered = staff::answer(&mut tx, &tickets::hash(state)).await?;
+    tx.commit().await?;
+    let trip = match answered {
+        Answered::Now(trip) => trip,
+        Answered::Before => return Ok(Err(Refused::because(Refusal::Replayed))),
+        Answered::Unknown => return Ok(Err(Refused::because(Refusal::Stray))),
+    };
+    if browser.is_none_or(|browser| tickets::hash(browser) != trip.browser_hash) {
+        return Ok(Err(Refused::because(Refusal::OtherBrowser)));
+    }
+    if trip.is_late {
+        return Ok(Err(Refused::because(Refusal::Late)));
+    }
+    Ok(match callback {
+        Callback::SignedIn { code, .. } => Ok((trip, code)),
+        Callback::Failed { failure, .. } => Err(Refused::with(Refusal::Declined, told(&failure))),
+        _ => Err(Refused::because(Refusal::Stray)),
+    })
+}
+
+/// Microsoft's word and number, without its sentence.
+fn told(failure: &Failure) -> String {
+    failure.aadsts.map_or_else(|| failure.error.clone(), |number| format!("{} AADSTS{number}", failure.error))
+}
+
+/// Who came back, and the highest role that their directory gives them here.
+async fn identify(
+    door: &Door,
+    login: &EntraLogin,
+    trip: &Trip,
+    code: &SecretString,
+    now: DateTime<Utc>,
+) -> Result<(SignedIn, Option<Role>), Refused> {
+    let ask = async {
+        let (callback, verifier) = (door.config.sign_in_callback(), SecretString::from(trip.pkce_verifier.clone()));
+        let person = door.microsoft.redeem_staff(&callback, (code, &verifier), &trip.nonce, now).await.map_err(|error| match error {
+            SignInError::Refused(why) => Refused::with(Refusal::Unproven, why),
+            SignInError::Call(error) => failed(&error),
+        })?;
+        let mut role = login.role_of(&person.roles, &person.groups);
+        // Never a lower role in silence: where Graph does not answer, nobody is signed in.
+        let left = if person.more_groups { login.groups_above(role) } else { Vec::new() };
+        if !left.is_empty() {
+            let more = door.microsoft.staff_groups(person.oid, &left, now).await.map_err(|error| failed(&error))?;
+            role = role.into_iter().chain(login.role_of(&[], &more)).min();
+        }
+        Ok((person, role))
+    };
+    tokio::time::timeout(PATIENCE, ask).await.unwrap_or_else(|_| Err(Refused::with(Refusal::Failed, "Microsoft did not answer in time.")))
+}
+
+fn failed(error: &CallError) -> Refused {
+    Refused::with(Refusal::Failed, error.reason())
+}
