@@ -10,6 +10,7 @@ pub mod live;
 pub mod notes;
 pub mod notices;
 pub mod onboarding;
+pub mod places;
 pub mod questions;
 pub mod readings;
 pub mod suppressions;

@@ -151,6 +151,7 @@ impl Config {
         ensure!(path.is_file(), "there is no configuration file {}", path.display());
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let environment = config::Environment::with_prefix("WATCHFLOOR").prefix_separator("__").separator("__").try_parsing(true);
+        hidden(path, &text)?;
         Self::parse(&text, environment).with_context(|| format!("in {}", path.display()))
     }
 
@@ -230,6 +231,24 @@ impl Config {
     }
 }
 
+/// Whether nobody but its owner may read the file, if it holds a password.
+fn hidden(path: &Path, text: &str) -> Result<()> {
+    let Ok(file) = config::Config::builder().add_source(config::File::from_str(text, config::FileFormat::Toml)).build() else {
+        return Ok(()); // it is told what is wrong with it
+    };
+    let holds = |key: &&str| file.get_string(key).is_ok_and(|text| Url::parse(&text).is_ok_and(|url| url.password().is_some()));
+    let Some(key) = ["database_url", "listen_database_url", "outbound.proxy"].into_iter().find(holds) else { return Ok(()) };
+    let mode = mode(path)?;
+    let path = path.display();
+    ensure!(mode & 0o077 == 0, "{path} holds the password of {key}, and others may read it (mode {mode:o}): run chmod 600 on it");
+    Ok(())
+}
+
+fn mode(path: &Path) -> std::io::Result<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(std::fs::metadata(path)?.permissions().mode() & 0o777)
+}
+
 /// An error of the parser without what it repeats of the file: whole lines, and addresses that may hold a password.
 fn without_secrets(error: &str) -> String {
     let lines: Vec<&str> = error.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains('|')).collect();
@@ -242,10 +261,9 @@ fn without_secrets(error: &str) -> String {
 /// # Errors
 /// When the file cannot be read, is empty, or group or others may read it; `key` and the path are named.
 pub fn read_secret(key: &str, path: &Path) -> Result<SecretString> {
-    use std::os::unix::fs::PermissionsExt;
     let wrong = || format!("{key} = {}", path.display());
-    let mode = std::fs::metadata(path).with_context(wrong)?.permissions().mode();
-    ensure!(mode & 0o077 == 0, "{}: others may read this file (mode {:o}); run chmod 600 on it", wrong(), mode & 0o777);
+    let mode = mode(path).with_context(wrong)?;
+    ensure!(mode & 0o077 == 0, "{}: others may read this file (mode {mode:o}); run chmod 600 on it", wrong());
     let text = SecretString::from(std::fs::read_to_string(path).with_context(wrong)?.trim().to_owned());
     ensure!(!text.expose_secret().is_empty(), "{}: the file is empty", wrong());
     Ok(text)

@@ -12,8 +12,8 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// So many isolations may a user ask for within [`WITHIN`], over all tenants.
-const ISOLATIONS: i64 = 5;
+/// So often may a user ask for each deed that is grave within [`WITHIN`], over all tenants.
+const GRAVE: i64 = 5;
 const WITHIN: TimeDelta = TimeDelta::minutes(10);
 
 /// Why nothing was written down.
@@ -126,7 +126,7 @@ pub async fn act(
     within_limit(tx, queue, by, (device.tenant_id, change), &new).await
 }
 
-/// The same as [`want`], but refuses an isolation beyond what one person may ask for, and writes the refusal to the audit log.
+/// The same as [`want`], but refuses a grave deed beyond what one person may ask for, and writes the refusal to the audit log.
 async fn within_limit(
     tx: &mut Scoped,
     queue: &Queue,
@@ -134,7 +134,7 @@ async fn within_limit(
     (tenant, change): (TenantId, ChangeId),
     new: &New<'_>,
 ) -> Result<(), Refusal> {
-    let counts = new.operation == Deed::Isolate.operation();
+    let counts = Deed::of_operation(new.operation).is_some_and(Deed::is_grave);
     if counts {
         // Two requests at once must not both be the fifth.
         changes::one_at_a_time(tx, by).await?;
@@ -143,9 +143,9 @@ async fn within_limit(
         return Ok(());
     }
     let now = clock::now();
-    let fifth = if counts { changes::asked_at(tx, by, new.operation, now - WITHIN, ISOLATIONS - 1).await? } else { None };
+    let fifth = if counts { changes::asked_at(tx, by, new.operation, now - WITHIN, GRAVE - 1).await? } else { None };
     if let Some(fifth) = fifth {
-        let after = json!({ "operation": new.operation, "limit": ISOLATIONS, "minutes": WITHIN.num_minutes() });
+        let after = json!({ "operation": new.operation, "limit": GRAVE, "minutes": WITHIN.num_minutes() });
         audit::record(tx, by.event("action.refused").tenant(tenant).object(new.subject).after(after).refused()).await?;
         return Err(Refusal::TooMany(fifth + WITHIN - now));
     }

@@ -1,5 +1,7 @@
 //! Passes on inside the process what the database tells, to each stream that a page holds open.
 
+use super::places::{self, Places};
+use crate::model::UserId;
 use crate::store::live::Told;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
@@ -7,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Streams at once in one process: a quarter of its connections.
 const STREAMS: usize = 500;
+/// Of one person, in as many tabs.
+const OF_EACH: usize = 40;
 /// A stream that is further behind than this is told that it missed something.
 const BEHIND: usize = 1_024;
 
@@ -15,6 +19,7 @@ const BEHIND: usize = 1_024;
 pub struct Live {
     told: broadcast::Sender<Told>,
     places: Arc<Semaphore>,
+    of_each: Places<UserId>,
     closing: CancellationToken,
 }
 
@@ -24,13 +29,13 @@ pub struct Place {
     pub heard: broadcast::Receiver<Told>,
     /// The process is about to end.
     pub closing: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    _place: (OwnedSemaphorePermit, places::Place<UserId>),
 }
 
 impl Live {
     /// With this many places, until `closing` is cancelled.
     pub fn new(places: usize, closing: CancellationToken) -> Self {
-        Self { told: broadcast::Sender::new(BEHIND), places: Arc::new(Semaphore::new(places)), closing }
+        Self { told: broadcast::Sender::new(BEHIND), places: Arc::new(Semaphore::new(places)), of_each: Places::new(OF_EACH), closing }
     }
 
     /// With as many places as a process has.
@@ -43,9 +48,10 @@ impl Live {
         let _ = self.told.send(told); // nobody may be there
     }
 
-    /// A place; none if all are taken or the process is about to end.
-    pub fn join(&self) -> Option<Place> {
+    /// A place for somebody; none if all are taken, or all of theirs, or the process is about to end.
+    pub fn join(&self, user: UserId) -> Option<Place> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok().filter(|_| !self.closing.is_cancelled())?;
+        let place = (place, self.of_each.take(user)?);
         Some(Place { heard: self.told.subscribe(), closing: self.closing.clone(), _place: place })
     }
 }

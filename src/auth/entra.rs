@@ -10,6 +10,7 @@ mod refusal;
 
 pub use refusal::Refusal;
 
+use super::limits::{self, Attempt};
 use super::secret;
 use crate::config::{Config, EntraLogin};
 use crate::microsoft::consent::{Callback, Failure, parse_callback};
@@ -17,7 +18,7 @@ use crate::microsoft::{self, CallError, SignInError, SignedIn};
 use crate::model::Role;
 use crate::store::staff::{self, Answered, Start, Trip};
 use crate::store::{Db, tickets};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use refusal::Refused;
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
@@ -42,12 +43,21 @@ pub enum Answer {
 /// How long Microsoft may take before we answer without it.
 const PATIENCE: Duration = Duration::from_secs(12);
 
-/// Begins a trip: where the browser goes, and the secret by which it is known again. A browser that is under way already keeps its secret,
-/// so that a second tab does not cut off the first. `None`: there is no `[login.entra]`.
-pub async fn begin(door: &Door, next: &str, browser: Option<String>) -> anyhow::Result<Option<(Url, String)>> {
+/// How a trip begins.
+pub enum Begun {
+    /// Where the browser goes, and the secret by which it is known again.
+    Away(Url, String),
+    /// There were too many; how long until the next.
+    TooMany(TimeDelta),
+    /// There is no `[login.entra]`.
+    Nowhere,
+}
+
+/// Begins a trip. A browser that is under way already keeps its secret, so that a second tab does not cut off the first.
+pub async fn begin(door: &Door, next: &str, browser: Option<String>, ip: Option<&str>) -> anyhow::Result<Begun> {
     let (state, nonce) = (secret::random()?, secret::random()?);
     let callback = door.config.sign_in_callback();
-    let Some(trip) = door.microsoft.staff_trip(&callback, state.expose_secret(), nonce.expose_secret()) else { return Ok(None) };
+    let Some(trip) = door.microsoft.staff_trip(&callback, state.expose_secret(), nonce.expose_secret()) else { return Ok(Begun::Nowhere) };
     let browser = match browser.filter(|text| is_secret(text)) {
         Some(browser) => browser,
         None => secret::random()?.expose_secret().to_owned(),
@@ -60,9 +70,12 @@ pub async fn begin(door: &Door, next: &str, browser: Option<String>) -> anyhow::
         next,
     };
     let mut tx = door.db.no_tenant().await?;
-    staff::begin(&mut tx, &start).await?;
+    let wait = limits::attempt(&mut tx, Attempt::SignIn, ip).await?;
+    if wait.is_none() {
+        staff::begin(&mut tx, &start).await?;
+    }
     tx.commit().await?;
-    Ok(Some((trip.url, browser)))
+    Ok(wait.map_or(Begun::Away(trip.url, browser), Begun::TooMany))
 }
 
 /// Whether a text looks like one of [`secret::random`].
@@ -83,7 +96,11 @@ pub async fn answer(door: &Door, query: &str, browser: Option<&str>, ip: Option<
         Err(refused) => refused,
     };
     let mut tx = door.db.no_tenant().await?;
-    refusal::note(&mut tx, &refused, None, ip).await?;
+    // Anybody can send such answers; the log tells of some, and then of how many.
+    let by_anybody = matches!(refused.why, Refusal::Stray | Refusal::Replayed);
+    if !by_anybody || limits::attempt(&mut tx, Attempt::Stray, ip).await?.is_none() {
+        refusal::note(&mut tx, &refused, None, ip).await?;
+    }
     tx.commit().await?;
     Ok(Answer::Out(refused.why))
 }

@@ -23,8 +23,9 @@ pub async fn first_admin(db: &Db, public_url: &Url) -> anyhow::Result<Option<Url
     Ok(Some(link))
 }
 
-/// A link with which the user chooses a new password. The caller commits and audits.
+/// A link with which the user chooses a new password; earlier ones are void. The caller commits and audits.
 pub async fn reset(tx: &mut Scoped, public_url: &Url, user: UserId) -> anyhow::Result<Url> {
+    store::sessions::void_links(tx, user).await?;
     make(tx, public_url, Some(user)).await
 }
 
@@ -51,7 +52,14 @@ pub async fn create_first_admin(
 ) -> Result<(), AuthError> {
     let login = login.trim().to_lowercase();
     let name = name.trim();
-    if login.is_empty() || login.len() > 254 || login.chars().any(char::is_whitespace) || name.is_empty() || name.len() > 120 {
+    let odd = |sign: char| sign.is_whitespace() || sign.is_control();
+    if login.is_empty()
+        || login.len() > 254
+        || login.chars().any(odd)
+        || name.is_empty()
+        || name.len() > 120
+        || name.chars().any(char::is_control)
+    {
         return Err(AuthError::Form("Fill in a sign-in name without spaces (an e-mail address is fine) and your name."));
     }
     passwords::check_new(password, &[&login, name]).map_err(AuthError::Form)?;
@@ -82,6 +90,7 @@ pub async fn reset_password(db: &Db, hasher: &Hasher, token: &SecretString, pass
         return Err(AuthError::Refused);
     }
     store::users::set_password(&mut tx, user, &password_hash).await?;
+    store::limits::forgive(&mut tx, &account.login).await?;
     audit::record(&mut tx, Event::new(Actor::User(user, account.login.clone()), "user.password_reset").object(account.login)).await?;
     Ok(tx.commit().await?)
 }

@@ -5,6 +5,7 @@
 pub mod api_tokens;
 pub mod entra;
 pub mod form_tokens;
+pub mod limits;
 pub mod links;
 pub mod passwords;
 pub mod secret;
@@ -13,7 +14,7 @@ pub mod sign_in;
 
 use crate::model::{Role, Scope, UserId};
 use crate::store::users::{Density, Identity, Theme};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use passwords::HashError;
 
 /// Why somebody was not let in, or an account was not changed.
@@ -28,6 +29,9 @@ pub enum AuthError {
     /// Too many passwords are being checked.
     #[error("busy")]
     Busy,
+    /// Too many attempts from one address, or in all; and how long until the next.
+    #[error("too many attempts")]
+    TooMany(TimeDelta),
     #[error(transparent)]
     Other(#[from] anyhow::Error),
 }

@@ -1,38 +1,66 @@
 //! Signing in with login and password, and changing the password.
 
 use super::AuthError;
+use super::limits::{self, Attempt};
 use super::passwords::{self, Hasher};
 use super::sessions;
 use crate::model::UserId;
 use crate::store::audit::{self, Actor, Event};
-use crate::store::{self, Db};
+use crate::store::users::Account;
+use crate::store::{self, Db, Scoped, users};
 use secrecy::SecretString;
 
 /// Checks login and password and starts a session; gives its secret. Unknown logins take the same path and time as known ones.
 pub async fn sign_in(db: &Db, hasher: &Hasher, login: &str, password: &SecretString, ip: Option<&str>) -> Result<SecretString, AuthError> {
     let login = login.trim().to_lowercase();
     let mut tx = db.no_tenant().await?;
-    let (user, hash) = store::users::charge_attempt(&mut tx, &login).await?.unzip();
+    let wait = limits::attempt(&mut tx, Attempt::SignIn, ip).await?;
+    let known = if wait.is_none() { charge(&mut tx, &login).await? } else { None };
     tx.commit().await?;
-    let matches = hasher.verify(password, hash).await?;
-    let mut tx = db.no_tenant().await?;
-    let account = match user.filter(|_| matches) {
-        Some(user) => store::users::find(&mut tx, user).await?.filter(|account| account.disabled_at.is_none()),
-        None => None,
-    };
-    let ip_text = ip.map(str::to_owned);
-    let Some(account) = account else {
+    if let Some(wait) = wait {
+        return Err(AuthError::TooMany(wait));
+    }
+    let account = prove(db, hasher, known.as_ref(), password).await?;
+    let Some((mut tx, account)) = account else {
+        let mut tx = db.no_tenant().await?;
         // The login as typed may be a password in the wrong field: it is kept only where it is a user's.
-        let event = Event::new(Actor::Stranger, "login").ip(ip_text).refused();
-        audit::record(&mut tx, if user.is_some() { event.object(login) } else { event }).await?;
+        let event = Event::new(Actor::Stranger, "login").ip(ip.map(str::to_owned)).refused();
+        audit::record(&mut tx, if known.is_some() { event.object(login) } else { event }).await?;
         tx.commit().await?;
         return Err(AuthError::Refused);
     };
-    store::users::forgive_attempts(&mut tx, account.user_id).await?;
+    store::limits::forgive(&mut tx, &login).await?;
+    limits::forgive(&mut tx, Attempt::SignIn, ip).await?;
     let session = sessions::start(&mut tx, account.user_id, account.role, ip).await?;
-    audit::record(&mut tx, Event::new(Actor::User(account.user_id, account.login), "login").ip(ip_text)).await?;
+    audit::record(&mut tx, Event::new(Actor::User(account.user_id, account.login), "login").ip(ip.map(str::to_owned))).await?;
     tx.commit().await?;
     Ok(session)
+}
+
+/// Counts an attempt under a name, and gives whose it is, with the hash of the password. `None`: nobody's, or it is locked.
+async fn charge(tx: &mut Scoped, login: &str) -> sqlx::Result<Option<(UserId, String)>> {
+    let free = store::limits::charge(tx, login).await?;
+    let known = users::credential(tx, login).await?;
+    Ok(known.filter(|_| free))
+}
+
+/// Whose password this is, in a transaction in which it stays so: what was begun with a password is nothing once there is another. A hash
+/// of other times is made anew.
+async fn prove(
+    db: &Db,
+    hasher: &Hasher,
+    known: Option<&(UserId, String)>,
+    password: &SecretString,
+) -> Result<Option<(Scoped, Account)>, AuthError> {
+    let matches = hasher.verify(password, known.map(|(_, hash)| hash.clone())).await?;
+    let Some((user, hash)) = known.filter(|_| matches) else { return Ok(None) };
+    let better = if Hasher::is_old(hash) { Some(hasher.hash(password).await?) } else { None };
+    let mut tx = db.no_tenant().await?;
+    let Some(account) = users::with_password(&mut tx, *user, hash).await? else { return Ok(None) };
+    if let Some(better) = better {
+        users::set_hash(&mut tx, *user, &better).await?;
+    }
+    Ok(Some((tx, account)))
 }
 
 /// Changes a user's own password; every session and API token of the user ends. The attempt counts like a sign-in.
@@ -45,16 +73,14 @@ pub async fn change_password(
     ip: Option<String>,
 ) -> Result<(), AuthError> {
     let mut tx = db.no_tenant().await?;
-    let account = store::users::find(&mut tx, user).await?.ok_or_else(|| anyhow::anyhow!("the user is gone"))?;
-    let (_, hash) = store::users::charge_attempt(&mut tx, &account.login).await?.unzip();
+    let account = users::find(&mut tx, user).await?.ok_or_else(|| anyhow::anyhow!("the user is gone"))?;
+    let known = charge(&mut tx, &account.login).await?;
     tx.commit().await?;
-    if !hasher.verify(old, hash).await? {
-        return Err(AuthError::Refused);
-    }
     passwords::check_new(new, &[&account.login, &account.display_name]).map_err(AuthError::Form)?;
     let password_hash = hasher.hash(new).await?;
-    let mut tx = db.no_tenant().await?;
-    store::users::set_password(&mut tx, user, &password_hash).await?;
+    let Some((mut tx, account)) = prove(db, hasher, known.as_ref(), old).await? else { return Err(AuthError::Refused) };
+    users::set_password(&mut tx, user, &password_hash).await?;
+    store::limits::forgive(&mut tx, &account.login).await?;
     audit::record(&mut tx, Event::new(Actor::User(user, account.login.clone()), "user.password").object(account.login).ip(ip)).await?;
     Ok(tx.commit().await?)
 }

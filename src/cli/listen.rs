@@ -1,7 +1,6 @@
 //! Accepts connections within limits, and ends in order: first not ready, then no new connections, then what runs may finish.
 
-mod places;
-
+use crate::app::places::{Place, Places};
 use crate::config::Cidr;
 use anyhow::{Context, Result};
 use axum::Router;
@@ -13,8 +12,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use places::{Place, Places};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -26,6 +24,8 @@ use tower::Service as _;
 
 /// Connections at once; further ones wait in the kernel.
 const CONNECTIONS: usize = 2_000;
+/// Of these, those of one address that is no proxy's.
+const OF_EACH: usize = 50;
 /// For all the headers of one request, from the moment from which it can come: a connection that says nothing is closed.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 const HEADER_BYTES: usize = 16 * 1024;
@@ -84,9 +84,9 @@ pub async fn serve(listener: TcpListener, router: Router, proxies: &[Cidr], stop
     let mut service =
         router.layer(from_fn_with_state(stop.clone(), not_ready_when_stopping)).into_make_service_with_connect_info::<SocketAddr>();
     let builder = builder();
-    let places = (Arc::new(Semaphore::new(CONNECTIONS)), Places::new(proxies));
+    let limits = Limits { all: Arc::new(Semaphore::new(CONNECTIONS)), each: Places::new(OF_EACH), proxies };
     let running = GracefulShutdown::new();
-    while let Some(Accepted { stream, peer, place }) = accept(&listener, &places, &stop).await {
+    while let Some(Accepted { stream, peer, place }) = accept(&listener, &limits, &stop).await {
         let Ok(service) = service.call(peer).await;
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE_TIME));
@@ -103,25 +103,35 @@ pub async fn serve(listener: TcpListener, router: Router, proxies: &[Cidr], stop
     tokio::select! { () = running.shutdown() => {}, () = stop.now.cancelled() => tracing::warn!("running requests were cut off") }
 }
 
-/// A connection with its places.
+/// How many connections there may be.
+struct Limits<'a> {
+    all: Arc<Semaphore>,
+    each: Places<IpAddr>,
+    /// They bring many people's connections.
+    proxies: &'a [Cidr],
+}
+
+/// A connection with its places; a proxy needs none of its own.
 struct Accepted {
     stream: TcpStream,
     peer: SocketAddr,
-    place: (OwnedSemaphorePermit, Place),
+    place: (OwnedSemaphorePermit, Option<Place<IpAddr>>),
 }
 
 /// The next connection, once there is a place for it; none when closing. Whoever has too many already is hung up on.
-async fn accept(listener: &TcpListener, (all, of_each): &(Arc<Semaphore>, Places), stop: &Stop) -> Option<Accepted> {
+async fn accept(listener: &TcpListener, limits: &Limits<'_>, stop: &Stop) -> Option<Accepted> {
     let next = async {
-        let place = Arc::clone(all).acquire_owned().await.ok()?;
+        let place = Arc::clone(&limits.all).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let Some(own) = of_each.take(peer.ip()) else {
+                    let address = peer.ip().to_canonical();
+                    let own = limits.each.take(address);
+                    if own.is_none() && !limits.proxies.iter().any(|range| range.contains(address)) {
                         metrics::counter!("watchfloor_connections_refused_total").increment(1);
                         tracing::debug!(%peer, "too many connections from one address");
                         continue;
-                    };
+                    }
                     let _ = stream.set_nodelay(true);
                     return Some(Accepted { stream, peer, place: (place, own) });
                 }

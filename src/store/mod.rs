@@ -38,6 +38,7 @@ pub mod incidents;
 pub mod ingest;
 pub mod invites;
 pub mod leases;
+pub mod limits;
 pub mod lists;
 pub mod live;
 pub mod lookups;

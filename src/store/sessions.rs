@@ -83,6 +83,12 @@ pub async fn end(tx: &mut Scoped, user: UserId, hash: &[u8]) -> sqlx::Result<boo
     Ok(ended.rows_affected() == 1)
 }
 
+/// Makes the links of a user void that are not used yet.
+pub async fn void_links(tx: &mut Scoped, user: UserId) -> sqlx::Result<()> {
+    sqlx::query("update setup_tokens set used_at = now() where user_id = $1 and used_at is null").bind(user).execute(&mut **tx).await?;
+    Ok(())
+}
+
 /// Keeps a one-time link for `minutes`: for a user's new password, or, without a user, for the first administrator.
 pub async fn insert_link(tx: &mut Scoped, hash: &[u8], user: Option<UserId>, minutes: i32) -> sqlx::Result<()> {
     sqlx::query("insert into setup_tokens (token_hash, user_id, expires_at) values ($1, $2, now() + make_interval(mins => $3))")

@@ -87,6 +87,15 @@ impl Account {
     }
 }
 
+/// The columns of [`Account`].
+macro_rules! account {
+    () => {
+        "select u.*, (select max(s.last_seen_at) from sessions as s where s.user_id = u.user_id) as last_seen_at,
+                (select a.locked_until from sign_in_attempts as a where a.login_hash = sha256(convert_to(u.login, 'UTF8'))) as locked_until
+         from users as u "
+    };
+}
+
 /// A user to be made. Administrators always see all tenants.
 #[derive(Clone, Debug)]
 pub struct NewUser<'a> {
@@ -116,23 +125,12 @@ pub async fn insert(tx: &mut Scoped, user: &NewUser<'_>) -> sqlx::Result<Option<
 
 /// Everybody, by login; at most 1,000.
 pub async fn list(tx: &mut Scoped) -> sqlx::Result<Vec<Account>> {
-    sqlx::query_as(
-        "select u.*, (select max(s.last_seen_at) from sessions as s where s.user_id = u.user_id) as last_seen_at
-         from users as u order by login limit 1000",
-    )
-    .fetch_all(&mut **tx)
-    .await
+    sqlx::query_as(concat!(account!(), "order by login limit 1000")).fetch_all(&mut **tx).await
 }
 
 /// One user by id.
 pub async fn find(tx: &mut Scoped, user: UserId) -> sqlx::Result<Option<Account>> {
-    sqlx::query_as(
-        "select u.*, (select max(s.last_seen_at) from sessions as s where s.user_id = u.user_id) as last_seen_at
-         from users as u where user_id = $1",
-    )
-    .bind(user)
-    .fetch_optional(&mut **tx)
-    .await
+    sqlx::query_as(concat!(account!(), "where user_id = $1")).bind(user).fetch_optional(&mut **tx).await
 }
 
 /// Who somebody is now, unless disabled; of the tenants granted to them, those in the transaction's scope.
@@ -193,23 +191,21 @@ pub async fn set_disabled(tx: &mut Scoped, user: UserId, disabled: bool) -> sqlx
     Ok(changed.rows_affected() == 1)
 }
 
-/// Sets a new password, lifts the lock, ends every session and revokes every API token. An account of Entra's never gets one.
+/// Sets a new password, ends every session and revokes every API token. An account of Entra's never gets one.
 pub async fn set_password(tx: &mut Scoped, user: UserId, password_hash: &str) -> sqlx::Result<()> {
-    sqlx::query(
-        "update users set password_hash = $2, failed_logins = 0, locked_until = null where user_id = $1 and password_hash is not null",
-    )
-    .bind(user)
-    .bind(password_hash)
-    .execute(&mut **tx)
-    .await?;
+    sqlx::query("update users set password_hash = $2 where user_id = $1 and password_hash is not null")
+        .bind(user)
+        .bind(password_hash)
+        .execute(&mut **tx)
+        .await?;
     shut_out(tx, user).await
 }
 
-/// Ends every session and revokes every API token.
+/// Ends every session, revokes every API token, and makes every link for a new password void.
 pub async fn shut_out(tx: &mut Scoped, user: UserId) -> sqlx::Result<()> {
     sqlx::query("delete from sessions where user_id = $1").bind(user).execute(&mut **tx).await?;
     sqlx::query("update api_tokens set revoked_at = now() where user_id = $1 and revoked_at is null").bind(user).execute(&mut **tx).await?;
-    Ok(())
+    super::sessions::void_links(tx, user).await
 }
 
 /// Keeps how a user likes the pages.
@@ -234,28 +230,34 @@ pub async fn looked(tx: &mut Scoped, user: UserId, at: DateTime<Utc>) -> sqlx::R
     Ok(())
 }
 
-/// Counts an attempt to sign in *before* the password is looked at, so that a thousand at once are a thousand. `None` if there is no
-/// such user, or it has no password, or is disabled, or locked: five attempts are free, then the wait is 1, 2, 4 … seconds, at most
-/// 15 minutes. A day without attempts forgives.
-pub async fn charge_attempt(tx: &mut Scoped, login: &str) -> sqlx::Result<Option<(UserId, String)>> {
-    sqlx::query_as(
-        "update users as u
-         set failed_logins = c.n, last_failed_at = clock_timestamp(),
-             locked_until = case when c.n > 5 then clock_timestamp() + least(power(2, least(c.n - 6, 20)), 900) * interval '1 second' end
-         from (select user_id, case when last_failed_at > clock_timestamp() - interval '24 hours' then failed_logins else 0 end + 1 as n
-               from users where login = $1 for update) as c
-         where u.user_id = c.user_id and u.password_hash is not null and u.disabled_at is null
-           and (u.locked_until is null or u.locked_until <= clock_timestamp())
-         returning u.user_id, u.password_hash",
-    )
-    .bind(login)
-    .fetch_optional(&mut **tx)
-    .await
+/// The user with this login (lower case) and the hash of their password; none of somebody who is disabled or has no password.
+pub async fn credential(tx: &mut Scoped, login: &str) -> sqlx::Result<Option<(UserId, String)>> {
+    if login.contains('\0') {
+        return Ok(None); // no text of PostgreSQL's
+    }
+    sqlx::query_as("select user_id, password_hash from users where login = $1 and password_hash is not null and disabled_at is null")
+        .bind(login)
+        .fetch_optional(&mut **tx)
+        .await
 }
 
-/// The attempt was good: nothing is held against the user any more.
-pub async fn forgive_attempts(tx: &mut Scoped, user: UserId) -> sqlx::Result<()> {
-    sqlx::query("update users set failed_logins = 0, locked_until = null where user_id = $1").bind(user).execute(&mut **tx).await?;
+/// The user, if their password still has this hash and they are not disabled; neither changes until the transaction ends.
+pub async fn with_password(tx: &mut Scoped, user: UserId, password_hash: &str) -> sqlx::Result<Option<Account>> {
+    let locked: Option<UserId> =
+        sqlx::query_scalar("select user_id from users where user_id = $1 and password_hash = $2 and disabled_at is null for update")
+            .bind(user)
+            .bind(password_hash)
+            .fetch_optional(&mut **tx)
+            .await?;
+    match locked {
+        Some(user) => find(tx, user).await,
+        None => Ok(None),
+    }
+}
+
+/// Another hash of the same password.
+pub async fn set_hash(tx: &mut Scoped, user: UserId, password_hash: &str) -> sqlx::Result<()> {
+    sqlx::query("update users set password_hash = $2 where user_id = $1").bind(user).bind(password_hash).execute(&mut **tx).await?;
     Ok(())
 }
 

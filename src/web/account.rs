@@ -2,7 +2,7 @@
 
 use super::error::PageError;
 use super::extract::{Posted, User};
-use super::login::internal;
+use super::login::{internal, too_many};
 use super::page::Page;
 use super::show::When;
 use crate::app::AppState;
@@ -97,6 +97,7 @@ async fn password(State(state): State<AppState>, Posted(user, form): Posted<NewP
             Ok((StatusCode::UNPROCESSABLE_ENTITY, account_page(&state, user, Some(problem)).await?).into_response())
         }
         Err(AuthError::Busy) => Err(PageError::Busy),
+        Err(AuthError::TooMany(wait)) => Err(too_many(wait)),
         Err(AuthError::Other(cause)) => Err(PageError::Internal(cause)),
     }
 }

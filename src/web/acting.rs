@@ -31,7 +31,7 @@ pub fn refused(refusal: Refusal) -> PageError {
         Refusal::NotRead => PageError::Conflict("This tenant is not read at the moment. Nothing was sent.".into()),
         Refusal::TooMany(wait) => {
             let text =
-                "You have isolated five devices within ten minutes, the most one person may. Nothing was sent. It is possible again in";
+                "You have done this to five devices within ten minutes, the most one person may. Nothing was sent. It is possible again in";
             PageError::TooMany(format!("{text} {}; until then ask a colleague.", left(wait)).into(), wait)
         }
         Refusal::Reused => PageError::Conflict(
@@ -72,7 +72,7 @@ async fn again(
     Ok(Redirect::to(&format!("/tenants/{tenant}/changes")))
 }
 
-/// Commits; a refused isolation stays in the audit log.
+/// Commits; a refused action stays in the audit log.
 pub async fn settle(tx: Scoped, outcome: Result<(), Refusal>) -> Result<(), PageError> {
     match outcome {
         Ok(()) | Err(Refusal::TooMany(_)) => tx.commit().await?,

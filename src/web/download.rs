@@ -1,16 +1,38 @@
 //! Files that are written piece by piece while they are sent.
 
+use super::error::PageError;
+use crate::app::places::{Place, Places};
+use crate::model::UserId;
 use ::csv::{QuoteStyle, Terminator, WriterBuilder};
 use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::io::ReaderStream;
+
+/// Files under way at a time in one process, and of one person.
+const FILES: usize = 4;
+const OF_EACH: usize = 2;
+static PLACES: Semaphore = Semaphore::const_new(FILES);
+static OWN: LazyLock<Places<UserId>> = LazyLock::new(|| Places::new(OF_EACH));
+
+/// A file's place, from its beginning to its end.
+pub struct FilePlace {
+    _all: SemaphorePermit<'static>,
+    _own: Place<UserId>,
+}
+
+/// A place for a file of somebody's. Too many at once: later.
+pub fn place(user: UserId) -> Result<FilePlace, PageError> {
+    let own = OWN.take(user).ok_or(PageError::Busy)?;
+    Ok(FilePlace { _all: PLACES.try_acquire().map_err(|_| PageError::Busy)?, _own: own })
+}
 
 /// What may lie between writing and sending.
 const BUFFER: usize = 64 * 1024;

@@ -1,6 +1,6 @@
 //! A whole list as a file: CSV or JSON, of what its filters find, in its order.
 
-use super::download::{self, lines};
+use super::download::{self, FilePlace, lines};
 use super::error::PageError;
 use super::extract::User;
 use super::list::{Asked, RawQuery};
@@ -20,15 +20,12 @@ use axum::routing::get;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use tokio::io::{AsyncWriteExt, DuplexStream};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 /// Rows read at a time.
 const PIECE: usize = 1_000;
 /// Rows of a file, and one.
 const MOST: i64 = 500_000;
-/// Files under way at a time in one process.
-static PLACES: Semaphore = Semaphore::const_new(4);
 
 pub fn routes() -> Router<AppState> {
     Router::new()
@@ -72,12 +69,12 @@ struct File {
     format: Format,
     /// The rows, in the order of the list.
     ids: Vec<Uuid>,
-    _place: SemaphorePermit<'static>,
+    _place: FilePlace,
 }
 
 async fn export(list: List, format: Format, user: User, db: ScopedDb, RawQuery(query): RawQuery) -> Result<Response, PageError> {
     let (now, asked) = (clock::now(), Asked::read(list.path(), &query)?);
-    let place = PLACES.try_acquire().map_err(|_| PageError::Busy)?;
+    let place = download::place(user.id)?;
     let mut tx = db.begin().await?;
     let filter = asked.filter(&mut tx, &user, now).await?;
     let ids = list.ids(&mut tx, &filter, &asked.order, MOST).await?;

@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use axum_extra::extract::{CookieJar, Form};
+use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -103,8 +104,14 @@ async fn enter(
             Ok((StatusCode::UNAUTHORIZED, page).into_response())
         }
         Err(AuthError::Busy) => Err(PageError::Busy),
+        Err(AuthError::TooMany(wait)) => Err(too_many(wait)),
         Err(AuthError::Other(cause)) => Err(PageError::Internal(cause)),
     }
+}
+
+/// Somebody has tried to sign in too often.
+pub fn too_many(wait: TimeDelta) -> PageError {
+    PageError::TooMany("There were too many attempts to sign in. Wait a moment and try again.".into(), wait)
 }
 
 #[derive(Deserialize)]

@@ -2,6 +2,7 @@
 
 use super::error::PageError;
 use super::extract::Id;
+use super::login::too_many;
 use super::page::Page;
 use crate::app::AppState;
 use crate::auth::{AuthError, links};
@@ -67,6 +68,7 @@ async fn submit(
         }
         Err(AuthError::Refused) => Err(PageError::NotFound),
         Err(AuthError::Busy) => Err(PageError::Busy),
+        Err(AuthError::TooMany(wait)) => Err(too_many(wait)),
         Err(AuthError::Other(cause)) => Err(PageError::Internal(cause)),
     }
 }

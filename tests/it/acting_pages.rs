@@ -94,6 +94,12 @@ async fn a_form_sent_twice_is_one_change_and_the_sixth_isolation_is_refused_and_
         .unwrap();
     assert_eq!(refused, 1);
     drop(tx);
+    // So it is with each of what hurts the work at a device, by itself.
+    for n in 0..6 {
+        let id = uuid::Uuid::now_v7().to_string();
+        let status = lead.post_form(&path, &form(&id, "restrict")).await.status;
+        assert_eq!(status == StatusCode::TOO_MANY_REQUESTS, n == 5, "{n}: {status}");
+    }
     // Releasing is always possible.
     let id = uuid::Uuid::now_v7().to_string();
     assert_eq!(lead.post_form(&path, &form(&id, "release")).await.status, StatusCode::SEE_OTHER);

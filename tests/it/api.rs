@@ -115,6 +115,17 @@ async fn every_described_call_needs_a_token_and_hides_other_tenants() {
 }
 
 #[tokio::test]
+async fn a_lead_of_some_tenants_may_add_one_and_then_sees_it() {
+    let app = TestApp::start().await;
+    let own = app.tenant("Own").await;
+    let lead = Program::of(&app, Role::Lead, Some(&[own])).await;
+    let (status, made) = lead.call(Method::POST, "/tenants", Some(json!({ "name": "Another" }))).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(lead.get(&format!("/tenants/{id}")).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_revoked_or_disabled_token_is_no_token() {
     let app = TestApp::start().await;
     let (_, user) = app.user(Role::Viewer, None).await;

@@ -12,6 +12,7 @@ const WITHOUT_TENANT: &[(&str, &str)] = &[
     ("audit_chain", "hashes of rows of the audit log, which has scopes of its own"),
     ("audit_shipping", "how far the provider's own log was sent"),
     ("api_tokens", "belongs to a user; what it may see comes from the user's grants"),
+    ("buckets", "what strangers may try, by address"),
     ("bulk_jobs", "the provider's own wish; who sees it follows from the tenants of its incidents, see store/bulk.rs"),
     ("hunts", "the provider's own query; who sees it follows from the tenants it ran over, see store/hunts.rs"),
     ("saved_views", "the provider's own lists, of one user or of the team"),
@@ -19,6 +20,7 @@ const WITHOUT_TENANT: &[(&str, &str)] = &[
     ("sessions", "belongs to a user"),
     ("sign_in_trips", "belongs to a browser in which somebody of the provider's staff signs in"),
     ("suppressions", "the provider's own rule; who sees it follows from the tenants it is for, see store/suppressions.rs"),
+    ("sign_in_attempts", "by names that were typed"),
     ("setup_tokens", "belongs to a user, or to nobody yet"),
     ("users", "staff of the provider, not of a tenant"),
 ];

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use watchfloor::app::AppState;
 use watchfloor::app::live::Live;
-use watchfloor::model::{ChangeId, Product, Role, TenantId};
+use watchfloor::model::{ChangeId, Product, Role, TenantId, UserId};
 use watchfloor::store::live::Told;
 use watchfloor::store::{self, ingest};
 
@@ -32,7 +32,7 @@ impl Process {
     pub async fn start(app: &TestApp, places: usize) -> Self {
         let closing = CancellationToken::new();
         let live = Live::new(places, closing.clone());
-        let mut first = live.join().unwrap();
+        let mut first = live.join(UserId::new()).unwrap();
         let (options, tells) = (app.db.owner.clone(), live.clone());
         let listening = tokio::spawn(async move { match store::live::listen(options, |told| tells.tell(told)).await {} });
         let told = tokio::time::timeout(Duration::from_secs(10), first.heard.recv()).await.unwrap().unwrap();

@@ -85,6 +85,7 @@ mod journey;
 mod key_vault;
 mod keyboard;
 mod leases;
+mod limits;
 mod link_forms;
 mod lists;
 mod live;

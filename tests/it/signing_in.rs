@@ -24,11 +24,11 @@ async fn a_wrong_password_and_an_unknown_login_look_the_same_and_the_sixth_attem
 #[tokio::test]
 async fn of_many_attempts_at_once_only_the_free_ones_are_looked_at() {
     let app = TestApp::start().await;
-    let (login, user) = app.user(Role::Analyst, None).await;
+    let (login, _) = app.user(Role::Analyst, None).await;
     let mut tx = app.db.web.no_tenant().await.unwrap();
     // Ten failures so far: the next one locks for half a minute, longer than this test takes.
-    sqlx::query("update users set failed_logins = 10, last_failed_at = now() where user_id = $1")
-        .bind(user)
+    sqlx::query("insert into sign_in_attempts (login_hash, failures, last_at) values (sha256(convert_to($1, 'UTF8')), 10, now())")
+        .bind(&login)
         .execute(&mut *tx)
         .await
         .unwrap();
@@ -38,7 +38,7 @@ async fn of_many_attempts_at_once_only_the_free_ones_are_looked_at() {
             let (db, login) = (app.db.web.clone(), login.clone());
             tokio::spawn(async move {
                 let mut tx = db.no_tenant().await.unwrap();
-                let charged = store::users::charge_attempt(&mut tx, &login).await.unwrap().is_some();
+                let charged = store::limits::charge(&mut tx, &login).await.unwrap();
                 tx.commit().await.unwrap();
                 charged
             })

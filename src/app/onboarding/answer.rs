@@ -2,6 +2,7 @@
 
 use super::told::Told;
 use super::{Desk, Flow, prove, trip};
+use crate::auth::limits::{self, Attempt as Tried};
 use crate::microsoft::consent::{Callback, Failure, parse_callback};
 use crate::model::{Cloud, ConsentOutcome, ConsentStep, DirectoryId, TenantId, TenantState};
 use crate::store::audit::{Actor, By};
@@ -93,7 +94,10 @@ impl Trip {
 
 async fn stray(desk: &Desk, ip: Option<String>, reason: &str, told: Told) -> anyhow::Result<Reply> {
     let mut tx = desk.db.no_tenant().await?;
-    store::consents::stray(&mut tx, &By { actor: Actor::Stranger, ip }, reason).await?;
+    // Anybody can send such answers; the log tells of some, and then of how many.
+    if limits::attempt(&mut tx, Tried::Stray, ip.as_deref()).await?.is_none() {
+        store::consents::stray(&mut tx, &By { actor: Actor::Stranger, ip }, reason).await?;
+    }
     tx.commit().await?;
     Ok(Reply::Told(told))
 }

@@ -2,6 +2,7 @@
 
 use super::refusal::{Refused, note};
 use super::{Answer, Refusal};
+use crate::auth::limits::{self, Attempt};
 use crate::auth::sessions;
 use crate::microsoft::SignedIn;
 use crate::model::{Role, visible};
@@ -34,6 +35,7 @@ pub(super) async fn admit(db: &Db, person: &SignedIn, role: Role, next: String, 
     if account.role != role {
         change_role(&mut tx, &account, &display_name(person), role, ip).await?;
     }
+    limits::forgive(&mut tx, Attempt::SignIn, ip).await?;
     let session = sessions::start(&mut tx, user, role, ip).await?;
     let event = Event::new(Actor::User(user, login), "login.entra").ip(ip.map(str::to_owned));
     audit::record(&mut tx, event.after(json!({ "role": role }))).await?;

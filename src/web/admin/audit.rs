@@ -174,7 +174,7 @@ async fn show(Admin(user): Admin, db: ScopedDb, Query(asked): Query<Asked>) -> R
 
 /// Everything that the filter finds, newest first, as it is when each piece is read. The row about the file itself stands above it.
 async fn export(Admin(user): Admin, db: ScopedDb, Query(asked): Query<Asked>) -> Result<Response, PageError> {
-    let filter = asked.filter()?;
+    let (filter, place) = (asked.filter()?, download::place(user.id)?);
     let mut tx = db.begin().await?;
     let newest = audit::list(&mut tx, &filter, 1).await?.first().map_or(0, |entry| entry.audit_id);
     audit::record(&mut tx, user.by().event("audit.exported").after(json!({ "query": asked.address("", "") }))).await?;
@@ -182,7 +182,10 @@ async fn export(Admin(user): Admin, db: ScopedDb, Query(asked): Query<Asked>) ->
     let name = format!("audit-{}.csv", clock::now().format("%Y%m%d-%H%M%S"));
     let session = user.session_hash.clone();
     let filter = Filter { before: Some(newest + 1), ..filter };
-    Ok(download::file(&name, "text/csv; charset=utf-8", move |out| write(db, session, filter, out)))
+    Ok(download::file(&name, "text/csv; charset=utf-8", move |out| async move {
+        let _place = place;
+        write(db, session, filter, out).await
+    }))
 }
 
 /// Piece by piece, each in a transaction of its own: no connection is held while the reader is slow.

@@ -57,7 +57,7 @@ pub(super) fn refused(refusal: Refusal) -> Problem {
         Refusal::NoTenant => Problem::NotFound,
         Refusal::NotRead => Problem::Conflict("This tenant is not read at the moment.".to_owned()),
         Refusal::TooMany(wait) => {
-            Problem::TooMany("Five isolations within ten minutes are the most one person may ask for. Nothing was sent.".to_owned(), wait)
+            Problem::TooMany("Five of these within ten minutes are the most one person may ask for. Nothing was sent.".to_owned(), wait)
         }
         Refusal::Reused => Problem::field("Idempotency-Key", "It stands for another request already. Nothing was sent. Take a new one."),
         Refusal::Changed(_) => Problem::Conflict("It has changed meanwhile. Nothing was sent.".to_owned()),
@@ -66,7 +66,7 @@ pub(super) fn refused(refusal: Refusal) -> Problem {
     }
 }
 
-/// Commits and answers with the change; a refused isolation stays in the audit log.
+/// Commits and answers with the change; a refused action stays in the audit log.
 pub(super) async fn accepted(
     mut tx: Scoped,
     outcome: Result<(), Refusal>,
@@ -145,7 +145,7 @@ struct Action {
     arguments: String,
 }
 
-/// Does something to a device. Leads and better; at most five isolations within ten minutes. Takes `Idempotency-Key`.
+/// Does something to a device. Leads and better; at most five times within ten minutes each of what hurts the work at a device. Takes `Idempotency-Key`.
 #[utoipa::path(post, path = "/devices/{id}/actions", tag = "devices", params(("id" = uuid::Uuid, Path, description = "The device")), request_body = Action, responses(
     (status = ACCEPTED, body = Change),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),

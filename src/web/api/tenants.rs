@@ -167,7 +167,7 @@ async fn create(user: Bearer, State(desk): State<Desk>, Body(new): Body<NewTenan
     };
     let registration = onboarding::check(&desk, &mut raw, None, now).await?.map_err(|wrong| refused(&wrong))?;
     let tenant = TenantId::new();
-    let mut tx = user.begin().await?;
+    let mut tx = desk.db.tenant(tenant).await?;
     store::tenants::create(&mut tx, &user.by(), tenant, &registration, now).await.map_err(write_problem)?;
     let row = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
     tx.commit().await?;

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 
 pub(super) async fn download(Analyst(user): Analyst, db: ScopedDb, Id(hunt): Id<HuntId>) -> Result<Response, PageError> {
+    let place = download::place(user.id)?;
     let mut tx = db.begin().await?;
     let found = store::hunts::get(&mut tx, user.id, hunt).await?.ok_or(PageError::NotFound)?;
     let parts = store::hunts::parts(&mut tx, hunt).await?;
@@ -22,15 +23,25 @@ pub(super) async fn download(Analyst(user): Analyst, db: ScopedDb, Id(hunt): Id<
     audit::record(&mut tx, event.after(json!({ "rows": found.row_count, "tenants": found.seen }))).await?;
     tx.commit().await?;
     let name = format!("hunt-{}.csv", found.asked_at.format("%Y%m%d-%H%M%S"));
-    Ok(download::file(&name, "text/csv; charset=utf-8", move |out| write_all(db, hunt, parts, out)))
+    Ok(download::file(&name, "text/csv; charset=utf-8", move |out| async move {
+        let _place = place;
+        write_all(db, user.session_hash, (hunt, parts), out).await
+    }))
 }
 
-async fn write_all(db: ScopedDb, hunt: HuntId, parts: Vec<Part>, mut out: DuplexStream) -> anyhow::Result<DuplexStream> {
+/// Piece by piece, each in a transaction of its own; whoever is signed out or sees other tenants meanwhile gets no more.
+async fn write_all(
+    db: ScopedDb,
+    session: Vec<u8>,
+    (hunt, parts): (HuntId, Vec<Part>),
+    mut out: DuplexStream,
+) -> anyhow::Result<DuplexStream> {
     let columns = store::hunts::columns(&parts);
     let head = ["Tenant"].into_iter().chain(columns.iter().map(|column| column.name.as_str())).map(|name| harmless(name.to_owned()));
     out.write_all(&lines([head.collect()])?).await?;
     for part in parts.iter().filter(|part| part.row_count > 0) {
         for piece in 0.. {
+            anyhow::ensure!(db.is_open(&session).await, "the reader has signed out or sees other tenants now");
             let mut tx = db.begin().await?;
             let rows = store::hunt_rows::piece(&mut tx, part.tenant_id, hunt, piece).await?;
             tx.commit().await?;

@@ -1,8 +1,8 @@
 //! Signing in with Microsoft: off to Entra and back.
 
-use super::{LoginPage, Next, internal};
+use super::{LoginPage, Next, internal, too_many};
 use crate::app::AppState;
-use crate::auth::entra::{self, Answer, Door, Refusal};
+use crate::auth::entra::{self, Answer, Begun, Door, Refusal};
 use crate::config::Config;
 use crate::model::clock;
 use crate::web::error::PageError;
@@ -22,11 +22,19 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 /// A link may begin it: whoever is made to follow one is asked by Microsoft who they are, and an answer counts in no other browser.
-async fn go(State(state): State<AppState>, Query(query): Query<Next>, jar: CookieJar) -> Result<Response, PageError> {
+async fn go(
+    State(state): State<AppState>,
+    ClientIp(ip): ClientIp,
+    Query(query): Query<Next>,
+    jar: CookieJar,
+) -> Result<Response, PageError> {
     let door = Door::from_ref(&state);
     let browser = jar.get(cookie_name(&state.config)).map(|cookie| cookie.value().to_owned());
-    let (url, browser) = entra::begin(&door, internal(&query.next), browser).await?.ok_or(PageError::NotFound)?;
-    Ok((jar.add(cookie(&state.config, &browser)), Redirect::to(url.as_str())).into_response())
+    match entra::begin(&door, internal(&query.next), browser, ip.as_deref()).await? {
+        Begun::Away(url, browser) => Ok((jar.add(cookie(&state.config, &browser)), Redirect::to(url.as_str())).into_response()),
+        Begun::TooMany(wait) => Err(too_many(wait)),
+        Begun::Nowhere => Err(PageError::NotFound),
+    }
 }
 
 async fn callback(
