@@ -266,3 +266,30 @@ impl FromRequestParts<AppState> for ClientIp {
         Ok(Self(client_ip(parts, &state.config)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_believed_as_far_as_proxies_of_ours_vouch_for_it_and_no_further() {
+        let mut config = Config::plain("http://localhost:1".parse().unwrap(), SocketAddr::from(([127, 0, 0, 1], 1)), Vec::new());
+        config.trusted_proxies = vec!["10.0.0.0/8".to_owned().try_into().unwrap(), "::1/128".to_owned().try_into().unwrap()];
+        let seen = |peer: &str, forwarded: &[&str]| {
+            let mut request = Request::new(());
+            for value in forwarded {
+                request.headers_mut().append("x-forwarded-for", value.parse().unwrap());
+            }
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 1)));
+            client_ip(&request.into_parts().0, &config).unwrap()
+        };
+        assert_eq!(seen("203.0.113.7", &["198.51.100.1"]), "203.0.113.7", "a stranger says what it likes");
+        assert_eq!(seen("10.0.0.1", &["6.6.6.6, 198.51.100.1"]), "198.51.100.1", "what stands further left the stranger wrote");
+        assert_eq!(seen("10.0.0.1", &["6.6.6.6", "198.51.100.1, 10.0.0.2"]), "198.51.100.1", "through two proxies, in two headers");
+        assert_eq!(seen("::1", &["2001:db8::7"]), "2001:db8::7");
+        assert_eq!(seen("::ffff:10.0.0.1", &["::ffff:198.51.100.1"]), "198.51.100.1", "the same addresses, written otherwise");
+        assert_eq!(seen("10.0.0.1", &["198.51.100.1, rubbish"]), "10.0.0.1", "rubbish ends the walk");
+        assert_eq!(seen("10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(seen("10.0.0.1", &[&["10.0.0.3"; 1_000].join(",")]), "10.0.0.3");
+    }
+}

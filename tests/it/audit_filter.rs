@@ -1,9 +1,11 @@
-//! The audit page offers a filter for whatever is recorded, and none that finds nothing.
+//! The audit page offers a filter for whatever is recorded, and none that finds nothing; what it finds can be saved whole.
 
 use crate::app::TestApp;
+use axum::http::StatusCode;
 use std::collections::BTreeSet;
 use std::path::Path;
-use watchfloor::model::Role;
+use watchfloor::model::{Role, clock};
+use watchfloor::store::audit::{Actor, Event, record};
 
 /// The names of events in the source: `noun.verb` in the files that record any, and the one word `login`.
 fn events(dir: &Path, names: &mut BTreeSet<String>) {
@@ -42,4 +44,32 @@ async fn every_event_is_found_by_a_filter_and_every_filter_finds_an_event() {
     assert!(missed.is_empty(), "no filter finds {missed:?}");
     let idle: Vec<&&str> = offered.iter().filter(|start| !names.iter().any(|name| name.starts_with(**start))).collect();
     assert!(idle.is_empty(), "nothing is recorded as {idle:?}");
+}
+
+#[tokio::test]
+async fn a_filter_finds_what_it_says_and_the_file_holds_all_of_it() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Own").await;
+    let admin = app.sign_in(Role::Admin).await;
+    let mut tx = app.db.web.tenant(tenant).await.unwrap();
+    for n in 0..1_100 {
+        let event = Event::new(Actor::System("sync"), "sync.asked").tenant(tenant).object(format!("=cmd {n}"));
+        record(&mut tx, if n == 7 { event.refused() } else { event }).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let rows = async |query: &str| admin.get(&format!("/admin/audit{query}")).await.assert_success().texts("tbody tr").len();
+    assert_eq!(rows("?action=sync.").await, 100);
+    assert_eq!(rows("?action=sync.&result=refused").await, 1);
+    assert_eq!(rows("?actor=SYN&result=refused").await, 1);
+    assert_eq!(rows("?actor=nobody").await, 0);
+    let today = clock::now().date_naive();
+    assert_eq!(rows(&format!("?actor=sync&result=refused&from={today}&to={today}")).await, 1, "the last day is in it");
+    assert_eq!(rows(&format!("?actor=sync&to={}", today.pred_opt().unwrap())).await, 0);
+    for wrong in ["?result=maybe", "?from=yesterday", "?before=x", "?tenant=x", "?action=A", "?actor=%00", "?to=9999999-01-01"] {
+        assert_eq!(admin.get(&format!("/admin/audit{wrong}")).await.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    let file = admin.get("/admin/audit/export.csv?actor=sync").await.assert_success();
+    assert_eq!(file.html.lines().count(), 1_101, "with its head");
+    assert!(file.html.contains("\"'=cmd 1099\"") && !file.html.contains("\"=cmd"), "nothing a spreadsheet would run");
+    assert_eq!(rows("?action=audit.exported").await, 1);
 }

@@ -134,3 +134,16 @@ fn the_demo_prints_its_address_and_logins_and_ends_with_everything_it_started() 
     assert!(code == 2 && error.contains("--listen"), "{error}");
     std::fs::remove_dir_all(dir).unwrap();
 }
+
+#[test]
+fn the_audit_log_is_checked_from_the_shell_and_a_head_that_the_chain_does_not_hold_is_wrong() {
+    let (dir, _) = portal();
+    let (code, out, _) = run(&dir, &["audit", "verify"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("0 rows are as they were written") && out.contains("Head: 0:"), "{out}");
+    let (code, out, _) = run(&dir, &["audit", "verify", "--head", &format!("1:{}", "ab".repeat(32))]);
+    assert_eq!(code, 1);
+    assert!(out.contains("the chain does not hold 1:abab"), "{out}");
+    let (code, _, error) = run(&dir, &["audit", "verify", "--head", "1:xy"]);
+    assert_eq!(code, 2, "{error}");
+}
