@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, Connection, Executor as _, PgConnection, Row};
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 use url::form_urlencoded;
 use watchfloor::auth::sign_in::{change_password, sign_in};
 use watchfloor::auth::{AuthError, links};
@@ -102,7 +103,9 @@ async fn a_name_with_a_nul_is_wrong_and_no_fault() {
 /// Waits until somebody waits for a lock that this connection holds.
 async fn somebody_waits(holder: &mut PgConnection) {
     let waiting = "select exists (select from pg_locks where not granted and pg_backend_pid() = any (pg_blocking_pids(pid)))";
+    let begun = Instant::now();
     while !sqlx::query_scalar::<_, bool>(waiting).fetch_one(&mut *holder).await.unwrap() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "nobody waits for the account");
         tokio::task::yield_now().await;
     }
 }
