@@ -236,7 +236,8 @@ fn hidden(path: &Path, text: &str) -> Result<()> {
     let Ok(file) = config::Config::builder().add_source(config::File::from_str(text, config::FileFormat::Toml)).build() else {
         return Ok(()); // it is told what is wrong with it
     };
-    let holds = |key: &&str| file.get_string(key).is_ok_and(|text| Url::parse(&text).is_ok_and(|url| url.password().is_some()));
+    let tells = |url: Url| url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password");
+    let holds = |key: &&str| file.get_string(key).is_ok_and(|text| Url::parse(&text).is_ok_and(tells));
     let Some(key) = ["database_url", "listen_database_url", "outbound.proxy"].into_iter().find(holds) else { return Ok(()) };
     let mode = mode(path)?;
     let path = path.display();

@@ -28,6 +28,8 @@ const CONNECTIONS: usize = 2_000;
 const OF_EACH: usize = 50;
 /// For all the headers of one request, from the moment from which it can come: a connection that says nothing is closed.
 const HEADER_TIME: Duration = Duration::from_secs(10);
+/// The same for proxies, which keep connections for the next request: longer than they do, or they would send one to a connection that ends.
+const PROXY_TIME: Duration = Duration::from_secs(90);
 const HEADER_BYTES: usize = 16 * 1024;
 const HEADERS: usize = 100;
 /// For a reader to take the next piece of an answer.
@@ -83,13 +85,14 @@ pub async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener> {
 pub async fn serve(listener: TcpListener, router: Router, proxies: &[Cidr], stop: Stop) {
     let mut service =
         router.layer(from_fn_with_state(stop.clone(), not_ready_when_stopping)).into_make_service_with_connect_info::<SocketAddr>();
-    let builder = builder();
+    let (usual, patient) = (builder(HEADER_TIME), builder(PROXY_TIME));
     let limits = Limits { all: Arc::new(Semaphore::new(CONNECTIONS)), each: Places::new(OF_EACH), proxies };
     let running = GracefulShutdown::new();
-    while let Some(Accepted { stream, peer, place }) = accept(&listener, &limits, &stop).await {
+    while let Some(Accepted { stream, peer, by_proxy, place }) = accept(&listener, &limits, &stop).await {
         let Ok(service) = service.call(peer).await;
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE_TIME));
+        let builder = if by_proxy { &patient } else { &usual };
         let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(service));
         let connection = running.watch(connection);
         tokio::spawn(async move {
@@ -115,6 +118,7 @@ struct Limits<'a> {
 struct Accepted {
     stream: TcpStream,
     peer: SocketAddr,
+    by_proxy: bool,
     place: (OwnedSemaphorePermit, Option<Place<IpAddr>>),
 }
 
@@ -127,13 +131,14 @@ async fn accept(listener: &TcpListener, limits: &Limits<'_>, stop: &Stop) -> Opt
                 Ok((stream, peer)) => {
                     let address = peer.ip().to_canonical();
                     let own = limits.each.take(address);
-                    if own.is_none() && !limits.proxies.iter().any(|range| range.contains(address)) {
+                    let by_proxy = limits.proxies.iter().any(|range| range.contains(address));
+                    if own.is_none() && !by_proxy {
                         metrics::counter!("watchfloor_connections_refused_total").increment(1);
                         tracing::debug!(%peer, "too many connections from one address");
                         continue;
                     }
                     let _ = stream.set_nodelay(true);
-                    return Some(Accepted { stream, peer, place: (place, own) });
+                    return Some(Accepted { stream, peer, by_proxy, place: (place, own) });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -145,9 +150,9 @@ async fn accept(listener: &TcpListener, limits: &Limits<'_>, stop: &Stop) -> Opt
     tokio::select! { accepted = next => accepted, () = stop.closing.cancelled() => None }
 }
 
-fn builder() -> http1::Builder {
+fn builder(header_time: Duration) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(HEADER_BYTES).max_headers(HEADERS);
+    builder.timer(TokioTimer::new()).header_read_timeout(header_time).max_buf_size(HEADER_BYTES).max_headers(HEADERS);
     builder
 }
 

@@ -23,7 +23,7 @@ pub struct Account {
     pub admin: bool,
     /// App roles, as an `id_token` of the directory's own app names them.
     pub roles: Vec<String>,
-    /// Whose member the person is; a token names them if they are no more than [`MOST_GROUPS`].
+    /// Whose member the person is; a token names them if they are no more than 200.
     pub groups: Vec<Uuid>,
     /// Whether the directory lets the person sign in.
     pub enabled: bool,

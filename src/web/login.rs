@@ -121,7 +121,7 @@ struct Nothing {}
 async fn leave(State(state): State<AppState>, jar: CookieJar, Posted(user, Nothing {}): Posted<Nothing>) -> Result<Response, PageError> {
     let mut tx = state.db.no_tenant().await?;
     store::sessions::end(&mut tx, user.id, &user.session_hash).await?;
-    audit::record(&mut tx, Event::new(user.actor(), "logout").ip(user.ip.clone())).await?;
+    audit::record(&mut tx, Event::new(user.actor(), "session.logout").ip(user.ip.clone())).await?;
     tx.commit().await?;
     let clear = [(HeaderName::from_static("clear-site-data"), "\"cache\", \"cookies\", \"storage\"")];
     Ok((jar.remove(cookie(&state.config, String::new())), clear, Redirect::to("/login")).into_response())

@@ -138,6 +138,11 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ),
     (
         "#database_url = \"postgres://watchfloor_login@db.example.com/watchfloor\"",
+        "database_url = \"postgres://me@host/db?password=hunter2-do-not-print\"",
+        "chmod 600",
+    ),
+    (
+        "#database_url = \"postgres://watchfloor_login@db.example.com/watchfloor\"",
         "database_url = [\"postgres://me:hunter2-do-not-print@host/db\"]",
         "database_url",
     ),

@@ -5,6 +5,7 @@ use crate::app::TestApp;
 use crate::program::{Program, portal};
 use axum::http::StatusCode;
 use sqlx::Executor as _;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -19,7 +20,10 @@ async fn connect(from: &str, port: u16) -> TcpStream {
 
 /// Whether somebody at this address gets an answer.
 async fn is_served(from: &str, port: u16) -> bool {
-    let mut stream = connect(from, port).await;
+    answers(connect(from, port).await).await
+}
+
+async fn answers(mut stream: TcpStream) -> bool {
     let sent = stream.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await;
     let mut answer = String::new();
     sent.is_ok() && stream.read_to_string(&mut answer).await.is_ok() && answer.starts_with("HTTP/1.1 200 ")
@@ -28,6 +32,8 @@ async fn is_served(from: &str, port: u16) -> bool {
 #[tokio::test]
 async fn silent_connections_are_closed_and_one_address_has_fifty() {
     let (dir, address) = portal();
+    let mut config = std::fs::OpenOptions::new().append(true).open(dir.join("watchfloor.toml")).unwrap();
+    writeln!(config, "trusted_proxies = [\"127.0.0.4/32\"]").unwrap();
     let mut program = Program::start(&dir, &["serve", "--role", "web"]);
     program.line("There is no administrator yet");
     let port: u16 = address.rsplit(':').next().unwrap().parse().unwrap();
@@ -35,6 +41,10 @@ async fn silent_connections_are_closed_and_one_address_has_fifty() {
         tokio::task::yield_now().await;
     }
     let begun = Instant::now();
+    let mut proxy = Vec::new();
+    for _ in 0..60 {
+        proxy.push(connect("127.0.0.4", port).await);
+    }
     let mut silent = Vec::new();
     for n in 0..50 {
         let mut stream = connect("127.0.0.2", port).await;
@@ -51,6 +61,9 @@ async fn silent_connections_are_closed_and_one_address_has_fifty() {
     }
     assert!(begun.elapsed() < Duration::from_secs(25), "within about ten seconds");
     assert!(is_served("127.0.0.2", port).await, "its places are free again");
+    for stream in proxy {
+        assert!(answers(stream).await, "a proxy keeps its connections, and has as many as it needs");
+    }
 }
 
 #[tokio::test]

@@ -119,6 +119,7 @@ mod routes;
 mod samples;
 mod samples_shown;
 mod search;
+mod security_table;
 mod shares;
 mod shift;
 mod shift_work;
