@@ -105,7 +105,12 @@ pub fn check_new(password: &SecretString, context: &[&str]) -> Result<(), &'stat
     let own = context.iter().flat_map(|words| words.split(|c: char| !c.is_alphanumeric()).chain([*words]));
     let known: Vec<&str> = own.filter(|word| word.chars().count() >= 3).chain(["watchfloor"]).collect();
     let start: String = text.chars().take(LOOKED_AT).collect();
-    if zxcvbn::zxcvbn(&start, &known).score() < GOOD {
+    // What is left without one's own words must be a secret by itself.
+    let mut rest = text.to_lowercase();
+    for word in &known {
+        rest = rest.replace(&word.to_lowercase(), "");
+    }
+    if rest.chars().count() < 8 || zxcvbn::zxcvbn(&start, &known).score() < GOOD {
         return Err("That password is easy to guess: it is mostly common words, repetition, or your own name.");
     }
     Ok(())

@@ -39,10 +39,11 @@ impl FromStr for Head {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const WRONG: &str = "a head is written as POSITION:HASH, with 64 hexadecimal digits";
         let (position, hash) = text.trim().split_once(':').ok_or(WRONG)?;
+        let digits = hash.len();
         let position = position.parse().map_err(|_| WRONG)?;
         let byte = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
         let hash: Vec<u8> = hash.as_bytes().chunks(2).map(byte).collect::<Option<_>>().ok_or(WRONG)?;
-        if position > 0 && hash.len() == 32 { Ok(Self { position, hash }) } else { Err(WRONG) }
+        if position > 0 && digits == 64 && hash.len() == 32 { Ok(Self { position, hash }) } else { Err(WRONG) }
     }
 }
 
