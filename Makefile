@@ -2,9 +2,6 @@
 # make test    everything that is checked before a change lands; .ci/run calls this
 # make check   the part of it that runs no tests
 
-# Tests that start the demo take turns: one that waits leaves no core idle.
-threads = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
-
 .PHONY: demo test check
 
 demo:
@@ -14,7 +11,7 @@ demo:
 test:
 	@script/setup test
 	$(MAKE) check
-	cargo test --locked -- --test-threads $(threads)
+	cargo test --locked
 
 check:
 	cargo fmt --check
