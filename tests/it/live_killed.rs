@@ -28,6 +28,8 @@ impl Replica {
         let file = dir.join("watchfloor.toml");
         let text = format!("{}database_url = \"{}\"\n", std::fs::read_to_string(&file).unwrap(), app.db.owner.to_url_lossy());
         std::fs::write(&file, text).unwrap();
+        // It holds a password.
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let program = Program::start(&dir, &["serve", "--role", "web"]);
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { dir, address, program, http }
