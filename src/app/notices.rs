@@ -18,6 +18,8 @@ const SOON: TimeDelta = TimeDelta::days(30);
 const NEAR: TimeDelta = TimeDelta::days(14);
 const URGENT: TimeDelta = TimeDelta::days(7);
 
+const APPS: (&str, &str) = ("/admin/apps", "Apps");
+
 /// One thing to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
@@ -26,6 +28,8 @@ pub struct Notice {
     pub text: String,
     /// The least role that is told.
     pub role: Role,
+    /// The page that tells administrators more, and its name.
+    pub page: (&'static str, &'static str),
 }
 
 /// The notices of this process. Cheap to clone; clones are one.
@@ -93,23 +97,24 @@ fn of_alarm(alarm: &Alarm) -> Notice {
              said so. {} {}",
             alarm.reason, alarm.remedy
         );
-        return Notice { class: "bad", text, role: Role::Admin };
+        return Notice { class: "bad", text, role: Role::Admin, page: APPS };
     }
     if !alarm.credential.is_empty() {
         let text = format!(
             "Microsoft refuses the credential {} of the app {} since {since}; the other one stands in. {}",
             alarm.credential, alarm.app, alarm.remedy
         );
-        return Notice { class: "warn", text, role: Role::Admin };
+        return Notice { class: "warn", text, role: Role::Admin, page: APPS };
     }
     let text = format!("Nothing is read with the app {} since {since}. {} {}", alarm.app, alarm.reason, alarm.remedy);
-    Notice { class: "bad", text, role: Role::Lead }
+    Notice { class: "bad", text, role: Role::Lead, page: APPS }
 }
 
 fn of_shipping(shipping: &Shipping) -> Option<Notice> {
     let since = shipping.failing_since?.format("%-d %b %H:%M UTC");
     let reason = shipping.reason.as_deref().unwrap_or_default();
-    Some(Notice { class: "bad", text: format!("The audit log is not sent on since {since}. {reason}."), role: Role::Admin })
+    let text = format!("The audit log is not sent on since {since}. {reason}.");
+    Some(Notice { class: "bad", text, role: Role::Admin, page: ("/admin/audit", "Audit") })
 }
 
 /// The credentials of an app as they stand in this process.
@@ -121,7 +126,7 @@ pub fn credentials(microsoft: &Client, app: &str, now: DateTime<Utc>) -> Vec<Cre
 pub fn of_credential(app: &str, credential: &CredentialStatus, now: DateTime<Utc>) -> Vec<Notice> {
     let what = format!("The {} {} of the app {app}", credential.kind.to_lowercase(), credential.place);
     let is_near = credential.ends_at.is_some_and(|end| end - now <= NEAR);
-    let notice = |class, text| Notice { class, text, role: if is_near { Role::Lead } else { Role::Admin } };
+    let notice = |class, text| Notice { class, text, role: if is_near { Role::Lead } else { Role::Admin }, page: APPS };
     let mut list = Vec::new();
     if let Some(end) = credential.ends_at.filter(|end| *end - now <= SOON) {
         let day = end.format("%-d %B %Y");
@@ -146,6 +151,17 @@ pub fn of_credential(app: &str, credential: &CredentialStatus, now: DateTime<Utc
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_receiver_that_takes_nothing_is_told_to_administrators_and_one_that_does_is_not() {
+        let since = "2026-11-22T12:00:00Z".parse().ok();
+        let shipping =
+            Shipping { target: "t".to_owned(), position: 1, sent_at: None, failing_since: since, reason: Some("It is away".to_owned()) };
+        let notice = of_shipping(&shipping).unwrap();
+        assert_eq!((notice.class, notice.role, notice.page.0), ("bad", Role::Admin, "/admin/audit"));
+        assert_eq!(notice.text, "The audit log is not sent on since 22 Nov 12:00 UTC. It is away.");
+        assert_eq!(of_shipping(&Shipping { failing_since: None, ..shipping }), None);
+    }
 
     #[test]
     fn an_end_is_told_thirty_days_before_to_leads_too_fourteen_and_with_emphasis_seven() {

@@ -3,7 +3,7 @@
 use super::AuthError;
 use super::passwords::{self, Hasher};
 use super::secret;
-use crate::model::{Role, UserId};
+use crate::model::{Role, UserId, visible};
 use crate::store::audit::{self, Actor, Event};
 use crate::store::users::NewUser;
 use crate::store::{self, Db, Scoped};
@@ -52,14 +52,8 @@ pub async fn create_first_admin(
 ) -> Result<(), AuthError> {
     let login = login.trim().to_lowercase();
     let name = name.trim();
-    let odd = |sign: char| sign.is_whitespace() || sign.is_control();
-    if login.is_empty()
-        || login.len() > 254
-        || login.chars().any(odd)
-        || name.is_empty()
-        || name.len() > 120
-        || name.chars().any(char::is_control)
-    {
+    let plain = (1..=254).contains(&login.len()) && login.chars().all(|sign| sign.is_ascii_graphic());
+    if !plain || name.is_empty() || visible::line(name, 120).is_err() {
         return Err(AuthError::Form("Fill in a sign-in name without spaces (an e-mail address is fine) and your name."));
     }
     passwords::check_new(password, &[&login, name]).map_err(AuthError::Form)?;

@@ -20,7 +20,10 @@ pub async fn sign_in(db: &Db, hasher: &Hasher, login: &str, password: &SecretStr
     if let Some(wait) = wait {
         return Err(AuthError::TooMany(wait));
     }
-    let account = prove(db, hasher, known.as_ref(), password).await?;
+    let account = match matching(hasher, known.as_ref(), password).await? {
+        Some((user, hash)) => hold(db, hasher, *user, hash, password).await?,
+        None => None,
+    };
     let Some((mut tx, account)) = account else {
         let mut tx = db.no_tenant().await?;
         // The login as typed may be a password in the wrong field: it is kept only where it is a user's.
@@ -44,21 +47,24 @@ async fn charge(tx: &mut Scoped, login: &str) -> sqlx::Result<Option<(UserId, St
     Ok(known.filter(|_| free))
 }
 
-/// Whose password this is, in a transaction in which it stays so: what was begun with a password is nothing once there is another. A hash
-/// of other times is made anew.
-async fn prove(
-    db: &Db,
+/// The one whose password this is, after the same work for nobody.
+async fn matching<'a>(
     hasher: &Hasher,
-    known: Option<&(UserId, String)>,
+    known: Option<&'a (UserId, String)>,
     password: &SecretString,
-) -> Result<Option<(Scoped, Account)>, AuthError> {
+) -> Result<Option<&'a (UserId, String)>, AuthError> {
     let matches = hasher.verify(password, known.map(|(_, hash)| hash.clone())).await?;
-    let Some((user, hash)) = known.filter(|_| matches) else { return Ok(None) };
+    Ok(known.filter(|_| matches))
+}
+
+/// A transaction in which the password that was checked stays the user's: what was begun with it is nothing once there is another. A hash of
+/// other times is made anew.
+async fn hold(db: &Db, hasher: &Hasher, user: UserId, hash: &str, password: &SecretString) -> Result<Option<(Scoped, Account)>, AuthError> {
     let better = if Hasher::is_old(hash) { Some(hasher.hash(password).await?) } else { None };
     let mut tx = db.no_tenant().await?;
-    let Some(account) = users::with_password(&mut tx, *user, hash).await? else { return Ok(None) };
+    let Some(account) = users::with_password(&mut tx, user, hash).await? else { return Ok(None) };
     if let Some(better) = better {
-        users::set_hash(&mut tx, *user, &better).await?;
+        users::set_hash(&mut tx, user, &better).await?;
     }
     Ok(Some((tx, account)))
 }
@@ -76,9 +82,11 @@ pub async fn change_password(
     let account = users::find(&mut tx, user).await?.ok_or_else(|| anyhow::anyhow!("the user is gone"))?;
     let known = charge(&mut tx, &account.login).await?;
     tx.commit().await?;
+    let Some((_, hash)) = matching(hasher, known.as_ref(), old).await? else { return Err(AuthError::Refused) };
     passwords::check_new(new, &[&account.login, &account.display_name]).map_err(AuthError::Form)?;
     let password_hash = hasher.hash(new).await?;
-    let Some((mut tx, account)) = prove(db, hasher, known.as_ref(), old).await? else { return Err(AuthError::Refused) };
+    let mut tx = db.no_tenant().await?;
+    let Some(account) = users::with_password(&mut tx, user, hash).await? else { return Err(AuthError::Refused) };
     users::set_password(&mut tx, user, &password_hash).await?;
     store::limits::forgive(&mut tx, &account.login).await?;
     audit::record(&mut tx, Event::new(Actor::User(user, account.login.clone()), "user.password").object(account.login).ip(ip)).await?;

@@ -165,7 +165,7 @@ pub struct Filter {
     pub tenant: Option<TenantId>,
     /// Prefix of the action: "consent." or "tenant.create".
     pub action: Option<String>,
-    /// Part of who did it: a login or a kind of actor, in any case.
+    /// Part of who did it, in any case: of a login, or of the name of a job.
     pub actor: Option<String>,
     /// "ok", "refused" or "failed".
     pub result: Option<String>,

@@ -26,10 +26,16 @@ pub struct Head {
     pub hash: Vec<u8>,
 }
 
+impl Head {
+    /// The hash in hexadecimal.
+    pub fn digits(&self) -> String {
+        self.hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.position)?;
-        self.hash.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{}:{}", self.position, self.digits())
     }
 }
 
@@ -39,11 +45,12 @@ impl FromStr for Head {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const WRONG: &str = "a head is written as POSITION:HASH, with 64 hexadecimal digits";
         let (position, hash) = text.trim().split_once(':').ok_or(WRONG)?;
-        let digits = hash.len();
-        let position = position.parse().map_err(|_| WRONG)?;
-        let byte = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        let hash: Vec<u8> = hash.as_bytes().chunks(2).map(byte).collect::<Option<_>>().ok_or(WRONG)?;
-        if position > 0 && digits == 64 && hash.len() == 32 { Ok(Self { position, hash }) } else { Err(WRONG) }
+        let position = position.parse().ok().filter(|position| *position > 0).ok_or(WRONG)?;
+        if hash.len() != 64 || !hash.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(WRONG);
+        }
+        let byte = |at: usize| u8::from_str_radix(&hash[at..at + 2], 16).map_err(|_| WRONG);
+        Ok(Self { position, hash: (0..64).step_by(2).map(byte).collect::<Result<_, _>>()? })
     }
 }
 
@@ -125,6 +132,9 @@ pub async fn extend(tx: &mut Scoped, limit: i64) -> sqlx::Result<usize> {
     .bind(OVERTAKEN)
     .fetch_all(&mut **tx)
     .await?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
     let (mut ids, mut hashes) = (Vec::new(), Vec::new());
     for row in &rows {
         head.hash = row.hash(&head.hash);
@@ -152,9 +162,10 @@ pub async fn head(tx: &mut Scoped) -> sqlx::Result<Head> {
 /// A row of the chain.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Link {
-    pub position: i64,
+    /// The chain up to this row, with it.
+    #[sqlx(flatten)]
+    pub head: Head,
     pub audit_id: i64,
-    pub hash: Vec<u8>,
 }
 
 /// The rows of the chain behind a position, in its order, at most `limit`; each with what the log has under its id. Needs an all-tenants
@@ -204,15 +215,15 @@ impl fmt::Display for Fault {
 pub async fn verify(tx: &mut Scoped, head: &Head, limit: i64) -> sqlx::Result<(Head, Vec<Fault>)> {
     let (mut head, mut faults) = (head.clone(), Vec::new());
     for (link, row) in links(tx, head.position, limit).await? {
-        if link.position != head.position + 1 {
+        if link.head.position != head.position + 1 {
             faults.push(Fault::Missing(head.position + 1));
         }
         match row {
             None => faults.push(Fault::Deleted(link.audit_id)),
-            Some(row) if row.hash(&head.hash) != link.hash => faults.push(Fault::Changed(link.audit_id)),
+            Some(row) if row.hash(&head.hash) != link.head.hash => faults.push(Fault::Changed(link.audit_id)),
             Some(_) => {}
         }
-        head = Head { position: link.position, hash: link.hash };
+        head = link.head;
     }
     Ok((head, faults))
 }
@@ -243,7 +254,9 @@ mod tests {
     fn a_head_is_read_as_it_is_written() {
         let head = Head { position: 12, hash: (0..32).collect() };
         assert_eq!(head.to_string().parse(), Ok(head));
-        for wrong in ["", "12", "12:", "0:00", "-1:00", "12:zz", "12:é", &format!("12:{}", "0".repeat(63))] {
+        for wrong in
+            ["", "12", "12:", "0:00", "-1:00", "12:zz", "12:é", &format!("12:{}", "0".repeat(63)), &format!("12:+{}", "0".repeat(63))]
+        {
             assert!(wrong.parse::<Head>().is_err(), "{wrong}");
         }
     }

@@ -162,9 +162,9 @@ fn tenants(n: i64) -> String {
 
 /// How complete these readings are. A row for each of them would be thousands, for one sentence on every list.
 pub async fn summary(tx: &mut Scoped, which: &Which<'_>) -> sqlx::Result<Summary> {
-    // The few tenants that are not read are looked up; the many that are need not be.
     let expected: Vec<&str> =
         SyncHealth::ALL.iter().filter(|state| state.is_reading() || **state == SyncHealth::Waiting).map(|state| state.as_str()).collect();
+    // The few tenants that are not read are looked up; the many that are need not be.
     let words: Vec<(String, i64, i64, Option<DateTime<Utc>>)> = sqlx::query_as(
         "with reading as (
              select tenant_id, count(*) filter (where enabled) as needed, count(*) filter (where enabled and state = any ($4)) as read,

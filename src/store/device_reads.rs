@@ -27,38 +27,45 @@ pub struct Summary {
     pub oldest: Option<DateTime<Utc>>,
 }
 
+/// The columns of [`DeviceRead`].
+macro_rules! columns {
+    () => {
+        "select t.tenant_id, t.name as tenant_name, r.read_at, r.failing_since, r.reason"
+    };
+}
+
+/// The tenants that are read.
+macro_rules! read {
+    () => {
+        " from tenants as t left join device_reads as r on r.tenant_id = t.tenant_id where t.state in ('active', 'degraded', 'blind')"
+    };
+}
+
+/// Whose list is not what it should be.
+macro_rules! gap {
+    () => {
+        "r.read_at is null or r.failing_since is not null"
+    };
+}
+
 /// Every tenant of the scope that is read, by name; at most 2,000.
 pub async fn list(tx: &mut Scoped) -> sqlx::Result<Vec<DeviceRead>> {
-    sqlx::query_as(
-        "select t.tenant_id, t.name as tenant_name, r.read_at, r.failing_since, r.reason
-         from tenants as t left join device_reads as r on r.tenant_id = t.tenant_id
-         where t.state in ('active', 'degraded', 'blind') order by lower(t.name), t.tenant_id limit 2000",
-    )
-    .fetch_all(&mut **tx)
-    .await
+    sqlx::query_as(concat!(columns!(), read!(), " order by lower(t.name), t.tenant_id limit 2000")).fetch_all(&mut **tx).await
 }
 
 /// [`list`] in one row.
 pub async fn summary(tx: &mut Scoped) -> sqlx::Result<Summary> {
-    sqlx::query_as(
-        "select count(*) as tenants, count(*) filter (where r.read_at is null or r.failing_since is not null) as gaps, min(r.read_at) as oldest
-         from tenants as t left join device_reads as r on r.tenant_id = t.tenant_id where t.state in ('active', 'degraded', 'blind')",
-    )
-    .fetch_one(&mut **tx)
-    .await
+    sqlx::query_as(concat!("select count(*) as tenants, count(*) filter (where ", gap!(), ") as gaps, min(r.read_at) as oldest", read!()))
+        .fetch_one(&mut **tx)
+        .await
 }
 
 /// The first `limit` of [`Summary::gaps`], by name.
 pub async fn gaps(tx: &mut Scoped, limit: i64) -> sqlx::Result<Vec<DeviceRead>> {
-    sqlx::query_as(
-        "select t.tenant_id, t.name as tenant_name, r.read_at, r.failing_since, r.reason
-         from tenants as t left join device_reads as r on r.tenant_id = t.tenant_id
-         where t.state in ('active', 'degraded', 'blind') and (r.read_at is null or r.failing_since is not null)
-         order by lower(t.name), t.tenant_id limit $1",
-    )
-    .bind(limit)
-    .fetch_all(&mut **tx)
-    .await
+    sqlx::query_as(concat!(columns!(), read!(), " and (", gap!(), ") order by lower(t.name), t.tenant_id limit $1"))
+        .bind(limit)
+        .fetch_all(&mut **tx)
+        .await
 }
 
 /// The operating systems that the devices of the scope run, as of their last complete readings; at most 50.

@@ -20,11 +20,16 @@ const SENT: i64 = 500;
 pub async fn run(db: &Db, audit: &Audit, portal: &str, stop: &CancellationToken) {
     let mut due = tokio::time::interval(EVERY);
     due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(due.tick()).await.is_some() {
-        if let Err(error) = keep_up(db, audit, portal, clock::now()).await {
-            tracing::error!(error = format!("{error:#}"), "the audit log could not be chained or sent; it is tried again");
+    let work = Box::pin(async {
+        loop {
+            due.tick().await;
+            if let Err(error) = keep_up(db, audit, portal, clock::now()).await {
+                tracing::error!(error = format!("{error:#}"), "the audit log could not be chained or sent; it is tried again");
+            }
         }
-    }
+    });
+    // Whatever it is at: a receiver may take its time, and there may be much to send. What has not arrived for certain is sent again.
+    stop.run_until_cancelled(work).await;
 }
 
 /// One look: all that is there is chained and sent. A receiver that does not take it is noted, and no error.
@@ -50,7 +55,7 @@ async fn ship(db: &Db, audit: &Audit, portal: &str, now: DateTime<Utc>) -> anyho
         let mut tx = db.all_tenants().await?;
         let Some(position) = audit_shipping::lease(&mut tx, &target).await? else { return Ok(()) };
         let rows = audit_chain::links(&mut tx, position, SENT).await?;
-        let Some(last) = rows.last().map(|(link, _)| link.position) else {
+        let Some(last) = rows.last().map(|(link, _)| link.head.position) else {
             audit_shipping::rest(&mut tx, &target, now).await?;
             return Ok(tx.commit().await?);
         };

@@ -45,8 +45,8 @@ impl Message<'_> {
 
     /// Names and values of what there is.
     fn fields(&self) -> Vec<(&'static str, String)> {
-        let mut fields =
-            vec![("position", self.link.position.to_string()), ("hash", hex(&self.link.hash)), ("id", self.link.audit_id.to_string())];
+        let Link { head, audit_id } = self.link;
+        let mut fields = vec![("position", head.position.to_string()), ("hash", head.digits()), ("id", audit_id.to_string())];
         let Some(row) = self.row else { return fields };
         let optional = [
             ("actor", Some(row.actor.clone())),
@@ -119,13 +119,6 @@ fn severity(result: &str) -> u8 {
         "refused" => 4,
         _ => 3,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// What a field of the head may be: some printable ASCII, and something at all.

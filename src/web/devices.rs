@@ -32,7 +32,7 @@ pub struct Asked {
     #[serde(default)]
     q: String,
     #[serde(default)]
-    tenant: Vec<TenantId>,
+    tenant: Vec<String>,
     #[serde(default)]
     health: String,
     #[serde(default)]
@@ -50,8 +50,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    fn filter(&self, user: &User) -> Result<(Filter, Option<DeviceId>), PageError> {
-        let wrong = || PageError::BadRequest("The address of this list is not one that Watchfloor makes.".into());
+    fn filter(&self, user: &User, tenants: &[TenantId]) -> Result<(Filter, Option<DeviceId>), PageError> {
         let all = [&self.q, &self.health, &self.risk, &self.exposure, &self.os, &self.tag];
         if all.iter().any(|text| text.contains('\0') || text.len() > 500) {
             return Err(wrong());
@@ -59,7 +58,7 @@ impl Asked {
         let after = some(&self.after).map(|text| text.parse().map_err(|_| wrong())).transpose()?;
         let list = |text: &String| some(text).into_iter().collect();
         let filter = Filter {
-            tenants: user.scope.narrowed(&self.tenant),
+            tenants: user.scope.narrowed(tenants),
             text: some(&self.q),
             health: list(&self.health),
             risk: list(&self.risk),
@@ -71,9 +70,13 @@ impl Asked {
         Ok((filter, after))
     }
 
+    fn tenants(&self) -> Result<Vec<TenantId>, PageError> {
+        self.tenant.iter().filter(|text| !text.is_empty()).map(|text| text.parse().map_err(|_| wrong())).collect()
+    }
+
     fn is_filtered(&self) -> bool {
         let all = [&self.q, &self.health, &self.risk, &self.exposure, &self.os, &self.tag];
-        !self.tenant.is_empty() || all.iter().any(|text| !text.is_empty())
+        self.tenant.iter().any(|text| !text.is_empty()) || all.iter().any(|text| !text.is_empty())
     }
 
     fn page(&self, after: &str) -> String {
@@ -89,9 +92,13 @@ impl Asked {
         ];
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(pairs.iter().filter(|(_, text)| !text.is_empty()));
-        query.extend_pairs(self.tenant.iter().map(|tenant| ("tenant", tenant.to_string())));
+        query.extend_pairs(self.tenant.iter().filter(|text| !text.is_empty()).map(|tenant| ("tenant", tenant)));
         format!("/devices?{}", query.finish())
     }
+}
+
+fn wrong() -> PageError {
+    PageError::BadRequest("The address of this list is not one that Watchfloor makes.".into())
 }
 
 fn some(text: &str) -> Option<String> {
@@ -106,6 +113,8 @@ struct DeviceList {
     devices: Vec<Device>,
     total: i64,
     next: Option<DeviceId>,
+    /// Those that the filter asks for, and those that it offers.
+    chosen: Vec<TenantId>,
     tenants: Vec<TenantName>,
     systems: Vec<String>,
     reads: Summary,
@@ -136,9 +145,9 @@ impl DeviceList {
         let choose = |tenant: &TenantName| Choose {
             value: tenant.tenant_id.to_string(),
             label: visible(&tenant.name),
-            chosen: self.asked.tenant.contains(&tenant.tenant_id),
+            chosen: self.chosen.contains(&tenant.tenant_id),
         };
-        Pick::new("tenant", "Tenant", self.tenants.iter().map(choose).collect(), None)
+        Pick::new("tenant", "Tenant", self.tenants.iter().map(choose).collect(), "")
     }
 
     /// Whether there may be more tenants than the filter offers.
@@ -148,11 +157,12 @@ impl DeviceList {
 }
 
 async fn list(user: User, db: ScopedDb, Query(asked): Query<Asked>) -> Result<Page<DeviceList>, PageError> {
-    let (filter, after) = asked.filter(&user)?;
+    let chosen = asked.tenants()?;
+    let (filter, after) = asked.filter(&user, &chosen)?;
     let mut tx = db.begin().await?;
     let mut devices = devices::list(&mut tx, &filter, after, ROWS + 1).await?;
     let total = devices::count(&mut tx, &filter).await?;
-    let tenants = overview::first_names(&mut tx, TENANTS, &asked.tenant).await?;
+    let tenants = overview::first_names(&mut tx, TENANTS, &chosen).await?;
     let systems = device_reads::systems(&mut tx).await?;
     let reads = device_reads::summary(&mut tx).await?;
     let gaps = if reads.gaps > 0 { device_reads::gaps(&mut tx, GAPS).await? } else { Vec::new() };
@@ -162,5 +172,5 @@ async fn list(user: User, db: ScopedDb, Query(asked): Query<Asked>) -> Result<Pa
         devices.pop();
     }
     let next = devices.last().filter(|_| more).map(|last| last.device_id);
-    Ok(Page(DeviceList { user, asked, devices, total, next, tenants, systems, reads, gaps, now: clock::now() }))
+    Ok(Page(DeviceList { user, asked, devices, total, next, chosen, tenants, systems, reads, gaps, now: clock::now() }))
 }

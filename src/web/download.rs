@@ -38,8 +38,8 @@ pub fn place(user: UserId) -> Result<FilePlace, PageError> {
 const BUFFER: usize = 64 * 1024;
 
 /// A file of this name and type, with what `write` writes; it gives the stream back when everything is written. Where it fails, the file
-/// breaks off.
-pub fn file<F>(name: &str, kind: &'static str, write: impl FnOnce(DuplexStream) -> F) -> Response
+/// breaks off. It has its place until then.
+pub fn file<F>(name: &str, kind: &'static str, place: FilePlace, write: impl FnOnce(DuplexStream) -> F) -> Response
 where
     F: Future<Output = anyhow::Result<DuplexStream>> + Send + 'static,
 {
@@ -47,6 +47,7 @@ where
     let whole = Arc::new(AtomicBool::new(false));
     let (done, work) = (whole.clone(), write(out));
     tokio::spawn(async move {
+        let _place = place;
         let ended = async {
             let mut out = work.await?;
             done.store(true, Ordering::Release);

@@ -1,6 +1,6 @@
 //! A whole list as a file: CSV or JSON, of what its filters find, in its order.
 
-use super::download::{self, FilePlace, lines};
+use super::download::{self, lines};
 use super::error::PageError;
 use super::extract::User;
 use super::list::{Asked, RawQuery};
@@ -69,7 +69,6 @@ struct File {
     format: Format,
     /// The rows, in the order of the list.
     ids: Vec<Uuid>,
-    _place: FilePlace,
 }
 
 async fn export(list: List, format: Format, user: User, db: ScopedDb, RawQuery(query): RawQuery) -> Result<Response, PageError> {
@@ -89,8 +88,8 @@ async fn export(list: List, format: Format, user: User, db: ScopedDb, RawQuery(q
         Format::Json => ("json", "application/json"),
     };
     let name = format!("{}-{}.{word}", list.word(), now.format("%Y%m%d-%H%M%S"));
-    let file = File { db, session: user.session_hash.clone(), list, format, ids, _place: place };
-    Ok(download::file(&name, kind, move |out| file.write(out)))
+    let file = File { db, session: user.session_hash.clone(), list, format, ids };
+    Ok(download::file(&name, kind, place, move |out| file.write(out)))
 }
 
 impl File {
@@ -103,8 +102,7 @@ impl File {
         out.write_all(&head).await?;
         let mut first = true;
         for ids in self.ids.chunks(PIECE) {
-            anyhow::ensure!(self.db.is_open(&self.session).await, "the reader has signed out or sees other tenants now");
-            let mut tx = self.db.begin().await?;
+            let mut tx = self.db.begin_for(&self.session).await?;
             let records = self.list.records(&mut tx, ids).await?;
             tx.commit().await?;
             let text = match self.format {

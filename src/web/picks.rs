@@ -55,10 +55,10 @@ pub struct Pick {
 
 impl Pick {
     /// `nothing`: how it is told that nothing is chosen.
-    pub fn new(name: &'static str, title: &'static str, choices: Vec<Choose>, nothing: Option<&str>) -> Self {
+    pub fn new(name: &'static str, title: &'static str, choices: Vec<Choose>, nothing: &str) -> Self {
         let chosen: Vec<&Choose> = choices.iter().filter(|choice| choice.chosen).collect();
         let told = match chosen.as_slice() {
-            [] => nothing.unwrap_or_default().to_owned(),
+            [] => nothing.to_owned(),
             [one] => one.label.clone(),
             more => more.len().to_string(),
         };
@@ -124,7 +124,7 @@ impl Frame {
                 choices.push(Choose { chosen: true, value: value.to_owned(), label: visible(value) });
             }
         }
-        let mut pick = Pick::new(name, title, choices, (name == "status").then_some("Open"));
+        let mut pick = Pick::new(name, title, choices, if name == "status" { "Open" } else { "" });
         pick.not = address.has("not", name);
         if pick.not && !pick.told.is_empty() {
             pick.told = format!("not {}", pick.told);

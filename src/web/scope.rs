@@ -22,9 +22,11 @@ impl ScopedDb {
         self.db.begin(&self.scope).await
     }
 
-    /// Whether the session of this hash still lives and sees the same tenants.
-    pub async fn is_open(&self, session: &[u8]) -> bool {
-        sessions::is_open(&self.db, session, &self.scope).await
+    /// The same for what goes on after its request: only while the session of this hash lives and sees the same tenants.
+    pub async fn begin_for(&self, session: &[u8]) -> anyhow::Result<Scoped> {
+        let open = sessions::is_open(&self.db, session, &self.scope).await;
+        anyhow::ensure!(open, "the reader has signed out or sees other tenants now");
+        Ok(self.begin().await?)
     }
 }
 

@@ -121,7 +121,7 @@ async fn a_row_that_is_committed_late_comes_later_and_nothing_is_left_out_or_cha
     chain(&db).await;
     let mut tx = db.web.all_tenants().await.unwrap();
     let links = audit_chain::links(&mut tx, 0, 100).await.unwrap();
-    let order: Vec<(i64, i64)> = links.iter().map(|(link, _)| (link.position, link.audit_id)).collect();
+    let order: Vec<(i64, i64)> = links.iter().map(|(link, _)| (link.head.position, link.audit_id)).collect();
     assert_eq!(order, [(1, 1), (2, 3), (3, 4), (4, 5), (5, 2), (6, 6)]);
     tx.commit().await.unwrap();
     assert_eq!(faults(&db).await.0, []);

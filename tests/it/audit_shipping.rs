@@ -6,11 +6,12 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
+use tokio_util::sync::CancellationToken;
 use watchfloor::config::{Audit, LogFormat};
 use watchfloor::model::clock;
 use watchfloor::store::audit::{Actor, Event, record};
 use watchfloor::store::audit_shipping::{self, Shipping};
-use watchfloor::sync::audit::keep_up;
+use watchfloor::sync::audit::{keep_up, run};
 
 fn receiver(scheme: &str, port: u16, format: LogFormat) -> Audit {
     Audit { syslog: Some(format!("{scheme}://127.0.0.1:{port}").parse().unwrap()), format }
@@ -123,6 +124,25 @@ async fn of_two_processes_one_sends() {
     };
     let (first, text) = tokio::join!(first, second);
     assert_eq!((first.position, text.matches("object=\"once\"").count()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_process_that_ends_does_not_wait_for_a_receiver() {
+    let db = database().await;
+    write(&db, "held up").await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let audit = receiver("tcp", listener.local_addr().unwrap().port(), LogFormat::Rfc5424);
+    let stop = CancellationToken::new();
+    let work = async {
+        run(&db.worker, &audit, "portal.example.com", &stop).await;
+    };
+    let end = async {
+        let held = listener.accept().await.unwrap(); // and never read
+        stop.cancel();
+        held
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(10), async { tokio::join!(work, end) });
+    ended.await.expect("it ends at once");
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! Which tenants a list is of: those that its address names, or those of a group.
 
+use crate::acting_pages::device;
 use crate::app::TestApp;
 use crate::eyes::{Eyes, serve};
 use crate::live::Process;
 use crate::pages::case;
+use axum::http::StatusCode;
 use thirtyfour::Key;
 use watchfloor::model::Role;
 use watchfloor::store::overview;
@@ -20,6 +22,22 @@ async fn a_tenant_that_is_asked_for_twice_is_listed_once() {
             assert_eq!(page.texts("table.queue tbody tr").len(), 2, "{list}");
         }
     }
+}
+
+#[tokio::test]
+async fn devices_of_several_tenants_are_one_list_and_an_empty_choice_is_none() {
+    let app = TestApp::start().await;
+    let (alder, birch, cedar) = (app.tenant("Alder").await, app.tenant("Birch").await, app.tenant("Cedar").await);
+    for (tenant, name) in [(alder, "one"), (birch, "two"), (cedar, "three")] {
+        device(&app, tenant, name).await;
+    }
+    let viewer = app.sign_in_for(Role::Viewer, &[alder, birch]).await;
+    let names = async |query: &str| viewer.get(&format!("/devices{query}")).await.assert_success().texts("table.queue th.title a");
+    assert_eq!(names(&format!("?tenant={alder}&tenant={birch}")).await, ["one", "two"]);
+    assert_eq!(names(&format!("?tenant={birch}")).await, ["two"]);
+    assert_eq!(names("?q=&tenant=&risk=").await, ["one", "two"], "as a form without scripts sends it");
+    assert_eq!(names(&format!("?tenant={cedar}")).await.len(), 0, "another's");
+    assert_eq!(viewer.get("/devices?tenant=x").await.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

@@ -182,18 +182,14 @@ async fn export(Admin(user): Admin, db: ScopedDb, Query(asked): Query<Asked>) ->
     let name = format!("audit-{}.csv", clock::now().format("%Y%m%d-%H%M%S"));
     let session = user.session_hash.clone();
     let filter = Filter { before: Some(newest + 1), ..filter };
-    Ok(download::file(&name, "text/csv; charset=utf-8", move |out| async move {
-        let _place = place;
-        write(db, session, filter, out).await
-    }))
+    Ok(download::file(&name, "text/csv; charset=utf-8", place, move |out| write(db, session, filter, out)))
 }
 
 /// Piece by piece, each in a transaction of its own: no connection is held while the reader is slow.
 async fn write(db: ScopedDb, session: Vec<u8>, mut filter: Filter, mut out: DuplexStream) -> anyhow::Result<DuplexStream> {
     out.write_all(&lines([COLUMNS.map(str::to_owned).to_vec()])?).await?;
     loop {
-        anyhow::ensure!(db.is_open(&session).await, "the reader has signed out or sees other tenants now");
-        let mut tx = db.begin().await?;
+        let mut tx = db.begin_for(&session).await?;
         let entries = audit::list(&mut tx, &filter, PIECE).await?;
         tx.commit().await?;
         let Some(last) = entries.last().map(|entry| entry.audit_id) else { return Ok(out) };

@@ -23,10 +23,7 @@ pub(super) async fn download(Analyst(user): Analyst, db: ScopedDb, Id(hunt): Id<
     audit::record(&mut tx, event.after(json!({ "rows": found.row_count, "tenants": found.seen }))).await?;
     tx.commit().await?;
     let name = format!("hunt-{}.csv", found.asked_at.format("%Y%m%d-%H%M%S"));
-    Ok(download::file(&name, "text/csv; charset=utf-8", move |out| async move {
-        let _place = place;
-        write_all(db, user.session_hash, (hunt, parts), out).await
-    }))
+    Ok(download::file(&name, "text/csv; charset=utf-8", place, move |out| write_all(db, user.session_hash, (hunt, parts), out)))
 }
 
 /// Piece by piece, each in a transaction of its own; whoever is signed out or sees other tenants meanwhile gets no more.
@@ -41,8 +38,7 @@ async fn write_all(
     out.write_all(&lines([head.collect()])?).await?;
     for part in parts.iter().filter(|part| part.row_count > 0) {
         for piece in 0.. {
-            anyhow::ensure!(db.is_open(&session).await, "the reader has signed out or sees other tenants now");
-            let mut tx = db.begin().await?;
+            let mut tx = db.begin_for(&session).await?;
             let rows = store::hunt_rows::piece(&mut tx, part.tenant_id, hunt, piece).await?;
             tx.commit().await?;
             if rows.is_empty() {
