@@ -139,9 +139,14 @@ const openDialog = (key) => {
 };
 for (const key of ["a", "s", "c", "t"]) keys.set(key, () => openDialog(key));
 
-// The incidents of which a form's page says that they failed: what somebody else had changed was not sent.
+// Why an incident's change came to nothing, if the form's page says so: somebody else had changed it, or its tenant does not allow it.
 const idOf = (box) => box.value.split("/")[0];
-const failedOf = (answer) => (answer.page?.querySelector("[data-failed]")?.dataset.failed ?? "").split(" ");
+const failureOf = (answer, box) => {
+  const failed = (answer.page?.querySelector("[data-failed]")?.dataset.failed ?? "").split(" ");
+  if (!failed.includes(idOf(box))) return "";
+  const said = answer.page.querySelector(`[data-said="${idOf(box)}"]`)?.textContent ?? "";
+  return said.replace(/^Not sent: /, "").replace(/\.$/, "") || "it has failed";
+};
 
 // A row whose change is on its way says so, with the way to what becomes of it; one that is being closed is greyed, with undo.
 const mark = (box, text, url, undo) => {
@@ -173,9 +178,10 @@ const takeBack = async (box, asked) => {
     row.querySelector(".row-note").append(element("span", ` ${problem(answer)}`, "field-error"));
     return say(problem(answer));
   }
-  if (failedOf(answer).includes(idOf(box))) {
-    mark(box, "Not undone: somebody has changed it since", answer.url);
-    return say("Not undone: somebody has changed it since");
+  const failure = failureOf(answer, box);
+  if (failure) {
+    mark(box, `Not undone: ${failure}`, answer.url);
+    return say(`Not undone: ${failure}`);
   }
   row.classList.remove("gone");
   mark(box, "Closing undone", answer.url);
@@ -207,15 +213,20 @@ for (const dialog of document.querySelectorAll("dialog.desk-dialog")) {
     if (which[0].matches("[data-this]")) return location.reload();
     dialog.close();
     const closing = dialog.dataset.key === "c";
+    const failures = [];
     for (const box of which) {
-      const failed = failedOf(answer).includes(idOf(box));
-      mark(box, failed ? "Not sent: somebody has changed it" : words[dialog.dataset.key], answer.url, closing && !failed ? () => takeBack(box, answer.url) : null);
-      if (closing && !failed) box.closest("tr").classList.add("gone");
+      const failure = failureOf(answer, box);
+      if (failure) failures.push(failure);
+      mark(box, failure ? `Not done: ${failure}` : words[dialog.dataset.key], answer.url, closing && !failure ? () => takeBack(box, answer.url) : null);
+      if (closing && !failure) box.closest("tr").classList.add("gone");
       box.value = idOf(box); // what the row shows is old now
     }
     choose(which, false);
     if (which.length === 1) which[0].closest("tr").querySelector("a[data-row]").focus();
-    say(`${which.length === 1 ? "1 incident" : `${which.length} incidents`}: ${words[dialog.dataset.key].toLowerCase()}`);
+    const went = which.length - failures.length;
+    const counted = went === 1 ? "1 incident" : `${went} incidents`;
+    const told = went > 0 ? [`${counted}: ${words[dialog.dataset.key].toLowerCase()}`] : [];
+    say([...told, ...failures.map((failure) => `Not done: ${failure}`)].join(". "));
   });
 }
 

@@ -1,105 +1,15 @@
 //! The queue under an analyst's hands, in a real browser on the demo: every key, and how few of them close an incident.
 
 use crate::browser::Browser;
-use crate::demo::Demo;
-use crate::journey::sign_in;
+use crate::hand::{Desk, Hand, filled};
 use std::time::Duration;
 use thirtyfour::prelude::*;
 
-/// Somebody at a keyboard and a mouse, whose presses and clicks are counted.
-pub struct Hand<'a> {
-    pub browser: &'a Browser,
-    pub presses: usize,
-    pub clicks: usize,
-}
-
-impl Hand<'_> {
-    async fn press(&mut self, key: impl Into<TypingData>) {
-        self.presses += 1;
-        self.browser.driver.active_element().await.unwrap().send_keys(key).await.unwrap();
-    }
-
-    /// There are two windows, and ours is in front again.
-    async fn close_the_other_window(&self) {
-        let driver = &self.browser.driver;
-        let (ours, all) = (driver.window().await.unwrap(), driver.windows().await.unwrap());
-        assert_eq!(all.len(), 2);
-        for other in all.into_iter().filter(|window| *window != ours) {
-            driver.switch_to_window(other).await.unwrap();
-            driver.close_window().await.unwrap();
-        }
-        driver.switch_to_window(ours).await.unwrap();
-    }
-
-    pub async fn click(&mut self, css: &str) {
-        self.clicks += 1;
-        self.browser.driver.find(By::Css(css)).await.unwrap_or_else(|_| panic!("no {css}")).click().await.unwrap();
-    }
-
-    /// What a script of one expression says.
-    pub async fn says(&self, expression: &str) -> String {
-        let answer = self.browser.driver.execute(format!("return String({expression})"), Vec::new()).await.unwrap();
-        answer.convert().unwrap()
-    }
-
-    /// Waits until an expression is true.
-    pub async fn until(&self, expression: &str) {
-        self.until_within(expression, Duration::from_secs(10)).await;
-    }
-
-    /// The same, for what takes longer; the page may load itself meanwhile.
-    pub async fn until_within(&self, expression: &str, time: Duration) {
-        let says = async || self.browser.driver.execute(format!("return Boolean({expression})"), Vec::new()).await?.convert::<bool>();
-        let there = async {
-            while says().await.ok() != Some(true) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        assert!(tokio::time::timeout(time, there).await.is_ok(), "never true: {expression}");
-    }
-}
-
-/// A demo under one pair of hands.
-pub struct Desk<'a> {
-    pub hand: Hand<'a>,
-    pub address: String,
-    demo: Demo,
-}
-
-impl<'a> Desk<'a> {
-    /// Starts a demo and signs this person in.
-    pub async fn of(browser: &'a Browser, login: &str) -> Self {
-        let demo = Demo::start(&[]).await;
-        let address = demo.address.clone();
-        sign_in(browser, &address, login).await;
-        let hand = Hand { browser, presses: 0, clicks: 0 };
-        filled(&hand, &format!("{address}/incidents"), "a[rel=next]").await;
-        Self { hand, address, demo }
-    }
-
-    pub fn leave(self) {
-        self.demo.stop();
-    }
-}
-
-/// Waits until the demo has read so much that a list shows this.
-pub async fn filled(hand: &Hand<'_>, list: &str, css: &str) {
-    let there = async {
-        loop {
-            hand.browser.open(list).await;
-            if hand.says(&format!("document.querySelector('{css}') !== null")).await == "true" {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-    };
-    assert!(tokio::time::timeout(Duration::from_secs(60), there).await.is_ok(), "the demo reads its customers' incidents");
-}
-
-/// Unassigned incidents of high severity, of the tenant that has the first of them.
+/// Unassigned incidents of high severity, of a tenant that lets them be changed.
 async fn queue(hand: &Hand<'_>, address: &str) {
-    filled(hand, &format!("{address}/incidents?owner=none&severity=high"), "tbody td.tenant a").await;
-    let tenant = hand.browser.driver.find(By::Css("tbody td.tenant a")).await.unwrap().attr("href").await.unwrap().unwrap();
+    let its = "tbody td.tenant a[title*=Alderbrook]";
+    filled(hand, &format!("{address}/incidents?owner=none&severity=high&size=200"), its).await;
+    let tenant = hand.browser.driver.find(By::Css(its)).await.unwrap().attr("href").await.unwrap().unwrap();
     hand.browser.open(&format!("{address}{}", tenant.trim_start_matches(address))).await;
     hand.until("document.querySelectorAll('a[data-row]').length > 0").await;
 }
@@ -130,6 +40,27 @@ async fn six_presses_close_a_false_positive_and_undo_takes_it_back(hand: &mut Ha
     };
     assert!(tokio::time::timeout(Duration::from_secs(20), undone).await.is_ok(), "closing is undone");
     assert_eq!(hand.says("document.querySelector('tr.gone')").await, "null");
+}
+
+/// A customer who has not granted the permission to change incidents.
+async fn what_a_customer_does_not_allow_is_told_with_its_reason(hand: &mut Hand<'_>, address: &str) {
+    let its = "tbody td.tenant a[title*=Saltmarsh]";
+    filled(hand, &format!("{address}/incidents?owner=none&size=200"), its).await;
+    hand.click(its).await;
+    hand.until("location.search.includes('tenant=') && document.readyState === 'complete'").await;
+    hand.press("j").await;
+    hand.press("a").await;
+    hand.click("dialog[open] [data-word]").await;
+    let row = "document.querySelector('tr .row-note').textContent";
+    hand.until(&format!("{row} !== ''")).await;
+    let told = hand.says(row).await;
+    if told.starts_with("Being taken") {
+        // The answer came before the worker's: what becomes of it tells the reason.
+        hand.browser.click("what becomes of it").await;
+        hand.browser.sees("No app of this tenant asks for the permission this needs.").await;
+    } else {
+        assert!(told.starts_with("Not done: No app of this tenant asks for the permission this needs · "), "{told}");
+    }
 }
 
 async fn five_clicks_do_the_same(hand: &mut Hand<'_>, address: &str) {
@@ -276,6 +207,7 @@ async fn an_analyst_works_the_queue_without_a_mouse_and_closes_in_six_presses_or
     let (hand, address) = (&mut desk.hand, &desk.address);
     six_presses_close_a_false_positive_and_undo_takes_it_back(hand, address).await;
     five_clicks_do_the_same(hand, address).await;
+    what_a_customer_does_not_allow_is_told_with_its_reason(hand, address).await;
     rows_are_moved_through_chosen_and_looked_at(hand, address).await;
     all_that_match_are_one_key_away_and_changed_together(hand, address).await;
     pages_are_gone_to(hand, address).await;

@@ -73,6 +73,7 @@ mod graph_changes;
 mod graph_fixtures;
 mod graph_triage;
 mod groups;
+mod hand;
 mod hunting;
 mod hunting_jobs;
 mod hunting_lists;
