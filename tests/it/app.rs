@@ -143,6 +143,13 @@ impl TestApp {
         (login, user)
     }
 
+    /// As if nobody had tried to sign in for a while.
+    pub async fn forget_attempts(&self) {
+        let mut tx = self.db.web.no_tenant().await.unwrap();
+        sqlx::query("delete from buckets").execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
     /// Signs in through the page.
     pub async fn enter(&self, login: &str) -> Visitor {
         let reply = self.stranger().post_raw("/login", &[("login", login), ("password", PASSWORD)]).await;
