@@ -52,6 +52,9 @@ pub struct Config {
     pub listen_database_url_file: Option<PathBuf>,
     #[serde(default = "default_data_dir")]
     pub data_dir: PathBuf,
+    /// Master keys: the first seals secrets in the database, all of them open. Empty: `master.key` in `data_dir`.
+    #[serde(default)]
+    pub key_files: Vec<PathBuf>,
     #[serde(default)]
     pub outbound: Outbound,
     #[serde(default)]
@@ -82,6 +85,7 @@ impl Config {
             listen_database_url: None,
             listen_database_url_file: None,
             data_dir: default_data_dir(),
+            key_files: Vec::new(),
             outbound: Outbound::default(),
             login: Login::default(),
             identity: None,

@@ -146,11 +146,12 @@ async fn identify(
     now: DateTime<Utc>,
 ) -> Result<(SignedIn, Option<Role>), Refused> {
     let ask = async {
-        let (callback, verifier) = (door.config.sign_in_callback(), SecretString::from(trip.pkce_verifier.clone()));
-        let person = door.microsoft.redeem_staff(&callback, (code, &verifier), &trip.nonce, now).await.map_err(|error| match error {
-            SignInError::Refused(why) => Refused::with(Refusal::Unproven, why),
-            SignInError::Call(error) => failed(&error),
-        })?;
+        let (callback, nonce) = (door.config.sign_in_callback(), trip.nonce.expose_secret());
+        let person =
+            door.microsoft.redeem_staff(&callback, (code, &trip.pkce_verifier), nonce, now).await.map_err(|error| match error {
+                SignInError::Refused(why) => Refused::with(Refusal::Unproven, why),
+                SignInError::Call(error) => failed(&error),
+            })?;
         let mut role = login.role_of(&person.roles, &person.groups);
         // Never a lower role in silence: where Graph does not answer, nobody is signed in.
         let left = if person.more_groups { login.groups_above(role) } else { Vec::new() };

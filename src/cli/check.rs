@@ -1,7 +1,7 @@
 //! `watchfloor check`
 
 use super::database::Database;
-use super::{Usage, say};
+use super::{Usage, keys, say};
 use crate::config::{Config, EntraLogin};
 use crate::microsoft::{Client, CredentialStatus, LOGIN};
 use crate::model::clock::now;
@@ -45,8 +45,10 @@ pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
         }
     }
     match database(config).await {
-        Ok((_database, db)) => {
+        Ok((database, db)) => {
             table.row("database", true, "reachable, and its schema fits")?;
+            let (good, note) = keys::look(config, database.connect(DbRole::Web, 1).await?).await;
+            table.row("master keys", good, &note)?;
             let mut tx = db.no_tenant().await?;
             for alarm in alarms::list(&mut tx).await? {
                 if alarm.app == LOGIN {

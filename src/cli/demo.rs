@@ -9,7 +9,7 @@ mod staff;
 use super::database::Database;
 use super::listen::{self, Stop};
 use super::serve::Portal;
-use super::{Usage, say};
+use super::{Usage, keys, say};
 use crate::app::Demo;
 use crate::config::{self, App, Config, ConsentForm, Login, Sync};
 use crate::demo::{self, Credential, StandIn, World};
@@ -121,7 +121,8 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let config = registered(&public_url, address, dir, &cloud, args.cloud)?;
     let microsoft = microsoft::Client::stand_in(cloud.address(), &config.app, now())?.with_login(config.login.entra.as_ref(), now())?;
     let stand_in = Url::parse(&cloud.base())?;
-    let (web, worker) = (database.connect(DbRole::Web, POOL).await?, database.connect(DbRole::Worker, POOL).await?);
+    let web = keys::with_keys(&config, database.connect(DbRole::Web, POOL).await?).await?;
+    let worker = database.connect(DbRole::Worker, POOL).await?;
     let listening = database.listening(&config)?;
     let queue = Queue::new(&web);
     let newcomer = customers::register(&web, &queue, &config, &cloud, (args.cloud, usize::from(args.tenants))).await?;
@@ -155,6 +156,7 @@ fn registered(public_url: &Url, address: SocketAddr, dir: &Path, microsoft: &Sta
     let mut config = config(public_url, address, apps(&file, cloud));
     let entra = staff::register(microsoft, cloud, (secret.expose_secret(), &file), &config.sign_in_callback());
     config.login = Login { entra: Some(entra) };
+    dir.clone_into(&mut config.data_dir); // the master key goes with it
     // Where Microsoft's partner documents let the browser end; played as well, so that nobody is sent into the world.
     let elsewhere = microsoft.local(match cloud {
         Cloud::Commercial | Cloud::Gcc => "https://portal.azure.com/",

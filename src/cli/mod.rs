@@ -5,6 +5,7 @@ mod audit;
 mod check;
 mod database;
 mod demo;
+mod keys;
 mod listen;
 mod logs;
 mod metrics;
@@ -52,6 +53,8 @@ enum Command {
     Tenant(tenant::Args),
     #[command(subcommand)]
     Audit(audit::Args),
+    #[command(subcommand)]
+    Keys(keys::Args),
 }
 
 /// Something the caller must change: the configuration, or the command's arguments. Exit code 2.
@@ -89,6 +92,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::ApiToken(args) => api_token::run(&config()?, args).await,
         Command::Tenant(args) => tenant::run(&config()?, args).await,
         Command::Audit(args) => audit::run(&config()?, args).await,
+        Command::Keys(args) => keys::run(config, args).await,
     }
 }
 

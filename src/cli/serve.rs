@@ -2,7 +2,7 @@
 
 use super::database::Database;
 use super::listen::{self, Stop};
-use super::{Usage, metrics, say};
+use super::{Usage, keys, metrics, say};
 use crate::app::live::Live;
 use crate::app::notices::Notices;
 use crate::app::{AppState, Demo, bulk};
@@ -64,7 +64,7 @@ pub async fn run(config: Config, args: Args) -> Result<ExitCode> {
             return Ok(());
         }
         let listener = listen::bind("listen", portal.config.listen).await?;
-        let db = database.connect(DbRole::Web, WEB_POOL).await?;
+        let db = keys::with_keys(&portal.config, database.connect(DbRole::Web, WEB_POOL).await?).await?;
         if let Some(link) = links::first_admin(&db, &portal.config.public_url).await? {
             say(format_args!("There is no administrator yet. Within 30 minutes, make one at {link}"))?;
         }
@@ -79,7 +79,9 @@ pub async fn run(config: Config, args: Args) -> Result<ExitCode> {
         anyhow::Ok(())
     };
     let watched = stop.asked.run_until_cancelled(watch_credentials(&portal.microsoft));
-    let (_, done) = tokio::join!(watched, async { tokio::try_join!(web, worker) });
+    let (_, done) = tokio::join!(watched, async {
+        tokio::try_join!(web, worker).inspect_err(|_| stop.asked.cancel()) // what watches would go on alone
+    });
     done?;
     metrics.await?;
     tracing::info!("stopped");

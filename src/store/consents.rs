@@ -2,8 +2,10 @@
 
 use super::Scoped;
 use super::audit::{self, By};
+use super::vault::columns::{CONSENT_NONCE, CONSENT_VERIFIER, Column};
 use crate::model::{AttemptId, ConsentOutcome, ConsentStep, DirectoryId, InviteId, TenantId};
 use chrono::{DateTime, Duration, Utc};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 /// How long Microsoft's answer is waited for.
@@ -33,16 +35,10 @@ pub struct Attempt {
 }
 
 /// The secrets of a sign-in, which are handed out once.
-#[derive(Clone, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct SignIn {
-    pub nonce: String,
-    pub pkce_verifier: String,
-}
-
-impl std::fmt::Debug for SignIn {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SignIn(hidden)")
-    }
+    pub nonce: SecretString,
+    pub pkce_verifier: SecretString,
 }
 
 /// A trip about to begin.
@@ -60,10 +56,15 @@ pub struct Start<'a> {
     pub sign_in: Option<(DirectoryId, &'a SignIn)>,
 }
 
-/// Stores the start of a trip. The state's text and the browser's cookie are not kept, only their hashes.
+/// Stores the start of a trip. The state's text and the browser's cookie are not kept, only their hashes; secrets are sealed.
 pub async fn begin(tx: &mut Scoped, by: &By, start: &Start<'_>, now: DateTime<Utc>) -> sqlx::Result<()> {
     let attempt = AttemptId::new();
     let step = if start.sign_in.is_some() { ConsentStep::SignIn } else { ConsentStep::AdminConsent };
+    let seal = |column: &'static Column, secret: &SecretString| {
+        tx.vault.seal(&column.at(attempt.to_string(), Some(start.tenant)), secret.expose_secret())
+    };
+    let nonce = start.sign_in.map(|(_, secrets)| seal(&CONSENT_NONCE, &secrets.nonce)).transpose()?;
+    let verifier = start.sign_in.map(|(_, secrets)| seal(&CONSENT_VERIFIER, &secrets.pkce_verifier)).transpose()?;
     sqlx::query(
         "insert into consent_attempts (tenant_id, attempt_id, invite_id, app, step, state_hash, browser_hash, nonce, pkce_verifier,
                                        directory_id, started_at, expires_at)
@@ -76,8 +77,8 @@ pub async fn begin(tx: &mut Scoped, by: &By, start: &Start<'_>, now: DateTime<Ut
     .bind(step)
     .bind(start.state_hash)
     .bind(start.browser_hash)
-    .bind(start.sign_in.map(|(_, secrets)| &secrets.nonce))
-    .bind(start.sign_in.map(|(_, secrets)| &secrets.pkce_verifier))
+    .bind(nonce)
+    .bind(verifier)
     .bind(start.sign_in.map(|(directory, _)| directory))
     .bind(now)
     .bind(start.expires_at)
@@ -110,17 +111,20 @@ pub async fn answer(tx: &mut Scoped, attempt: &Attempt, now: DateTime<Utc>) -> s
 
 /// The secrets of a sign-in, and forgets them. `None` if there are none (any more).
 pub async fn take_secrets(tx: &mut Scoped, attempt: &Attempt) -> sqlx::Result<Option<SignIn>> {
-    sqlx::query_as(
+    let sealed: Option<(String, String)> = sqlx::query_as(
         "with old as (select tenant_id, attempt_id, nonce, pkce_verifier from consent_attempts
                       where tenant_id = $1 and attempt_id = $2 and nonce is not null and pkce_verifier is not null for update)
-         update consent_attempts as c set pkce_verifier = null
+         update consent_attempts as c set nonce = null, pkce_verifier = null
          from old where c.tenant_id = old.tenant_id and c.attempt_id = old.attempt_id
          returning old.nonce, old.pkce_verifier",
     )
     .bind(attempt.tenant_id)
     .bind(attempt.attempt_id)
     .fetch_optional(&mut **tx)
-    .await
+    .await?;
+    let Some((nonce, verifier)) = sealed else { return Ok(None) };
+    let open = |column: &'static Column, text| tx.vault.open(&column.at(attempt.attempt_id.to_string(), Some(attempt.tenant_id)), text);
+    Ok(Some(SignIn { nonce: open(&CONSENT_NONCE, &nonce)?, pkce_verifier: open(&CONSENT_VERIFIER, &verifier)? }))
 }
 
 /// How a trip ended.
@@ -146,8 +150,8 @@ impl Ending {
 /// Writes how a trip ended, with its audit row `consent.<outcome>`.
 pub async fn end(tx: &mut Scoped, by: &By, attempt: &Attempt, ending: &Ending) -> sqlx::Result<()> {
     sqlx::query(
-        "update consent_attempts set outcome = $3, aadsts = $4, error = $5, correlation_id = $6, trace_id = $7, pkce_verifier = null,
-                                     directory_id = coalesce($8, directory_id)
+        "update consent_attempts set outcome = $3, aadsts = $4, error = $5, correlation_id = $6, trace_id = $7, nonce = null,
+                                     pkce_verifier = null, directory_id = coalesce($8, directory_id)
          where tenant_id = $1 and attempt_id = $2",
     )
     .bind(attempt.tenant_id)

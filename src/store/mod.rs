@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, Row, Transac
 use std::fmt::Write as _;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
+use vault::Vault;
 
 pub mod adapters;
 pub mod alarms;
@@ -67,6 +68,7 @@ pub mod tickets;
 pub mod uploads;
 pub mod usage;
 pub mod users;
+pub mod vault;
 
 /// The schema's migrations, compiled in.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -82,11 +84,13 @@ pub enum DbRole {
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: PgPool,
+    vault: Vault,
 }
 
 /// A transaction that sees the tenants of one scope and no others. Rolled back unless committed.
 pub struct Scoped {
     tx: Transaction<'static, Postgres>,
+    vault: Vault,
 }
 
 impl Db {
@@ -120,7 +124,18 @@ impl Db {
             .after_release(|connection, _| Box::pin(is_clean(connection)))
             .connect_with(options)
             .await?;
-        Ok(Self { pool })
+        Ok(Self { pool, vault: Vault::default() })
+    }
+
+    /// The same pool with the keys by which secrets are sealed and opened; without any they are neither.
+    #[must_use]
+    pub fn with_vault(self, vault: Vault) -> Self {
+        Self { vault, ..self }
+    }
+
+    /// The keys by which secrets are sealed and opened.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// A transaction over the tenants of `scope`. The scope is set in the same round trip as `begin`.
@@ -135,7 +150,7 @@ impl Db {
             }
         }
         begin.push_str("}', true)");
-        Ok(Scoped { tx: self.pool.begin_with(AssertSqlSafe(begin)).await? })
+        Ok(Scoped { tx: self.pool.begin_with(AssertSqlSafe(begin)).await?, vault: self.vault.clone() })
     }
 
     /// A transaction over exactly one tenant.

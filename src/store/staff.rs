@@ -2,8 +2,10 @@
 
 use super::Scoped;
 use super::users::Account;
+use super::vault::columns::{TRIP_NONCE, TRIP_VERIFIER, hex};
 use crate::model::{DirectoryId, Role, UserId};
 use chrono::{DateTime, Utc};
+use secrecy::SecretString;
 use uuid::Uuid;
 
 /// How long a trip may take.
@@ -29,14 +31,23 @@ pub struct Start<'a> {
 }
 
 /// A trip that was answered just now.
-#[derive(Clone, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct Trip {
     pub browser_hash: Vec<u8>,
-    pub nonce: String,
-    pub pkce_verifier: String,
+    pub nonce: SecretString,
+    pub pkce_verifier: SecretString,
     pub next: String,
     /// The answer came after its ten minutes.
     pub is_late: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct TripRow {
+    browser_hash: Vec<u8>,
+    nonce: String,
+    pkce_verifier: String,
+    next: String,
+    is_late: bool,
 }
 
 /// What is known of a state.
@@ -47,16 +58,19 @@ pub enum Answered {
     Unknown,
 }
 
-/// Keeps a trip.
+/// Keeps a trip; its secrets sealed.
 pub async fn begin(tx: &mut Scoped, start: &Start<'_>) -> sqlx::Result<()> {
+    let row = hex(start.state_hash);
+    let nonce = tx.vault.seal(&TRIP_NONCE.at(row.as_str(), None), start.nonce)?;
+    let verifier = tx.vault.seal(&TRIP_VERIFIER.at(row.as_str(), None), start.pkce_verifier)?;
     sqlx::query(
         "insert into sign_in_trips (state_hash, browser_hash, nonce, pkce_verifier, next, expires_at)
          values ($1, $2, $3, $4, $5, now() + make_interval(mins => $6))",
     )
     .bind(start.state_hash)
     .bind(start.browser_hash)
-    .bind(start.nonce)
-    .bind(start.pkce_verifier)
+    .bind(nonce)
+    .bind(verifier)
     .bind(start.next)
     .bind(MINUTES)
     .execute(&mut **tx)
@@ -66,17 +80,20 @@ pub async fn begin(tx: &mut Scoped, start: &Start<'_>) -> sqlx::Result<()> {
 
 /// Uses a trip up, whoever brings its state; what it kept secret is forgotten.
 pub async fn answer(tx: &mut Scoped, state_hash: &[u8]) -> sqlx::Result<Answered> {
-    let trip: Option<Trip> = sqlx::query_as(
-        "with was as (select state_hash, pkce_verifier from sign_in_trips where state_hash = $1 and answered_at is null for update)
-         update sign_in_trips as t set answered_at = now(), pkce_verifier = null from was
-         where t.state_hash = was.state_hash and was.pkce_verifier is not null
-         returning t.browser_hash, t.nonce, was.pkce_verifier, t.next, t.expires_at <= now() as is_late",
+    let trip: Option<TripRow> = sqlx::query_as(
+        "with was as (select state_hash, nonce, pkce_verifier from sign_in_trips where state_hash = $1 and answered_at is null for update)
+         update sign_in_trips as t set answered_at = now(), nonce = null, pkce_verifier = null from was
+         where t.state_hash = was.state_hash and was.nonce is not null and was.pkce_verifier is not null
+         returning t.browser_hash, was.nonce, was.pkce_verifier, t.next, t.expires_at <= now() as is_late",
     )
     .bind(state_hash)
     .fetch_optional(&mut **tx)
     .await?;
-    if let Some(trip) = trip {
-        return Ok(Answered::Now(trip));
+    if let Some(TripRow { browser_hash, nonce, pkce_verifier, next, is_late }) = trip {
+        let row = hex(state_hash);
+        let nonce = tx.vault.open(&TRIP_NONCE.at(row.as_str(), None), &nonce)?;
+        let pkce_verifier = tx.vault.open(&TRIP_VERIFIER.at(row.as_str(), None), &pkce_verifier)?;
+        return Ok(Answered::Now(Trip { browser_hash, nonce, pkce_verifier, next, is_late }));
     }
     let known: bool =
         sqlx::query_scalar("select exists (select from sign_in_trips where state_hash = $1)").bind(state_hash).fetch_one(&mut **tx).await?;

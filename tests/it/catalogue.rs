@@ -23,6 +23,7 @@ const WITHOUT_TENANT: &[(&str, &str)] = &[
     ("sign_in_attempts", "by names that were typed"),
     ("setup_tokens", "belongs to a user, or to nobody yet"),
     ("users", "staff of the provider, not of a tenant"),
+    ("vault_check", "by it a process knows its master keys"),
 ];
 
 /// Unique keys that deliberately span tenants. Only the registry may have such keys, and only staff who see every tenant write it.

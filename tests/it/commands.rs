@@ -36,7 +36,7 @@ fn portal_with_an_app() -> std::path::PathBuf {
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    for name in ["serve", "demo", "migrate", "check", "sync", "user", "api-token", "tenant", "audit"] {
+    for name in ["serve", "demo", "migrate", "check", "sync", "user", "api-token", "tenant", "audit", "keys"] {
         let (code, help, _) = run(Path::new("/"), &[name, "--help"]);
         assert_eq!(code, 0);
         assert!(help.contains("Example:\n  ") && help.contains(&format!("watchfloor {name}")), "{name}: {help}");

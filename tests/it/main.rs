@@ -140,5 +140,7 @@ mod tenant_choice;
 mod tokens;
 mod tunnel;
 mod undo;
+mod vault;
+mod vault_commands;
 mod views;
 mod wrong_cloud;

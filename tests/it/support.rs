@@ -5,6 +5,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::OnceCell;
 use watchfloor::store::embedded::{self, Embedded, Kind};
+use watchfloor::store::vault::{Vault, keys::MasterKey};
 use watchfloor::store::{Db, DbRole, migrate::migrate};
 
 /// The server of this run, and a migrated database in it that each test's database is a copy of.
@@ -61,6 +62,7 @@ pub async fn database() -> TestDb {
     let server = server().await;
     let owner = copy(&server.template).await;
     let web = Db::connect(owner.clone(), DbRole::Web, 6).await.unwrap();
+    let web = web.with_vault(Vault::new(vec![MasterKey::random().unwrap()]));
     // Each of an engine's four workers keeps one connection to listen.
     let worker = Db::connect(owner.clone(), DbRole::Worker, 10).await.unwrap();
     TestDb { owner, web, worker }

@@ -10,7 +10,7 @@ use crate::store::consents::Ending;
 use crate::store::tenants::WriteError;
 use crate::store::{self, Scoped};
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// A sign-in came back with its code. No connection is held while Microsoft answers.
 pub(super) async fn signed_in(
@@ -24,8 +24,8 @@ pub(super) async fn signed_in(
     let secrets = store::consents::take_secrets(&mut tx, &trip.attempt).await?;
     let (Some(secrets), Some(claimed)) = (secrets, trip.attempt.directory_id) else { anyhow::bail!("a sign-in without its secrets") };
     tx.commit().await?;
-    let (callback, verifier) = (desk.config.consent_callback(), SecretString::from(secrets.pkce_verifier));
-    let redeemed = desk.microsoft.redeem(&trip.attempt.app, claimed, &callback, code, &verifier, &secrets.nonce, now).await;
+    let (callback, nonce, verifier) = (desk.config.consent_callback(), secrets.nonce.expose_secret(), &secrets.pkce_verifier);
+    let redeemed = desk.microsoft.redeem(&trip.attempt.app, claimed, &callback, code, verifier, nonce, now).await;
     let (outcome, why) = match redeemed {
         Ok(person) if person.tid == claimed => return bind(desk, by, trip, claimed, now).await,
         Ok(_) => (ConsentOutcome::Refused, "The sign-in is of another directory than the consent.".to_owned()),

@@ -11,7 +11,6 @@ use crate::store::tickets::Ticket;
 use crate::store::{self, Scoped, tickets};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use secrecy::ExposeSecret;
 use url::Url;
 
 /// Begins the consent to one app: where the browser goes, and the cookie it takes along. `None`: the link is of no use (any more), or the
@@ -159,7 +158,7 @@ pub(super) async fn begin_sign_in(
     let (state, nonce) = (tickets::mint(consent.tenant_id)?, tickets::random()?.text);
     let trip = desk.microsoft.sign_in_url(&consent.app, directory, &desk.config.consent_callback(), &state.text, &nonce);
     let trip = trip.context("the app is not configured any more")?;
-    let secrets = SignIn { nonce, pkce_verifier: trip.verifier.expose_secret().to_owned() };
+    let secrets = SignIn { nonce: nonce.into(), pkce_verifier: trip.verifier };
     let start = Start {
         tenant: consent.tenant_id,
         invite: consent.invite_id,

@@ -70,7 +70,7 @@ impl AuditPage {
 }
 
 /// What is offered to filter by: the beginnings of actions. Every event of the audit log begins with one of them.
-const ACTIONS: [(&str, &str); 21] = [
+const ACTIONS: [(&str, &str); 22] = [
     ("tenant.", "Tenants"),
     ("invite.", "Links"),
     ("consent.", "Consents"),
@@ -91,6 +91,7 @@ const ACTIONS: [(&str, &str); 21] = [
     ("login", "Sign-in"),
     ("session.", "Sign-out"),
     ("api_token.", "API tokens"),
+    ("keys.", "Master keys"),
     ("audit.", "This log"),
 ];
 

@@ -1,0 +1,50 @@
+//! Every column that holds sealed secrets. A new one goes into [`SEALED`]: rotation, the check at the start, and the tests look there.
+
+use super::Place;
+use crate::model::TenantId;
+
+/// A column of sealed texts.
+#[derive(Debug)]
+pub struct Column {
+    pub table: &'static str,
+    pub name: &'static str,
+    /// The row's key as text, in SQL; what a store function gives to [`Column::at`] is the same text.
+    pub row: &'static str,
+    /// Whether the rows are tenants' data.
+    pub of_tenants: bool,
+}
+
+impl Column {
+    /// A row's place in this column.
+    pub fn at(&'static self, row: impl Into<String>, tenant: Option<TenantId>) -> Place {
+        Place { column: self, row: row.into(), tenant }
+    }
+
+    /// The tenant's id, in SQL.
+    pub(super) const fn tenant(&self) -> &'static str {
+        if self.of_tenants { "tenant_id" } else { "null::uuid" }
+    }
+}
+
+/// By it a process knows that it has the same keys as those before it.
+pub static CHECK: Column = Column { table: "vault_check", name: "sealed", row: "one::text", of_tenants: false };
+pub static TRIP_NONCE: Column = trip("nonce");
+pub static TRIP_VERIFIER: Column = trip("pkce_verifier");
+pub static CONSENT_NONCE: Column = consent("nonce");
+pub static CONSENT_VERIFIER: Column = consent("pkce_verifier");
+
+const fn trip(name: &'static str) -> Column {
+    Column { table: "sign_in_trips", name, row: "encode(state_hash, 'hex')", of_tenants: false }
+}
+
+const fn consent(name: &'static str) -> Column {
+    Column { table: "consent_attempts", name, row: "attempt_id::text", of_tenants: true }
+}
+
+/// All of them.
+pub static SEALED: [&Column; 5] = [&CHECK, &TRIP_NONCE, &TRIP_VERIFIER, &CONSENT_NONCE, &CONSENT_VERIFIER];
+
+/// A key of bytes as `encode(…, 'hex')` writes it.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
