@@ -21,7 +21,7 @@ RUN find src migrations templates static -type f -exec touch {} + \
 
 FROM debian:trixie-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates \
+    && apt-get install -y --no-install-recommends ca-certificates postgresql-client \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin watchfloor
 COPY --from=build /build/target/release/watchfloor /usr/local/bin/watchfloor

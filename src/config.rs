@@ -1,6 +1,6 @@
 //! The configuration: every key named, validated and explained. Unknown keys are errors; secrets are files.
 //!
-//! Read from `watchfloor.toml`; each key can be overridden by an environment variable `WATCHFLOOR__SECTION__KEY`.
+//! Read from `watchfloor.toml`; each key can be overridden by an environment variable `WATCHFLOOR__SECTION__KEY`, lists with commas between.
 
 mod api;
 mod app;
@@ -50,6 +50,12 @@ pub struct Config {
     /// The same, in a file.
     #[serde(default)]
     pub listen_database_url_file: Option<PathBuf>,
+    /// Who reads an outside database for a backup, and fills one from it. Absent: `database_url`. No other command uses it.
+    #[serde(default)]
+    pub backup_database_url: Option<SecretString>,
+    /// The same, in a file.
+    #[serde(default)]
+    pub backup_database_url_file: Option<PathBuf>,
     #[serde(default = "default_data_dir")]
     pub data_dir: PathBuf,
     /// Master keys: the first seals secrets in the database, all of them open. Empty: `master.key` in `data_dir`.
@@ -72,6 +78,9 @@ pub struct Config {
     pub audit: Audit,
 }
 
+/// Keys with lists: in an environment variable with commas between.
+const LISTS: [&str; 2] = ["trusted_proxies", "key_files"];
+
 impl Config {
     /// A portal at this address with these apps, and everything else as it is where nothing is set.
     pub fn plain(public_url: Url, listen: SocketAddr, app: Vec<App>) -> Self {
@@ -84,6 +93,8 @@ impl Config {
             database_url_file: None,
             listen_database_url: None,
             listen_database_url_file: None,
+            backup_database_url: None,
+            backup_database_url_file: None,
             data_dir: default_data_dir(),
             key_files: Vec::new(),
             outbound: Outbound::default(),
@@ -155,6 +166,7 @@ impl Config {
         ensure!(path.is_file(), "there is no configuration file {}", path.display());
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let environment = config::Environment::with_prefix("WATCHFLOOR").prefix_separator("__").separator("__").try_parsing(true);
+        let environment = LISTS.iter().fold(environment.list_separator(","), |environment, key| environment.with_list_parse_key(key));
         hidden(path, &text)?;
         Self::parse(&text, environment).with_context(|| format!("in {}", path.display()))
     }
@@ -169,13 +181,15 @@ impl Config {
         if let Ok(url) = std::env::var("DATABASE_URL") {
             config.database_url = Some(url.into());
         }
-        if let Some(file) = config.database_url_file.take() {
-            ensure!(config.database_url.is_none(), "database_url and database_url_file are both set: keep one");
-            config.database_url = Some(read_secret("database_url_file", &file)?);
-        }
-        if let Some(file) = config.listen_database_url_file.take() {
-            ensure!(config.listen_database_url.is_none(), "listen_database_url and listen_database_url_file are both set: keep one");
-            config.listen_database_url = Some(read_secret("listen_database_url_file", &file)?);
+        for (key, url, file) in [
+            ("database_url", &mut config.database_url, &mut config.database_url_file),
+            ("listen_database_url", &mut config.listen_database_url, &mut config.listen_database_url_file),
+            ("backup_database_url", &mut config.backup_database_url, &mut config.backup_database_url_file),
+        ] {
+            if let Some(file) = file.take() {
+                ensure!(url.is_none(), "{key} and {key}_file are both set: keep one");
+                *url = Some(read_secret(&format!("{key}_file"), &file)?);
+            }
         }
         config.validate()?;
         Ok(config)
@@ -242,7 +256,9 @@ fn hidden(path: &Path, text: &str) -> Result<()> {
     };
     let tells = |url: Url| url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password");
     let holds = |key: &&str| file.get_string(key).is_ok_and(|text| Url::parse(&text).is_ok_and(tells));
-    let Some(key) = ["database_url", "listen_database_url", "outbound.proxy"].into_iter().find(holds) else { return Ok(()) };
+    let Some(key) = ["database_url", "listen_database_url", "backup_database_url", "outbound.proxy"].into_iter().find(holds) else {
+        return Ok(());
+    };
     let mode = mode(path)?;
     let path = path.display();
     ensure!(mode & 0o077 == 0, "{path} holds the password of {key}, and others may read it (mode {mode:o}): run chmod 600 on it");

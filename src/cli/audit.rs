@@ -42,7 +42,8 @@ pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!is_good)))
 }
 
-async fn verify(db: &Db, told: Option<Head>) -> Result<bool> {
+/// Checks the chain and says what is wrong; false if anything is.
+pub async fn verify(db: &Db, told: Option<Head>) -> Result<bool> {
     let (mut head, mut faults) = (Head::default(), Vec::new());
     loop {
         let mut tx = db.all_tenants().await?;

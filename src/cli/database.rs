@@ -27,12 +27,10 @@ impl Database {
         Ok(Self { options: embedded.owner_options(DATABASE), embedded: Some(embedded) })
     }
 
-    /// An embedded database of its own, empty and migrated, that goes when this does.
+    /// An embedded database of its own, empty and without a schema, that goes when this does.
     pub async fn temporary() -> Result<Self> {
         let embedded = Embedded::start(&temporary_dir(), Kind::Temporary).await?;
-        let database = Self { options: embedded.owner_options(DATABASE), embedded: Some(embedded) };
-        database.migrate().await?;
-        Ok(database)
+        Ok(Self { options: embedded.owner_options(DATABASE), embedded: Some(embedded) })
     }
 
     /// Where the embedded database lies, if it is that.
@@ -61,6 +59,15 @@ impl Database {
     /// How to reach it for hearing of changes: where `listen_database_url` says, or where everything else is.
     pub fn listening(&self, config: &Config) -> Result<PgConnectOptions> {
         config.listen_database_url.as_ref().map_or_else(|| Ok(self.options.clone()), |url| address("listen_database_url", url))
+    }
+
+    /// How somebody reaches it who sees and may write everything: for backups.
+    pub fn whole(&self, config: &Config) -> Result<PgConnectOptions> {
+        match (&self.embedded, &config.backup_database_url) {
+            (Some(embedded), _) => Ok(embedded.superuser_options(DATABASE)),
+            (None, Some(url)) => address("backup_database_url", url).map_err(|error| Usage(error).into()),
+            (None, None) => Ok(self.options.clone()),
+        }
     }
 
     /// A pool of at most `size` connections that work as `role`.

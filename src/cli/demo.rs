@@ -116,6 +116,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let address = listener.local_addr()?;
     let public_url = Url::parse(&format!("http://{address}"))?;
     let database = Database::temporary().await?;
+    database.migrate().await?;
     let dir = database.dir().context("the demo's database is embedded")?;
     let cloud = StandIn::start(World::new(args.seed), 0).await.context("cannot start the stand-in for Microsoft")?;
     let config = registered(&public_url, address, dir, &cloud, args.cloud)?;

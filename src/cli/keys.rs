@@ -45,6 +45,15 @@ async fn rotate(config: &Config) -> Result<()> {
     Ok(())
 }
 
+/// The keys that there are, for what works without a database.
+///
+/// # Errors
+/// As [`with_keys`], and when there is none.
+pub fn at_hand(config: &Config) -> Result<Vault> {
+    let keys = held(config).and_then(|keys| keys.context("there is no master key: name its file in key_files")).map_err(Usage)?;
+    Ok(Vault::new(keys))
+}
+
 /// Gives a pool the configured keys, or those of `master.key` in `data_dir`, which is made where the database has not been sealed yet.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 mod api_token;
 mod audit;
+mod backup;
 mod check;
 mod database;
 mod demo;
@@ -53,6 +54,8 @@ enum Command {
     Tenant(tenant::Args),
     #[command(subcommand)]
     Audit(audit::Args),
+    Backup(backup::Args),
+    Restore(backup::RestoreArgs),
     #[command(subcommand)]
     Keys(keys::Args),
 }
@@ -92,6 +95,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::ApiToken(args) => api_token::run(&config()?, args).await,
         Command::Tenant(args) => tenant::run(&config()?, args).await,
         Command::Audit(args) => audit::run(&config()?, args).await,
+        Command::Backup(args) => Box::pin(backup::run(&config()?, args)).await,
+        Command::Restore(args) => Box::pin(backup::restore(&config()?, args)).await,
         Command::Keys(args) => keys::run(config, args).await,
     }
 }

@@ -7,6 +7,7 @@ mod binaries;
 mod place;
 
 use anyhow::{Context, Result, bail, ensure};
+pub use binaries::client_programs;
 use place::Place;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};

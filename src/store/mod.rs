@@ -21,6 +21,7 @@ pub mod api_tokens;
 pub mod audit;
 pub mod audit_chain;
 pub mod audit_shipping;
+pub mod backup;
 pub mod bindings;
 pub mod bulk;
 pub mod changes;

@@ -16,7 +16,7 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use columns::Column;
 use keys::MasterKey;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretBox, SecretString};
 use std::sync::Arc;
 
 const VERSION: &str = "v1";
@@ -84,6 +84,12 @@ impl Vault {
     /// The id of the key that seals.
     pub fn first(&self) -> Option<&str> {
         self.keys.first().map(MasterKey::kid)
+    }
+
+    /// A key for one purpose and salt, derived from the master key of this id.
+    pub fn derived(&self, kid: &str, purpose: &str, salt: &[u8]) -> Result<SecretBox<[u8; 32]>, VaultError> {
+        let key = self.keys.iter().find(|key| key.kid() == kid).ok_or_else(|| VaultError::UnknownKey(kid.to_owned()))?;
+        key.derived(purpose, salt)
     }
 
     /// Seals a secret for one place.

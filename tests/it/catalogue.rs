@@ -154,7 +154,7 @@ fn rights() -> Vec<String> {
     ]
 }
 
-async fn faults(connection: &mut PgConnection) -> Vec<String> {
+pub async fn faults(connection: &mut PgConnection) -> Vec<String> {
     let mut faults = Vec::new();
     for rule in rules().into_iter().chain(search()).chain(rights()) {
         faults.extend(sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(rule)).fetch_all(&mut *connection).await.unwrap());

@@ -13,7 +13,7 @@ fn command(dir: &Path, args: &[&str]) -> Command {
 }
 
 /// Runs it to the end; gives the exit code and what it said on standard output and standard error.
-fn run(dir: &Path, args: &[&str]) -> (i32, String, String) {
+pub fn run(dir: &Path, args: &[&str]) -> (i32, String, String) {
     said(&command(dir, args).output().unwrap())
 }
 
@@ -36,7 +36,7 @@ fn portal_with_an_app() -> std::path::PathBuf {
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    for name in ["serve", "demo", "migrate", "check", "sync", "user", "api-token", "tenant", "audit", "keys"] {
+    for name in ["serve", "demo", "migrate", "check", "sync", "user", "api-token", "tenant", "audit", "keys", "backup", "restore"] {
         let (code, help, _) = run(Path::new("/"), &[name, "--help"]);
         assert_eq!(code, 0);
         assert!(help.contains("Example:\n  ") && help.contains(&format!("watchfloor {name}")), "{name}: {help}");

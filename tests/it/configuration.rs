@@ -255,6 +255,8 @@ fn a_missing_file_a_wrong_override_and_a_wrong_argument_are_told_the_same_way() 
     assert!(sentence.contains("sync.interval"), "{sentence}");
     let sentence = one_sentence(&watchfloor(&dir).arg("migrate").env("WATCHFLOOR__LISTENER", "1").output().unwrap());
     assert!(sentence.contains("listener"), "{sentence}");
+    let keys = watchfloor(&dir).args(["restore", "a.backup"]).env("WATCHFLOOR__KEY_FILES", "one.key,two.key").output().unwrap();
+    assert!(one_sentence(&keys).contains("key_files = one.key"), "a list has commas between");
     let output = watchfloor(&dir).args(["serve", "--role", "king"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     std::fs::remove_dir_all(dir).unwrap();

@@ -16,6 +16,8 @@ mod audit_chain;
 mod audit_filter;
 mod audit_shipping;
 mod background;
+mod backup;
+mod backup_commands;
 mod before;
 mod browser;
 mod bulk;

@@ -60,7 +60,11 @@ async fn create_database(admin: &PgConnectOptions, owner: &PgConnectOptions, nam
 /// An empty, migrated database. About 60 ms.
 pub async fn database() -> TestDb {
     let server = server().await;
-    let owner = copy(&server.template).await;
+    pools(copy(&server.template).await).await
+}
+
+/// The pools of a database that has a schema.
+pub async fn pools(owner: PgConnectOptions) -> TestDb {
     let web = Db::connect(owner.clone(), DbRole::Web, 6).await.unwrap();
     let web = web.with_vault(Vault::new(vec![MasterKey::random().unwrap()]));
     // Each of an engine's four workers keeps one connection to listen.
@@ -71,6 +75,11 @@ pub async fn database() -> TestDb {
 /// A database without a schema.
 pub async fn empty_database() -> PgConnectOptions {
     copy("template0").await
+}
+
+/// How a superuser connects to the same database.
+pub async fn superuser(to: &PgConnectOptions) -> PgConnectOptions {
+    server().await.admin.clone().database(to.get_database().unwrap())
 }
 
 async fn copy(template: &str) -> PgConnectOptions {

@@ -26,6 +26,13 @@ pub async fn find(cluster: Option<u32>) -> Result<PathBuf> {
     download(cluster).await
 }
 
+/// The directory with the newest `pg_dump` and `pg_restore`, which work with servers of their own version and older.
+pub fn client_programs() -> Option<PathBuf> {
+    let all = std::env::var_os(OVERRIDE).map_or_else(places, |dir| vec![PathBuf::from(dir)]);
+    let both = all.into_iter().filter(|dir| dir.join("pg_restore").is_file());
+    both.filter_map(|dir| Some((version_of(&dir.join("pg_dump"))?, dir))).max_by_key(|(version, _)| *version).map(|(_, dir)| dir)
+}
+
 fn wanted(cluster: Option<u32>) -> String {
     cluster.map_or_else(|| format!("PostgreSQL {OLDEST} or newer"), |version| format!("PostgreSQL {version}, which made the database"))
 }
@@ -54,13 +61,16 @@ fn places() -> Vec<PathBuf> {
     places
 }
 
-/// `postgres --version` says "postgres (PostgreSQL) 15.18 (Debian …)".
 fn major_version(dir: &Path) -> Option<u32> {
-    let postgres = dir.join("postgres");
-    if !postgres.is_file() || !dir.join("initdb").is_file() {
+    if dir.join("initdb").is_file() { version_of(&dir.join("postgres")) } else { None }
+}
+
+/// `postgres --version` says "postgres (PostgreSQL) 15.18 (Debian …)".
+fn version_of(program: &Path) -> Option<u32> {
+    if !program.is_file() {
         return None;
     }
-    let output = Command::new(postgres).arg("--version").output().ok()?;
+    let output = Command::new(program).arg("--version").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     text.split_whitespace().nth(2)?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }

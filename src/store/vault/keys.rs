@@ -1,8 +1,9 @@
 //! Master keys: 32 random bytes in a file of their owner's, as base64.
 
+use super::VaultError;
 use crate::config::read_secret;
 use anyhow::{Context, Result, ensure};
-use aws_lc_rs::{digest, rand};
+use aws_lc_rs::{digest, hkdf, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
@@ -51,6 +52,15 @@ impl MasterKey {
 
     pub(super) fn bytes(&self) -> &[u8; LENGTH] {
         self.bytes.expose_secret()
+    }
+
+    /// A key of its own for one purpose and salt, which tells nothing of this one.
+    pub(super) fn derived(&self, purpose: &str, salt: &[u8]) -> Result<SecretBox<[u8; LENGTH]>, VaultError> {
+        let mut bytes = Box::new([0_u8; LENGTH]);
+        let (parent, purpose) = (hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(self.bytes()), [purpose.as_bytes()]);
+        let expanded = parent.expand(&purpose, hkdf::HKDF_SHA256).and_then(|made| made.fill(&mut *bytes));
+        expanded.map_err(|_| VaultError::Failed)?;
+        Ok(SecretBox::new(bytes))
     }
 
     /// The key in a file that only its owner may read. `key` says in errors where the file is named.

@@ -70,7 +70,7 @@ impl AuditPage {
 }
 
 /// What is offered to filter by: the beginnings of actions. Every event of the audit log begins with one of them.
-const ACTIONS: [(&str, &str); 22] = [
+const ACTIONS: [(&str, &str); 23] = [
     ("tenant.", "Tenants"),
     ("invite.", "Links"),
     ("consent.", "Consents"),
@@ -92,6 +92,7 @@ const ACTIONS: [(&str, &str); 22] = [
     ("session.", "Sign-out"),
     ("api_token.", "API tokens"),
     ("keys.", "Master keys"),
+    ("backup.", "Backups"),
     ("audit.", "This log"),
 ];
 
