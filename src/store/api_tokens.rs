@@ -1,8 +1,8 @@
-//! API tokens: each acts as its user, with the user's role and tenants.
+//! API tokens: each acts as its user, with the user's role and tenants, or less.
 
 use super::Scoped;
 use super::users::Identity;
-use crate::model::{TokenId, UserId};
+use crate::model::{Role, TenantId, TokenId, UserId};
 use chrono::{DateTime, Utc};
 
 /// A token as people see it; the secret is not kept.
@@ -11,38 +11,69 @@ pub struct ApiToken {
     pub token_id: TokenId,
     pub login: String,
     pub name: String,
+    pub role: Option<Role>,
+    pub tenants: Option<Vec<TenantId>>,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
     pub last_used_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
+/// What a token may do at most; by default all that its user may.
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    pub role: Option<Role>,
+    /// At least one, and then the role is analyst or viewer: the registry is kept for all tenants or none.
+    pub tenants: Option<Vec<TenantId>>,
+}
+
 /// Keeps a token for `days`.
-pub async fn insert(tx: &mut Scoped, hash: &[u8], user: UserId, name: &str, days: i32) -> sqlx::Result<TokenId> {
+pub async fn insert(tx: &mut Scoped, hash: &[u8], user: UserId, (name, days): (&str, i32), limits: &Limits) -> sqlx::Result<TokenId> {
     sqlx::query_scalar(
-        "insert into api_tokens (token_id, token_hash, user_id, name, expires_at)
-         values ($1, $2, $3, $4, now() + make_interval(days => $5)) returning token_id",
+        "insert into api_tokens (token_id, token_hash, user_id, name, expires_at, role, tenants)
+         values ($1, $2, $3, $4, now() + make_interval(days => $5), $6, $7) returning token_id",
     )
     .bind(TokenId::new())
     .bind(hash)
     .bind(user)
     .bind(name)
     .bind(days)
+    .bind(limits.role)
+    .bind(&limits.tenants)
     .fetch_one(&mut **tx)
     .await
 }
 
+/// What a token says of whoever brings it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Known {
+    /// Its user, with the role and the tenants that both the user and the token have.
+    #[sqlx(flatten)]
+    pub identity: Identity,
+    pub token_id: TokenId,
+    pub name: String,
+    /// Whether it is used for the first time.
+    pub is_new: bool,
+}
+
 /// Whose token this is, if it is neither expired nor revoked and its user not disabled; notes the use (to the minute).
 /// Needs an all-tenants transaction, because it reads the user's grants; commit it.
-pub async fn identify(tx: &mut Scoped, hash: &[u8]) -> sqlx::Result<Option<Identity>> {
+pub async fn identify(tx: &mut Scoped, hash: &[u8]) -> sqlx::Result<Option<Known>> {
     sqlx::query_as(
         "with used as (
-             update api_tokens set last_used_at = now()
-             where token_hash = $1 and (last_used_at is null or last_used_at < now() - interval '1 minute')
+             update api_tokens as a set last_used_at = now() from (select token_id, last_used_at from api_tokens where token_hash = $1) as o
+             where a.token_id = o.token_id and (a.last_used_at is null or a.last_used_at < now() - interval '1 minute')
+             returning o.last_used_at is null as is_new
          )
-         select u.user_id, u.login, u.display_name, u.role, u.all_tenants, u.theme, u.density, u.keys, u.looked_at,
-                array(select g.tenant_id from grants as g join tenants as t on t.tenant_id = g.tenant_id
-                      where g.user_id = u.user_id and not u.all_tenants and t.state <> 'offboarded' order by 1) as tenants
+         select u.user_id, u.login, u.display_name, u.theme, u.density, u.keys, u.looked_at, a.token_id, a.name,
+                case when array_position(array['viewer', 'analyst', 'lead', 'admin'], a.role)
+                          < array_position(array['viewer', 'analyst', 'lead', 'admin'], u.role) then a.role else u.role end as role,
+                u.all_tenants and a.tenants is null as all_tenants,
+                array(select t.tenant_id from tenants as t
+                      where t.state <> 'offboarded' and not (u.all_tenants and a.tenants is null) and (a.tenants is null or t.tenant_id = any(a.tenants))
+                        and (u.all_tenants or exists (select from grants as g where g.user_id = u.user_id and g.tenant_id = t.tenant_id))
+                      order by 1) as tenants,
+                coalesce((select is_new from used), false) as is_new
          from api_tokens as a join users as u on u.user_id = a.user_id
          where a.token_hash = $1 and a.expires_at > now() and a.revoked_at is null and u.disabled_at is null",
     )
@@ -54,7 +85,7 @@ pub async fn identify(tx: &mut Scoped, hash: &[u8]) -> sqlx::Result<Option<Ident
 /// Newest first, of one user or of everybody; at most 500.
 pub async fn list(tx: &mut Scoped, user: Option<UserId>) -> sqlx::Result<Vec<ApiToken>> {
     sqlx::query_as(
-        "select a.token_id, u.login, a.name, a.created_at, a.expires_at, a.last_used_at, a.revoked_at
+        "select a.token_id, u.login, a.name, a.role, a.tenants, a.created_at, a.expires_at, a.last_used_at, a.revoked_at
          from api_tokens as a join users as u on u.user_id = a.user_id
          where $1::uuid is null or a.user_id = $1 order by a.created_at desc limit 500",
     )

@@ -19,9 +19,13 @@ impl Program {
     pub async fn of(app: &TestApp, role: Role, tenants: Option<&[TenantId]>) -> Self {
         let (_, user) = app.user(role, tenants).await;
         let mut tx = app.db.web.no_tenant().await.unwrap();
-        let (_, token) = auth::api_tokens::create(&mut tx, user, "test", 1).await.unwrap();
+        let (_, token) = auth::api_tokens::create(&mut tx, user, "test", 1, &Default::default()).await.unwrap();
         tx.commit().await.unwrap();
-        Self { visitor: app.stranger(), token: Some(secrecy::ExposeSecret::expose_secret(&token).to_owned()) }
+        Self::with(app, &token)
+    }
+
+    pub fn with(app: &TestApp, token: &secrecy::SecretString) -> Self {
+        Self { visitor: app.stranger(), token: Some(secrecy::ExposeSecret::expose_secret(token).to_owned()) }
     }
 
     pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
@@ -130,9 +134,9 @@ async fn a_revoked_or_disabled_token_is_no_token() {
     let app = TestApp::start().await;
     let (_, user) = app.user(Role::Viewer, None).await;
     let mut tx = app.db.web.no_tenant().await.unwrap();
-    let (id, token) = auth::api_tokens::create(&mut tx, user, "test", 1).await.unwrap();
+    let (id, token) = auth::api_tokens::create(&mut tx, user, "test", 1, &Default::default()).await.unwrap();
     tx.commit().await.unwrap();
-    let program = Program { visitor: app.stranger(), token: Some(secrecy::ExposeSecret::expose_secret(&token).to_owned()) };
+    let program = Program::with(&app, &token);
     let (status, me) = program.get("/me").await;
     assert_eq!((status, &me["role"], &me["all_tenants"]), (StatusCode::OK, &json!("viewer"), &json!(true)));
     let mut tx = app.db.web.no_tenant().await.unwrap();

@@ -23,7 +23,7 @@ fn said(output: &Output) -> (i32, String, String) {
 }
 
 /// A portal's directory with one app registration in its configuration.
-fn portal_with_an_app() -> std::path::PathBuf {
+pub fn portal_with_an_app() -> std::path::PathBuf {
     let (dir, _) = portal();
     let secret = dir.join("app.secret");
     std::fs::write(&secret, "app-secret-of-the-test").unwrap();

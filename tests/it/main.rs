@@ -8,6 +8,7 @@ mod adapter_choice;
 mod adapters;
 mod api;
 mod api_calls;
+mod api_tokens;
 mod app;
 mod app_alarm;
 mod apps;

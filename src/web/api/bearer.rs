@@ -61,8 +61,9 @@ impl FromRequestParts<AppState> for Bearer {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Problem::Unauthorized);
         }
-        let person = api_tokens::identify(&state.db, &token.trim().into()).await?.ok_or(Problem::Unauthorized)?;
-        Ok(Self { person, ip: client_ip(parts, &state.config), db: state.db.clone() })
+        let ip = client_ip(parts, &state.config);
+        let person = api_tokens::identify(&state.db, &token.trim().into(), ip.clone()).await?.ok_or(Problem::Unauthorized)?;
+        Ok(Self { person, ip, db: state.db.clone() })
     }
 }
 
