@@ -155,6 +155,7 @@ impl Config {
         ensure!(path.is_file(), "there is no configuration file {}", path.display());
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let environment = config::Environment::with_prefix("WATCHFLOOR").prefix_separator("__").separator("__").try_parsing(true);
+        let environment = environment.list_separator(",").with_list_parse_key("key_files");
         hidden(path, &text)?;
         Self::parse(&text, environment).with_context(|| format!("in {}", path.display()))
     }
