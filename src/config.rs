@@ -14,7 +14,7 @@ pub use app::{App, ConsentForm};
 pub use audit::{Audit, LogFormat};
 pub use cidr::Cidr;
 pub use credential::{Assertion, Credential, Held, Identity, IdentityPlace, ManagedIdentity, Source};
-pub use login::{EntraLogin, Login};
+pub use login::{EntraLogin, Login, SecondFactor};
 
 use anyhow::{Context, Result, ensure};
 use secrecy::{ExposeSecret, SecretString};

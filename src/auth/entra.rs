@@ -54,10 +54,13 @@ pub enum Begun {
 }
 
 /// Begins a trip. A browser that is under way already keeps its secret, so that a second tab does not cut off the first.
-pub async fn begin(door: &Door, next: &str, browser: Option<String>, ip: Option<&str>) -> anyhow::Result<Begun> {
+/// `proves`: the session, by its hash, whose person is to prove who they are once more; Microsoft is told to ask them, whatever it knows.
+pub async fn begin(door: &Door, (next, proves): (&str, Option<&[u8]>), browser: Option<String>, ip: Option<&str>) -> anyhow::Result<Begun> {
     let (state, nonce) = (secret::random()?, secret::random()?);
     let callback = door.config.sign_in_callback();
-    let Some(trip) = door.microsoft.staff_trip(&callback, state.expose_secret(), nonce.expose_secret()) else { return Ok(Begun::Nowhere) };
+    let Some(trip) = door.microsoft.staff_trip(&callback, state.expose_secret(), nonce.expose_secret(), proves.is_some()) else {
+        return Ok(Begun::Nowhere);
+    };
     let browser = match browser.filter(|text| is_secret(text)) {
         Some(browser) => browser,
         None => secret::random()?.expose_secret().to_owned(),
@@ -68,6 +71,7 @@ pub async fn begin(door: &Door, next: &str, browser: Option<String>, ip: Option<
         nonce: nonce.expose_secret(),
         pkce_verifier: trip.verifier.expose_secret(),
         next,
+        proves,
     };
     let mut tx = door.db.no_tenant().await?;
     let wait = limits::attempt(&mut tx, Attempt::SignIn, ip).await?;
@@ -89,6 +93,10 @@ pub async fn answer(door: &Door, query: &str, browser: Option<&str>, ip: Option<
     let Some(login) = &door.config.login.entra else { anyhow::bail!("there is no [login.entra]") };
     let refused = match under_way(door, query, browser).await? {
         Ok((trip, code)) => match identify(door, login, &trip, &code, now).await {
+            Ok((person, Some(_))) if trip.proves.is_some() => {
+                let session = trip.proves.clone().unwrap_or_default();
+                return admit::renew(&door.db, &person, trip, &session, ip).await;
+            }
             Ok((person, Some(role))) => return admit::admit(&door.db, &person, role, trip.next, ip).await,
             Ok((person, None)) => return admit::without_role(&door.db, &person, ip).await,
             Err(refused) => refused,

@@ -8,9 +8,11 @@ pub mod form_tokens;
 pub mod limits;
 pub mod links;
 pub mod passwords;
+pub mod second;
 pub mod secret;
 pub mod sessions;
 pub mod sign_in;
+pub mod totp;
 
 use crate::model::{Role, Scope, UserId};
 use crate::store::users::{Density, Identity, Theme};
@@ -23,6 +25,9 @@ pub enum AuthError {
     /// What was shown proves nothing: a login, a password or a link that is unknown, wrong, used up or locked; never said which.
     #[error("refused")]
     Refused,
+    /// What was begun has ended, or there is nothing to go on with.
+    #[error("nothing is under way")]
+    Over,
     /// A sentence about the form for the person who filled it in.
     #[error("{0}")]
     Form(&'static str),

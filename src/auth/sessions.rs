@@ -6,12 +6,20 @@ use crate::model::{Role, UserId};
 use crate::store::{self, Db, Scoped};
 use secrecy::SecretString;
 
-/// Starts a session and gives its secret, for the cookie. Viewers' sessions last 8 hours, everybody else's 12.
-pub async fn start(tx: &mut Scoped, user: UserId, role: Role, ip: Option<&str>) -> anyhow::Result<SecretString> {
+/// Starts a session and gives its secret, for the cookie. Viewers' sessions last 8 hours, everybody else's 12. `proven`: the person has just
+/// shown more than a password.
+pub async fn start(tx: &mut Scoped, user: UserId, role: Role, proven: bool, ip: Option<&str>) -> anyhow::Result<SecretString> {
     let session = secret::random()?;
     let hours = if role == Role::Viewer { 8 } else { 12 };
-    store::sessions::insert(tx, &secret::hash(&session), user, hours, ip).await?;
+    store::sessions::insert(tx, (&secret::hash(&session), proven), user, hours, ip).await?;
     Ok(session)
+}
+
+/// Gives a session another secret, for the cookie, because its person has just proven who they are. `None`: it has ended.
+pub async fn renew(tx: &mut Scoped, user: UserId, hash: &[u8]) -> anyhow::Result<Option<SecretString>> {
+    let session = secret::random()?;
+    let renewed = store::sessions::renew(tx, user, hash, &secret::hash(&session)).await?;
+    Ok(renewed.then_some(session))
 }
 
 /// Who is behind the cookie.

@@ -4,14 +4,39 @@ use super::AuthError;
 use super::limits::{self, Attempt};
 use super::passwords::{self, Hasher};
 use super::sessions;
+use crate::config::SecondFactor;
 use crate::model::UserId;
 use crate::store::audit::{self, Actor, Event};
 use crate::store::users::Account;
 use crate::store::{self, Db, Scoped, users};
 use secrecy::SecretString;
 
-/// Checks login and password and starts a session; gives its secret. Unknown logins take the same path and time as known ones.
-pub async fn sign_in(db: &Db, hasher: &Hasher, login: &str, password: &SecretString, ip: Option<&str>) -> Result<SecretString, AuthError> {
+/// How far a password leads.
+#[derive(Debug)]
+pub enum Entered {
+    /// A session's secret.
+    In(SecretString),
+    /// The secret of a sign-in that goes on with a second factor, for a cookie; see [`super::second`]. It is no session.
+    Half(SecretString),
+}
+
+/// Who wants to sign in, with what, and what they want to see then.
+#[derive(Clone, Copy, Debug)]
+pub struct Credentials<'a> {
+    pub login: &'a str,
+    pub password: &'a SecretString,
+    pub next: &'a str,
+}
+
+/// Checks login and password. Unknown logins take the same path and time as known ones. What is held against the name is forgotten only once
+/// there is a session: otherwise whoever knows a password could guess codes without end.
+pub async fn sign_in(
+    db: &Db,
+    hasher: &Hasher,
+    Credentials { login, password, next }: Credentials<'_>,
+    second: SecondFactor,
+    ip: Option<&str>,
+) -> Result<Entered, AuthError> {
     let login = login.trim().to_lowercase();
     let mut tx = db.no_tenant().await?;
     let wait = limits::attempt(&mut tx, Attempt::SignIn, ip).await?;
@@ -32,12 +57,17 @@ pub async fn sign_in(db: &Db, hasher: &Hasher, login: &str, password: &SecretStr
         tx.commit().await?;
         return Err(AuthError::Refused);
     };
+    if account.factors > 0 || second == SecondFactor::Required {
+        let flow = super::second::begin(&mut tx, &account, next).await?;
+        tx.commit().await?;
+        return Ok(Entered::Half(flow));
+    }
     store::limits::forgive(&mut tx, &login).await?;
     limits::forgive(&mut tx, Attempt::SignIn, ip).await?;
-    let session = sessions::start(&mut tx, account.user_id, account.role, ip).await?;
+    let session = sessions::start(&mut tx, account.user_id, account.role, false, ip).await?;
     audit::record(&mut tx, Event::new(Actor::User(account.user_id, account.login), "login").ip(ip.map(str::to_owned))).await?;
     tx.commit().await?;
-    Ok(session)
+    Ok(Entered::In(session))
 }
 
 /// Counts an attempt under a name, and gives whose it is, with the hash of the password. `None`: nobody's, or it is locked.

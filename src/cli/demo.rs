@@ -11,7 +11,7 @@ use super::listen::{self, Stop};
 use super::serve::Portal;
 use super::{Usage, keys, say};
 use crate::app::Demo;
-use crate::config::{self, App, Config, ConsentForm, Login, Sync};
+use crate::config::{self, App, Config, ConsentForm, Login, SecondFactor, Sync};
 use crate::demo::{self, Credential, StandIn, World};
 use crate::microsoft;
 use crate::model::clock::now;
@@ -156,7 +156,7 @@ fn registered(public_url: &Url, address: SocketAddr, dir: &Path, microsoft: &Sta
     out.write_all(secret.expose_secret().as_bytes())?;
     let mut config = config(public_url, address, apps(&file, cloud));
     let entra = staff::register(microsoft, cloud, (secret.expose_secret(), &file), &config.sign_in_callback());
-    config.login = Login { entra: Some(entra) };
+    config.login = Login { second_factor: SecondFactor::Optional, entra: Some(entra) };
     dir.clone_into(&mut config.data_dir); // the master key goes with it
     // Where Microsoft's partner documents let the browser end; played as well, so that nobody is sent into the world.
     let elsewhere = microsoft.local(match cloud {

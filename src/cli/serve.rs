@@ -65,6 +65,14 @@ pub async fn run(config: Config, args: Args) -> Result<ExitCode> {
         }
         let listener = listen::bind("listen", portal.config.listen).await?;
         let db = keys::with_keys(&portal.config, database.connect(DbRole::Web, WEB_POOL).await?).await?;
+        if portal.config.login.needs_second() {
+            let mut tx = db.no_tenant().await?;
+            let ended = store::factors::end_sessions_without(&mut tx).await?;
+            tx.commit().await?;
+            if ended > 0 {
+                tracing::info!(ended, "sessions of accounts without a second factor have ended, because one is required");
+            }
+        }
         if let Some(link) = links::first_admin(&db, &portal.config.public_url).await? {
             say(format_args!("There is no administrator yet. Within 30 minutes, make one at {link}"))?;
         }

@@ -2,10 +2,11 @@
 
 use super::{database, say};
 use crate::auth::passwords::{Hasher, check_new};
+use crate::auth::second::own;
 use crate::auth::{links, secret};
 use crate::config::Config;
 use crate::model::{Role, UserId};
-use crate::store::audit::{Actor, Event, record};
+use crate::store::audit::{Actor, By, Event, record};
 use crate::store::users::{self, NewUser};
 use crate::store::{Db, Scoped};
 use anyhow::{Context, Result, anyhow, ensure};
@@ -39,7 +40,12 @@ pub enum Args {
     /// End an account's sessions and tokens and let it sign in no more.
     Disable { login: String },
     /// Print a link with which the account's owner chooses a new password; good for 30 minutes.
-    Reset { login: String },
+    Reset {
+        login: String,
+        /// Remove the account's second factors instead and end its sessions and tokens; it sets a new one up at the next sign-in.
+        #[arg(long)]
+        second_factor: bool,
+    },
 }
 
 pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
@@ -51,7 +57,8 @@ pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
         }
         Args::List => list(&db).await?,
         Args::Disable { login } => disable(&db, &login).await?,
-        Args::Reset { login } => reset(&db, &config.public_url, &login).await?,
+        Args::Reset { login, second_factor: true } => reset_factors(&db, &login).await?,
+        Args::Reset { login, second_factor: false } => reset(&db, &config.public_url, &login).await?,
     }
     db.close().await;
     Ok(ExitCode::SUCCESS)
@@ -133,5 +140,15 @@ async fn reset(db: &Db, public_url: &Url, login: &str) -> Result<()> {
     record(&mut tx, Event::new(Actor::Operator, "user.reset_link").object(login)).await?;
     tx.commit().await?;
     say(format_args!("{login} chooses a new password within 30 minutes at {link}"))?;
+    Ok(())
+}
+
+async fn reset_factors(db: &Db, login: &str) -> Result<()> {
+    let mut tx = db.no_tenant().await?;
+    let user = find(&mut tx, login).await?;
+    let by = By { actor: Actor::Operator, ip: None };
+    ensure!(own::reset(&mut tx, &by, user, login).await?, "{login} has no second factor here");
+    tx.commit().await?;
+    say(format_args!("Removed the second factors of {login}; its sessions and tokens have ended."))?;
     Ok(())
 }

@@ -1,19 +1,42 @@
 //! How staff sign in at Entra, the directory of the provider itself.
 
 use super::credential::{Credential, credential_keys};
+use crate::model::words::words;
 use crate::model::{Cloud, DirectoryId, Role};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
+words! {
+    /// Whether accounts of the portal need more than a password. Those of Entra are asked for more there.
+    SecondFactor {
+        Required = "required",
+        Optional = "optional",
+    }
+}
+
 /// How staff sign in, besides local accounts.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Login {
+    /// Whoever has none sets one up before anything else.
+    pub second_factor: SecondFactor,
     /// Absent: with accounts of the portal only.
-    #[serde(default)]
     pub entra: Option<EntraLogin>,
+}
+
+impl Default for Login {
+    fn default() -> Self {
+        Self { second_factor: SecondFactor::Required, entra: None }
+    }
+}
+
+impl Login {
+    /// Whether nobody with an account of the portal does without a second factor.
+    pub fn needs_second(&self) -> bool {
+        self.second_factor == SecondFactor::Required
+    }
 }
 
 /// The single-tenant app registration with which staff sign in, and what their directory's roles mean here.

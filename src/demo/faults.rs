@@ -94,6 +94,8 @@ pub enum IdTokenLie {
     },
     /// `tid` and `iss` of another directory.
     Directory(DirectoryId),
+    /// The person showed who they are an hour ago, although they were to be asked anew.
+    OldProof,
 }
 
 impl Fault {

@@ -37,6 +37,7 @@ pub(super) fn of(world: &World, code: &Code, fault: Option<&Fault>) -> String {
             token.truncate(token.rfind('.').unwrap_or_default() + 1);
             return token + &encode(&[7; 256]);
         }
+        Some(IdTokenLie::OldProof) => claims["auth_time"] = json!(now - 3600),
         Some(IdTokenLie::Directory(_)) | None => {}
     }
     world.keys.sign(&claims)
@@ -61,6 +62,9 @@ fn claims(world: &World, code: &Code, lie: Option<IdTokenLie>) -> Value {
     }
     if !account.roles.is_empty() {
         claims["roles"] = json!(account.roles);
+    }
+    if code.asked {
+        claims["auth_time"] = json!(now);
     }
     // A directory's own app is set to ask for them; those of customers are not.
     if world.app(code.client_id).is_some_and(|app| app.home.is_some()) {

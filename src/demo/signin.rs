@@ -24,6 +24,8 @@ pub(super) struct Code {
     pub nonce: Option<String>,
     pub challenge: Option<String>,
     pub scope: String,
+    /// Whoever asked wants to know when the person showed who they are.
+    pub asked: bool,
     pub expires: DateTime<Utc>,
     pub redeemed: bool,
 }
@@ -197,6 +199,7 @@ fn hand_out(world: &mut World, call: &Call, app: &App, redirect_uri: &str, direc
         nonce: of("nonce"),
         challenge: of("code_challenge"),
         scope: of("scope").unwrap_or_default(),
+        asked: call.query("max_age").is_some(),
         expires: world.now() + TimeDelta::minutes(10),
         redeemed: false,
     };

@@ -63,6 +63,8 @@ struct Claims {
     exp: i64,
     nbf: i64,
     #[serde(default)]
+    auth_time: Option<i64>,
+    #[serde(default)]
     nonce: String,
     #[serde(default)]
     name: Option<String>,
@@ -165,6 +167,7 @@ fn person(claims: Claims, tid: DirectoryId, issuer: String) -> SignedIn {
         roles: claims.roles,
         // A directory may be set to name groups by something else, which is no id.
         groups: claims.groups.iter().filter_map(|group| Uuid::try_parse(group).ok()).collect(),
+        proven_at: claims.auth_time.and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
         more_groups: claims.hasgroups || claims.claim_names.contains_key("groups"),
     }
 }

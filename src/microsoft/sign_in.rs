@@ -49,6 +49,8 @@ pub struct SignedIn {
     pub groups: Vec<Uuid>,
     /// The person is in more groups than a token can name: Graph must be asked.
     pub more_groups: bool,
+    /// When the person last showed Microsoft who they are, where the token says so.
+    pub proven_at: Option<DateTime<Utc>>,
 }
 
 /// Why nobody is signed in.

@@ -98,11 +98,15 @@ impl Client {
         Ok(self)
     }
 
-    /// The way to Microsoft for somebody of our own staff, who is asked which account to use. See [`Client::sign_in_url`]. `None`: there is
-    /// no `[login.entra]`.
-    pub fn staff_trip(&self, redirect: &Url, state: &str, nonce: &str) -> Option<SignInTrip> {
+    /// The way to Microsoft for somebody of our own staff, who is asked which account to use, or, `anew`, to show who they are although they
+    /// are signed in there. See [`Client::sign_in_url`]. `None`: there is no `[login.entra]`.
+    pub fn staff_trip(&self, redirect: &Url, state: &str, nonce: &str, anew: bool) -> Option<SignInTrip> {
         let mut trip = self.sign_in_url(LOGIN, self.login()?.directory_id, redirect, state, nonce)?;
-        trip.url.query_pairs_mut().append_pair("prompt", "select_account");
+        if anew {
+            trip.url.query_pairs_mut().append_pair("prompt", "login").append_pair("max_age", "0");
+        } else {
+            trip.url.query_pairs_mut().append_pair("prompt", "select_account");
+        }
         Some(trip)
     }
 

@@ -43,6 +43,8 @@ id!(/// A customer in our registry.
     TenantId);
 id!(/// A person who signs in.
     UserId);
+id!(/// A second factor of a user.
+    FactorId);
 id!(/// A link to a tenant's onboarding page.
     InviteId);
 id!(/// One trip of a customer's administrator to Microsoft.

@@ -22,9 +22,10 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 
 /// Tables of which a backup has the form only.
-const LEFT_OUT: [&str; 9] = [
+const LEFT_OUT: [&str; 10] = [
     "public.sessions",
     "public.setup_tokens",
+    "public.flows",
     "public.sign_in_trips",
     "public.sign_in_attempts",
     "public.buckets",

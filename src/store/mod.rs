@@ -33,6 +33,8 @@ pub mod devices;
 pub mod drifts;
 pub mod embedded;
 pub mod entries;
+pub mod factors;
+pub mod flows;
 pub mod health;
 pub mod hunt_rows;
 pub mod hunts;

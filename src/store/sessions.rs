@@ -14,8 +14,9 @@ pub struct Session {
     pub ip: Option<String>,
 }
 
-/// Starts a session that lasts at most `hours`. A user has at most five: the one unused for longest ends.
-pub async fn insert(tx: &mut Scoped, hash: &[u8], user: UserId, hours: i32, ip: Option<&str>) -> sqlx::Result<()> {
+/// Starts a session that lasts at most `hours`. A user has at most five: the one unused for longest ends. `proven`: its person has just proven
+/// who they are by more than a password.
+pub async fn insert(tx: &mut Scoped, (hash, proven): (&[u8], bool), user: UserId, hours: i32, ip: Option<&str>) -> sqlx::Result<()> {
     sqlx::query(
         "delete from sessions where session_hash in
          (select session_hash from sessions where user_id = $1 order by last_seen_at desc, session_hash offset 4)",
@@ -23,13 +24,17 @@ pub async fn insert(tx: &mut Scoped, hash: &[u8], user: UserId, hours: i32, ip: 
     .bind(user)
     .execute(&mut **tx)
     .await?;
-    sqlx::query("insert into sessions (session_hash, user_id, expires_at, ip) values ($1, $2, now() + make_interval(hours => $3), $4)")
-        .bind(hash)
-        .bind(user)
-        .bind(hours)
-        .bind(ip)
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "insert into sessions (session_hash, user_id, expires_at, ip, proven_at)
+         values ($1, $2, now() + make_interval(hours => $3), $4, case when $5 then now() end)",
+    )
+    .bind(hash)
+    .bind(user)
+    .bind(hours)
+    .bind(ip)
+    .bind(proven)
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 
@@ -81,6 +86,54 @@ pub async fn end(tx: &mut Scoped, user: UserId, hash: &[u8]) -> sqlx::Result<boo
     let ended =
         sqlx::query("delete from sessions where session_hash = $1 and user_id = $2").bind(hash).bind(user).execute(&mut **tx).await?;
     Ok(ended.rows_affected() == 1)
+}
+
+/// Ends a user's sessions but one. The one may be none of theirs: then all end.
+pub async fn end_others(tx: &mut Scoped, user: UserId, hash: &[u8]) -> sqlx::Result<()> {
+    sqlx::query("delete from sessions where user_id = $1 and session_hash <> $2").bind(user).bind(hash).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// What counts of a session when something grave is asked for.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Standing {
+    pub user_id: UserId,
+    pub login: String,
+    /// Signs in at Entra.
+    pub of_entra: bool,
+    pub factors: i64,
+    /// Its person proved who they are within the last ten minutes.
+    pub is_fresh: bool,
+}
+
+/// How a living session stands. Does not keep it alive.
+pub async fn standing(tx: &mut Scoped, hash: &[u8]) -> sqlx::Result<Option<Standing>> {
+    sqlx::query_as(
+        "select u.user_id, u.login, u.entra_object is not null as of_entra,
+                (select count(*) from factors as f where f.user_id = u.user_id) as factors,
+                coalesce(s.proven_at > now() - interval '10 minutes', false) as is_fresh
+         from sessions as s join users as u on u.user_id = s.user_id
+         where s.session_hash = $1 and s.expires_at > now() and s.last_seen_at > now() - interval '30 minutes' and u.disabled_at is null",
+    )
+    .bind(hash)
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+/// Gives a session another secret, because its person has just proven who they are; what was begun in it ends. Its end stays where it was.
+/// False if it has ended.
+pub async fn renew(tx: &mut Scoped, user: UserId, old: &[u8], new: &[u8]) -> sqlx::Result<bool> {
+    let renewed = sqlx::query(
+        "update sessions set session_hash = $3, proven_at = now(), last_seen_at = now()
+         where session_hash = $2 and user_id = $1 and expires_at > now() and last_seen_at > now() - interval '30 minutes'",
+    )
+    .bind(user)
+    .bind(old)
+    .bind(new)
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query("delete from flows where kind <> 'sign_in' and flow_hash = $1").bind(old).execute(&mut **tx).await?;
+    Ok(renewed.rows_affected() == 1)
 }
 
 /// Makes the links of a user void that are not used yet.

@@ -28,6 +28,8 @@ pub struct Start<'a> {
     pub pkce_verifier: &'a str,
     /// Where to go on to.
     pub next: &'a str,
+    /// The session that is to be proven anew, by its hash; `None`: a sign-in.
+    pub proves: Option<&'a [u8]>,
 }
 
 /// A trip that was answered just now.
@@ -37,6 +39,9 @@ pub struct Trip {
     pub nonce: SecretString,
     pub pkce_verifier: SecretString,
     pub next: String,
+    /// See [`Start::proves`].
+    pub proves: Option<Vec<u8>>,
+    pub begun_at: DateTime<Utc>,
     /// The answer came after its ten minutes.
     pub is_late: bool,
 }
@@ -47,6 +52,8 @@ struct TripRow {
     nonce: String,
     pkce_verifier: String,
     next: String,
+    proves: Option<Vec<u8>>,
+    begun_at: DateTime<Utc>,
     is_late: bool,
 }
 
@@ -64,14 +71,15 @@ pub async fn begin(tx: &mut Scoped, start: &Start<'_>) -> sqlx::Result<()> {
     let nonce = tx.vault.seal(&TRIP_NONCE.at(row.as_str(), None), start.nonce)?;
     let verifier = tx.vault.seal(&TRIP_VERIFIER.at(row.as_str(), None), start.pkce_verifier)?;
     sqlx::query(
-        "insert into sign_in_trips (state_hash, browser_hash, nonce, pkce_verifier, next, expires_at)
-         values ($1, $2, $3, $4, $5, now() + make_interval(mins => $6))",
+        "insert into sign_in_trips (state_hash, browser_hash, nonce, pkce_verifier, next, proves, expires_at)
+         values ($1, $2, $3, $4, $5, $6, now() + make_interval(mins => $7))",
     )
     .bind(start.state_hash)
     .bind(start.browser_hash)
     .bind(nonce)
     .bind(verifier)
     .bind(start.next)
+    .bind(start.proves)
     .bind(MINUTES)
     .execute(&mut **tx)
     .await?;
@@ -84,16 +92,18 @@ pub async fn answer(tx: &mut Scoped, state_hash: &[u8]) -> sqlx::Result<Answered
         "with was as (select state_hash, nonce, pkce_verifier from sign_in_trips where state_hash = $1 and answered_at is null for update)
          update sign_in_trips as t set answered_at = now(), nonce = null, pkce_verifier = null from was
          where t.state_hash = was.state_hash and was.nonce is not null and was.pkce_verifier is not null
-         returning t.browser_hash, was.nonce, was.pkce_verifier, t.next, t.expires_at <= now() as is_late",
+         returning t.browser_hash, was.nonce, was.pkce_verifier, t.next, t.proves,
+                   t.expires_at - make_interval(mins => $2) as begun_at, t.expires_at <= now() as is_late",
     )
     .bind(state_hash)
+    .bind(MINUTES)
     .fetch_optional(&mut **tx)
     .await?;
-    if let Some(TripRow { browser_hash, nonce, pkce_verifier, next, is_late }) = trip {
+    if let Some(TripRow { browser_hash, nonce, pkce_verifier, next, proves, begun_at, is_late }) = trip {
         let row = hex(state_hash);
         let nonce = tx.vault.open(&TRIP_NONCE.at(row.as_str(), None), &nonce)?;
         let pkce_verifier = tx.vault.open(&TRIP_VERIFIER.at(row.as_str(), None), &pkce_verifier)?;
-        return Ok(Answered::Now(Trip { browser_hash, nonce, pkce_verifier, next, is_late }));
+        return Ok(Answered::Now(Trip { browser_hash, nonce, pkce_verifier, next, proves, begun_at, is_late }));
     }
     let known: bool =
         sqlx::query_scalar("select exists (select from sign_in_trips where state_hash = $1)").bind(state_hash).fetch_one(&mut **tx).await?;
@@ -109,7 +119,7 @@ pub async fn forget(tx: &mut Scoped) -> sqlx::Result<()> {
 /// The account of a person, locked until the transaction ends.
 pub async fn find(tx: &mut Scoped, person: &Person<'_>) -> sqlx::Result<Option<Account>> {
     sqlx::query_as(
-        "select u.*, null::timestamptz as last_seen_at, null::timestamptz as locked_until from users as u
+        "select u.*, null::timestamptz as last_seen_at, null::timestamptz as locked_until, 0::bigint as factors from users as u
          where entra_issuer = $1 and entra_directory = $2 and entra_object = $3 for update",
     )
     .bind(person.issuer)

@@ -74,6 +74,8 @@ pub struct Account {
     pub created_at: DateTime<Utc>,
     pub disabled_at: Option<DateTime<Utc>>,
     pub locked_until: Option<DateTime<Utc>>,
+    /// How many second factors there are here.
+    pub factors: i64,
     /// Who it is in the provider's own directory; `None`: an account of the portal, with a password.
     pub entra_object: Option<Uuid>,
     /// Of any session that has not ended.
@@ -91,6 +93,7 @@ impl Account {
 macro_rules! account {
     () => {
         "select u.*, (select max(s.last_seen_at) from sessions as s where s.user_id = u.user_id) as last_seen_at,
+                (select count(*) from factors as f where f.user_id = u.user_id) as factors,
                 (select a.locked_until from sign_in_attempts as a where a.login_hash = sha256(convert_to(u.login, 'UTF8'))) as locked_until
          from users as u "
     };
@@ -201,8 +204,9 @@ pub async fn set_password(tx: &mut Scoped, user: UserId, password_hash: &str) ->
     shut_out(tx, user).await
 }
 
-/// Ends every session, revokes every API token, and makes every link for a new password void.
+/// Ends every session and whatever was begun, revokes every API token, and makes every link for a new password void.
 pub async fn shut_out(tx: &mut Scoped, user: UserId) -> sqlx::Result<()> {
+    super::flows::end(tx, user).await?;
     sqlx::query("delete from sessions where user_id = $1").bind(user).execute(&mut **tx).await?;
     sqlx::query("update api_tokens set revoked_at = now() where user_id = $1 and revoked_at is null").bind(user).execute(&mut **tx).await?;
     super::sessions::void_links(tx, user).await
@@ -249,6 +253,18 @@ pub async fn with_password(tx: &mut Scoped, user: UserId, password_hash: &str) -
             .bind(password_hash)
             .fetch_optional(&mut **tx)
             .await?;
+    match locked {
+        Some(user) => find(tx, user).await,
+        None => Ok(None),
+    }
+}
+
+/// The user, unless disabled. What proves who they are does not change until the transaction ends.
+pub async fn hold(tx: &mut Scoped, user: UserId) -> sqlx::Result<Option<Account>> {
+    let locked: Option<UserId> = sqlx::query_scalar("select user_id from users where user_id = $1 and disabled_at is null for update")
+        .bind(user)
+        .fetch_optional(&mut **tx)
+        .await?;
     match locked {
         Some(user) => find(tx, user).await,
         None => Ok(None),

@@ -20,7 +20,9 @@ use super::rounds;
 use crate::config;
 use crate::microsoft::Client;
 use crate::model::{ChangeId, LookupId, Product, TenantId, clock};
-use crate::store::{Db, Scoped, changes, device_reads, limits, lookups, permissions, runs, sessions, staff, sync_state, uploads, usage};
+use crate::store::{
+    Db, Scoped, changes, device_reads, flows, limits, lookups, permissions, runs, sessions, staff, sync_state, uploads, usage,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use graphile_worker::{Cron, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, RefetchDelayConfig, WorkerOptions, WorkerUtils};
 use jobs::{LookUp, Plan, Push};
@@ -190,6 +192,7 @@ pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()>
     sessions::forget(&mut tx).await?;
     limits::forget(&mut tx).await?;
     staff::forget(&mut tx).await?;
+    flows::forget(&mut tx).await?;
     tx.commit().await?;
     Ok(())
 }

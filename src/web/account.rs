@@ -2,6 +2,7 @@
 
 use super::error::PageError;
 use super::extract::{Posted, User};
+use super::filters;
 use super::login::{internal, too_many};
 use super::page::Page;
 use super::show::When;
@@ -11,6 +12,7 @@ use crate::auth::sign_in::change_password;
 use crate::model::{Scope, clock};
 use crate::store;
 use crate::store::audit::{self, Event};
+use crate::store::factors::{Factor, Kind};
 use crate::store::sessions::Session;
 use crate::store::users::{Density, Theme};
 use askama::Template;
@@ -25,8 +27,13 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+mod factors;
+
+pub use factors::{Codes, NewKey, proof_error};
+
 pub fn routes() -> Router<AppState> {
     Router::new()
+        .merge(factors::routes())
         .route("/account", get(show))
         .route("/account/password", post(password))
         .route("/account/appearance", post(appearance))
@@ -40,11 +47,40 @@ struct AccountPage {
     sessions: Vec<Session>,
     /// Signs in at Entra and has no password here.
     of_entra: bool,
-    problem: Option<&'static str>,
+    second: Second,
+    problem: Option<Problem>,
     now: DateTime<Utc>,
 }
 
+/// What the page says of second factors.
+struct Second {
+    factors: Vec<Factor>,
+    codes_left: i64,
+    /// The last one cannot be removed.
+    is_required: bool,
+    is_demo: bool,
+}
+
+/// What was wrong with which part of the page.
+enum Problem {
+    Password(&'static str),
+    Factor(&'static str),
+}
+
 impl AccountPage {
+    fn password_problem(&self) -> Option<&'static str> {
+        if let Some(Problem::Password(problem)) = self.problem { Some(problem) } else { None }
+    }
+
+    fn factor_problem(&self) -> Option<&'static str> {
+        if let Some(Problem::Factor(problem)) = self.problem { Some(problem) } else { None }
+    }
+
+    /// Whether a factor can be removed.
+    fn can_spare(&self) -> bool {
+        !self.second.is_required || self.second.factors.len() > 1
+    }
+
     fn when(&self, at: &DateTime<Utc>) -> When {
         When::new(*at, self.now)
     }
@@ -62,15 +98,29 @@ fn key(session: &Session) -> String {
     URL_SAFE_NO_PAD.encode(&session.session_hash)
 }
 
+/// What a factor is, for people.
+fn kind(factor: &Factor) -> &'static str {
+    match factor.kind {
+        Kind::Totp => "authenticator app",
+        Kind::Passkey => "passkey",
+    }
+}
+
 async fn show(State(state): State<AppState>, user: User) -> Result<Page<AccountPage>, PageError> {
     account_page(&state, user, None).await
 }
 
-async fn account_page(state: &AppState, user: User, problem: Option<&'static str>) -> Result<Page<AccountPage>, PageError> {
+async fn account_page(state: &AppState, user: User, problem: Option<Problem>) -> Result<Page<AccountPage>, PageError> {
     let mut tx = state.db.no_tenant().await?;
     let sessions = store::sessions::list(&mut tx, user.id).await?;
     let of_entra = store::users::find(&mut tx, user.id).await?.is_some_and(|account| account.is_of_entra());
-    Ok(Page(AccountPage { user, sessions, of_entra, problem, now: clock::now() }))
+    let second = Second {
+        factors: store::factors::list(&mut tx, user.id).await?,
+        codes_left: store::factors::codes_left(&mut tx, user.id).await?,
+        is_required: state.config.login.needs_second(),
+        is_demo: state.demo.is_some(),
+    };
+    Ok(Page(AccountPage { user, sessions, of_entra, second, problem, now: clock::now() }))
 }
 
 #[derive(Deserialize)]
@@ -89,12 +139,12 @@ async fn password(State(state): State<AppState>, Posted(user, form): Posted<NewP
     };
     match done {
         Ok(()) => Ok(Redirect::to("/login").into_response()), // every session has ended, this one too
-        Err(refused @ (AuthError::Refused | AuthError::Form(_))) => {
+        Err(refused @ (AuthError::Refused | AuthError::Form(_) | AuthError::Over)) => {
             let problem = match refused {
                 AuthError::Form(problem) => problem,
                 _ => "The current password is not right, or was tried too often: wait a moment.",
             };
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, account_page(&state, user, Some(problem)).await?).into_response())
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, account_page(&state, user, Some(Problem::Password(problem))).await?).into_response())
         }
         Err(AuthError::Busy) => Err(PageError::Busy),
         Err(AuthError::TooMany(wait)) => Err(too_many(wait)),

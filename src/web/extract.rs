@@ -237,7 +237,7 @@ pub fn trip_cookie(config: &Config, name: &'static str, value: &str) -> Cookie<'
     Cookie::parse(text).unwrap_or_else(|_| Cookie::new(name, ""))
 }
 
-fn session_of(headers: &HeaderMap, config: &Config) -> Option<SecretString> {
+pub(super) fn session_of(headers: &HeaderMap, config: &Config) -> Option<SecretString> {
     CookieJar::from_headers(headers).get(cookie_name(config)).map(|cookie| cookie.value().to_owned().into())
 }
 

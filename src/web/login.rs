@@ -1,13 +1,14 @@
 //! Signing in and out.
 
 mod entra;
+mod second;
 
 use super::error::PageError;
 use super::extract::{self, ClientIp, Posted, Query, User};
 use super::page::Page;
 use crate::app::{AppState, Demo};
 use crate::auth::AuthError;
-use crate::auth::sign_in::sign_in;
+use crate::auth::sign_in::{self, Entered, sign_in};
 use crate::config::Config;
 use crate::store;
 use crate::store::audit::{self, Event};
@@ -25,7 +26,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 pub fn routes() -> Router<AppState> {
-    Router::new().route("/login", get(form).post(enter)).route("/logout", post(leave)).merge(entra::routes())
+    Router::new().route("/login", get(form).post(enter)).route("/logout", post(leave)).merge(entra::routes()).merge(second::routes())
 }
 
 #[derive(Template)]
@@ -93,12 +94,16 @@ async fn enter(
     form: Result<Form<Credentials>, axum_extra::extract::FormRejection>,
 ) -> Result<Response, PageError> {
     let Form(form) = form.map_err(|_| PageError::BadRequest("The form is incomplete.".into()))?;
-    match sign_in(&state.db, &state.hasher, &form.login, &form.password, ip.as_deref()).await {
-        Ok(session) => {
+    let credentials = sign_in::Credentials { login: &form.login, password: &form.password, next: internal(&form.next) };
+    match sign_in(&state.db, &state.hasher, credentials, state.config.login.second_factor, ip.as_deref()).await {
+        Ok(Entered::In(session)) => {
             let cookie = cookie(&state.config, session.expose_secret().to_owned());
             Ok((jar.add(cookie), Redirect::to(internal(&form.next))).into_response())
         }
-        Err(AuthError::Refused | AuthError::Form(_)) => {
+        Ok(Entered::Half(flow)) => {
+            Ok((jar.add(second::cookie(&state.config, flow.expose_secret())), Redirect::to("/login/second")).into_response())
+        }
+        Err(AuthError::Refused | AuthError::Form(_) | AuthError::Over) => {
             let problem = Some("That name and password do not match, or there were too many attempts: wait a moment and try again.");
             let page = Page(LoginPage::new(state, form.next, form.login, problem));
             Ok((StatusCode::UNAUTHORIZED, page).into_response())
@@ -127,7 +132,8 @@ async fn leave(State(state): State<AppState>, jar: CookieJar, Posted(user, Nothi
     Ok((jar.remove(cookie(&state.config, String::new())), clear, Redirect::to("/login")).into_response())
 }
 
-fn cookie(config: &Config, value: String) -> Cookie<'static> {
+/// The session's.
+pub(super) fn cookie(config: &Config, value: String) -> Cookie<'static> {
     Cookie::build((extract::cookie_name(config), value))
         .path("/")
         .http_only(true)

@@ -45,12 +45,14 @@ pub mod page;
 pub mod palette;
 pub mod picks;
 pub mod preview;
+pub mod qr;
 pub mod queue;
 pub mod scope;
 pub mod setup;
 pub mod shift;
 pub mod show;
 pub mod static_files;
+pub mod step_up;
 pub mod suppressions;
 pub mod tenant;
 pub mod tenants;
@@ -105,13 +107,15 @@ pub fn router(state: AppState) -> Router {
             own_site_only(&state).with_rejection_response(|_: ProtectionError| -> Response<Body> { PageError::Forbidden.into_response() }),
         )
         .layer(from_fn(in_time))
-        .layer(DefaultBodyLimit::max(BODY));
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(from_fn_with_state(state.clone(), step_up::guard));
     Router::new()
         .merge(health::routes())
         .merge(static_files::routes())
         .merge(login::routes())
         .merge(setup::routes())
         .merge(account::routes())
+        .merge(step_up::routes())
         .merge(onboard::routes())
         .merge(api::routes())
         .merge(overview::routes())

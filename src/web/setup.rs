@@ -66,7 +66,7 @@ async fn submit(
             let page = SetupPage { first_admin, login: form.login, name: form.name, problem: Some(problem) };
             Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response())
         }
-        Err(AuthError::Refused) => Err(PageError::NotFound),
+        Err(AuthError::Refused | AuthError::Over) => Err(PageError::NotFound),
         Err(AuthError::Busy) => Err(PageError::Busy),
         Err(AuthError::TooMany(wait)) => Err(too_many(wait)),
         Err(AuthError::Other(cause)) => Err(PageError::Internal(cause)),

@@ -3,6 +3,7 @@
 use crate::app::{Reply, TestApp, Visitor};
 use crate::routes::Who::{self, Admin, Anybody, Lead, Signed};
 use crate::routes::{GET, POST, ROUTES};
+use crate::second::limits_pass;
 use axum::http::StatusCode;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -51,7 +52,7 @@ fn routes_of(source: &str) -> Vec<(String, String)> {
 
 /// The path of each page, its parameters without their names.
 pub fn pages() -> BTreeSet<String> {
-    ROUTES.iter().filter(|(_, method, _)| *method == GET).map(|(path, _, _)| unnamed(path)).collect()
+    ROUTES.iter().filter(|(_, method, ..)| *method == GET).map(|(path, ..)| unnamed(path)).collect()
 }
 
 /// `/a/{b}` as `/a/{}`.
@@ -61,7 +62,7 @@ pub fn unnamed(path: &str) -> String {
 
 #[test]
 fn every_route_has_its_row_and_every_row_its_route() {
-    let rows: BTreeSet<_> = ROUTES.iter().map(|(path, method, _)| ((*path).to_owned(), (*method).to_owned())).collect();
+    let rows: BTreeSet<_> = ROUTES.iter().map(|(path, method, ..)| ((*path).to_owned(), (*method).to_owned())).collect();
     let source = routes_in_source();
     let missing: Vec<_> = source.difference(&rows).collect();
     let gone: Vec<_> = rows.difference(&source).collect();
@@ -70,7 +71,7 @@ fn every_route_has_its_row_and_every_row_its_route() {
 }
 
 /// A path with every parameter filled by something that does not exist.
-fn example(route: &str) -> String {
+pub fn example(route: &str) -> String {
     let filled = route.split('/').map(|part| if part.starts_with('{') { "01890000-0000-7000-8000-000000000000" } else { part });
     filled.collect::<Vec<_>>().join("/")
 }
@@ -83,7 +84,8 @@ async fn visit(visitor: &Visitor, route: &str, method: &str) -> Reply {
 async fn everybody_gets_in_exactly_where_they_may() {
     let app = TestApp::start().await;
     app.sign_in(Role::Admin).await; // so that /setup has nothing to do
-    for (route, method, least) in ROUTES {
+    for (route, method, least, _) in ROUTES {
+        limits_pass(&app).await; // so many sign-ins are too many
         let stranger = visit(&app.stranger(), route, method).await;
         if *least == Anybody {
             assert!(!refused(&stranger), "{method} {route} as a stranger: {}", stranger.status);
@@ -109,7 +111,7 @@ async fn a_form_without_our_token_or_from_another_site_is_refused_and_changes_no
     let app = TestApp::start().await;
     let admin = app.sign_in(Role::Admin).await;
     let other = app.sign_in(Role::Admin).await;
-    for (route, _, least) in ROUTES.iter().filter(|(_, method, _)| *method == POST) {
+    for (route, _, least, _) in ROUTES.iter().filter(|(_, method, ..)| *method == POST) {
         let path = example(route);
         let good = admin.form_token(&path);
         let stolen = other.form_token(&path);

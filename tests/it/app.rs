@@ -18,7 +18,7 @@ use watchfloor::app::live::Live;
 use watchfloor::app::notices::Notices;
 use watchfloor::auth::form_tokens::{FIELD, FormKey};
 use watchfloor::auth::passwords::Hasher;
-use watchfloor::config::{self, Config, EntraLogin, Login, Sync};
+use watchfloor::config::{self, Config, EntraLogin, Login, SecondFactor, Sync};
 use watchfloor::demo::{StandIn, World};
 use watchfloor::microsoft::Client;
 use watchfloor::model::{Product, Role, TenantId, UserId, clock};
@@ -56,6 +56,11 @@ pub struct Visitor {
     pub session: Option<String>,
 }
 
+/// Most tests sign in with a password alone.
+fn open(entra: Option<EntraLogin>) -> Login {
+    Login { second_factor: SecondFactor::Optional, entra }
+}
+
 impl TestApp {
     pub async fn start() -> Self {
         Self::start_with(|_| {}).await
@@ -67,30 +72,35 @@ impl TestApp {
         let client_id = Uuid::new_v4();
         let mut apps = vec![app(client_id)];
         edit(&mut apps);
-        Self::assemble(database().await, stand_in, client_id, (apps, None))
+        Self::assemble(database().await, stand_in, client_id, (apps, open(None)))
     }
 
     /// The same, but staff sign in at Entra too. `register` sets Microsoft's side up and says how the portal is configured.
     pub async fn start_with_login(register: impl FnOnce(&StandIn) -> EntraLogin) -> Self {
+        Self::start_as(|stand_in| open(Some(register(stand_in)))).await
+    }
+
+    /// The same, and how staff sign in is said by `register` alone.
+    pub async fn start_as(register: impl FnOnce(&StandIn) -> Login) -> Self {
         let stand_in = StandIn::start(World::new(7), 0).await.unwrap();
-        let (client_id, entra) = (Uuid::new_v4(), register(&stand_in));
-        Self::assemble(database().await, stand_in, client_id, (vec![app(client_id)], Some(entra)))
+        let (client_id, login) = (Uuid::new_v4(), register(&stand_in));
+        Self::assemble(database().await, stand_in, client_id, (vec![app(client_id)], login))
     }
 
     /// The portal started again with another list of apps; what it stored, and Microsoft, stay.
     pub fn reconfigured(self, edit: impl FnOnce(&mut Vec<config::App>)) -> Self {
         let mut apps = self.state.config.app.clone();
         edit(&mut apps);
-        let entra = self.state.config.login.entra.clone();
-        Self::assemble(self.db, self.stand_in, self.client_id, (apps, entra))
+        let login = self.state.config.login.clone();
+        Self::assemble(self.db, self.stand_in, self.client_id, (apps, login))
     }
 
-    fn assemble(db: TestDb, stand_in: StandIn, client_id: Uuid, (apps, entra): (Vec<config::App>, Option<EntraLogin>)) -> Self {
+    fn assemble(db: TestDb, stand_in: StandIn, client_id: Uuid, (apps, login): (Vec<config::App>, Login)) -> Self {
         for app in &apps {
             stand_in.world().register_app_in(app.cloud, registration(app));
         }
         let config = Config::plain("http://127.0.0.1:8080".parse().unwrap(), ([127, 0, 0, 1], 0).into(), apps);
-        let config = Config { login: Login { entra }, ..config };
+        let config = Config { login, ..config };
         let microsoft = Client::stand_in(stand_in.address(), &config.app, clock::now()).unwrap();
         let microsoft = microsoft.with_login(config.login.entra.as_ref(), clock::now()).unwrap();
         let state = AppState {

@@ -140,6 +140,7 @@ async fn nobody_is_signed_in_by_a_backup_and_nothing_on_its_way_is_sent_again() 
     for (query, rows) in [
         ("sessions", 0),
         ("setup_tokens", 0),
+        ("flows", 0),
         ("jobs._private_jobs", 0),
         ("users", manifest.rows["public.users"]),
         ("api_tokens where revoked_at is null", 0),

@@ -68,6 +68,8 @@ fn accounts_and_tokens_are_kept_from_the_shell_and_no_secret_is_in_the_arguments
     assert_eq!(run(&dir, &["api-token", "revoke", id]).0, 0);
     assert_eq!(run(&dir, &["api-token", "revoke", id]).0, 1);
 
+    let (code, _, error) = run(&dir, &["user", "reset", "--second-factor", "bob"]);
+    assert!(code == 1 && error.contains("bob has no second factor"), "{error}");
     let (code, _, error) = run(&dir, &["user", "disable", "ann@example.com"]);
     assert!(code == 1 && error.contains("last administrator"), "{error}");
     assert_eq!(run(&dir, &["user", "disable", "bob"]).0, 0);

@@ -69,6 +69,7 @@ fn the_example_is_valid_and_names_every_key_and_no_other() {
     for (header, section) in [
         ("", ""),
         ("[outbound]", "outbound"),
+        ("[login]", "login"),
         ("[login.entra]", "login.entra"),
         ("[[app]]", "app"),
         ("[[app.credential]]", "app.credential"),
@@ -86,6 +87,9 @@ fn the_example_is_valid_and_names_every_key_and_no_other() {
         }
         if section == "app" {
             assert!(program.remove("permissions") && program.remove("credential"));
+        }
+        if section == "login" {
+            assert!(program.remove("entra"));
         }
         if section == "login.entra" {
             assert!(program.remove("roles"));

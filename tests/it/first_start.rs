@@ -2,7 +2,9 @@
 
 use crate::browser::Browser;
 use crate::program::{Program, portal};
+use crate::second::code;
 use rustix::process::Signal;
+use thirtyfour::By;
 
 #[tokio::test]
 async fn serve_prints_a_link_that_makes_the_first_administrator_who_can_then_sign_in() {
@@ -24,6 +26,11 @@ async fn serve_prints_a_link_that_makes_the_first_administrator_who_can_then_sig
         browser.fill("Name or e-mail address", "ann@example.com").await;
         browser.fill("Password", "a river of quiet machines").await;
         browser.click("Sign in").await;
+        browser.sees("Set up a second factor").await;
+        let key = browser.driver.find(By::Css(".key code")).await.unwrap().text().await.unwrap();
+        browser.fill("Code", &code(&key, 0)).await;
+        browser.click("Set up and sign in").await;
+        browser.sees("Keep these recovery codes").await;
         browser.open(&format!("{address}/account")).await;
         browser.sees("Ann Example").await;
         browser.open(link).await; // it works once

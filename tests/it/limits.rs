@@ -10,8 +10,9 @@ use sqlx::{AssertSqlSafe, Connection, Executor as _, PgConnection, Row};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use url::form_urlencoded;
-use watchfloor::auth::sign_in::{change_password, sign_in};
+use watchfloor::auth::sign_in::{Credentials, change_password, sign_in};
 use watchfloor::auth::{AuthError, links};
+use watchfloor::config::SecondFactor;
 use watchfloor::model::{Role, UserId};
 use watchfloor::store::{self, Db};
 
@@ -127,7 +128,8 @@ async fn what_was_begun_with_the_old_password_is_nothing_once_there_is_a_new_one
     let (db, hasher): (&Db, _) = (&app.db.web, &app.state.hasher);
 
     let mut holder = reset(&app, user).await;
-    let straddling = sign_in(db, hasher, &login, &old, None);
+    let credentials = Credentials { login: &login, password: &old, next: "/" };
+    let straddling = sign_in(db, hasher, credentials, SecondFactor::Optional, None);
     let finish = async {
         somebody_waits(&mut holder).await;
         holder.execute("commit").await.unwrap();
@@ -149,7 +151,8 @@ async fn what_was_begun_with_the_old_password_is_nothing_once_there_is_a_new_one
     };
     let (changed, ()) = tokio::join!(straddling, finish);
     assert!(matches!(changed, Err(AuthError::Refused)), "{changed:?}");
-    sign_in(db, hasher, &login, &SecretString::from("seven green bicycles"), None).await.unwrap();
+    let new = SecretString::from("seven green bicycles");
+    sign_in(db, hasher, Credentials { login: &login, password: &new, next: "/" }, SecondFactor::Optional, None).await.unwrap();
 }
 
 #[tokio::test]

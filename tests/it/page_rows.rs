@@ -45,6 +45,8 @@ pub const ELSEWHERE: &[&str] = &[
     "/hunting/{}/csv",
     "/tenants/{}/cloud-apps/discovery/script/{}",
     "/login",
+    "/login/second",
+    "/account/confirm",
     "/login/entra",
     "/login/entra/callback",
     "/setup/{}",

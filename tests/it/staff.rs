@@ -27,7 +27,8 @@ pub async fn portal() -> TestApp {
     TestApp::start_with_login(register).await
 }
 
-fn register(stand_in: &StandIn) -> EntraLogin {
+/// How such a portal is configured; Microsoft's side is set up.
+pub fn register(stand_in: &StandIn) -> EntraLogin {
     let mut directory = Directory::new(OWN, "Watchers", "watchers.example");
     directory.accounts = vec![person(ANN, MAIL, &["Watchfloor.Analyst"])];
     let graph = |permission: &str| (Product::Graph, permission.to_owned());

@@ -46,6 +46,11 @@ fn a_key_is_made_at_the_first_start_exchanged_while_nothing_stops_and_its_absenc
     configure("\"new.key\"");
     let (code, table, _) = run(&dir, &["check"]);
     assert!(code == 0 && table.contains(kid), "the old key is not needed: {table}");
+    configure("");
+    let mut by_environment = Command::new(env!("CARGO_BIN_EXE_watchfloor"));
+    by_environment.arg("check").current_dir(&dir).env_remove("DATABASE_URL").env("WATCHFLOOR__KEY_FILES", "new.key,old.key");
+    let table = String::from_utf8(by_environment.output().unwrap().stdout).unwrap();
+    assert!(table.contains(&format!("{kid} seals")), "{table}");
     for (files, command) in [("\"old.key\"", "serve"), ("\"old.key\"", "keys rotate"), ("", "keys rotate"), ("", "serve")] {
         configure(files);
         let (code, _, error) = run(&dir, &command.split(' ').collect::<Vec<_>>());

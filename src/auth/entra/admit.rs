@@ -7,11 +7,15 @@ use crate::auth::sessions;
 use crate::microsoft::SignedIn;
 use crate::model::{Role, visible};
 use crate::store::audit::{self, Actor, By, Event};
-use crate::store::staff::{self, Person};
+use crate::store::staff::{self, Person, Trip};
 use crate::store::users::{self, Account};
 use crate::store::{Db, Scoped};
 use anyhow::Context;
+use chrono::TimeDelta;
 use serde_json::json;
+
+/// By how much Microsoft's clock may differ from ours.
+const SKEW: TimeDelta = TimeDelta::minutes(2);
 
 /// Lets somebody in whose directory gives them `role`.
 pub(super) async fn admit(db: &Db, person: &SignedIn, role: Role, next: String, ip: Option<&str>) -> anyhow::Result<Answer> {
@@ -36,11 +40,35 @@ pub(super) async fn admit(db: &Db, person: &SignedIn, role: Role, next: String, 
         change_role(&mut tx, &account, &display_name(person), role, ip).await?;
     }
     limits::forgive(&mut tx, Attempt::SignIn, ip).await?;
-    let session = sessions::start(&mut tx, user, role, ip).await?;
+    let session = sessions::start(&mut tx, user, role, false, ip).await?;
     let event = Event::new(Actor::User(user, login), "login.entra").ip(ip.map(str::to_owned));
     audit::record(&mut tx, event.after(json!({ "role": role }))).await?;
     tx.commit().await?;
     Ok(Answer::In(session, next))
+}
+
+/// Takes a proof of whoever has the session with this hash: it gets a new secret. Only its own person can give it, and not with a sign-in at
+/// Microsoft that is older than the trip; where the token does not say how old it is, what was asked of Microsoft counts.
+pub(super) async fn renew(db: &Db, person: &SignedIn, trip: Trip, session: &[u8], ip: Option<&str>) -> anyhow::Result<Answer> {
+    let mut tx = db.no_tenant().await?;
+    let account = staff::find(&mut tx, &key(person)).await?;
+    let is_old = person.proven_at.is_some_and(|at| at < trip.begun_at - SKEW);
+    let renewed = match &account {
+        Some(account) if account.disabled_at.is_none() && !is_old => sessions::renew(&mut tx, account.user_id, session).await?,
+        _ => None,
+    };
+    let (Some(account), Some(renewed)) = (account.as_ref(), renewed) else {
+        drop(tx);
+        let mut tx = db.no_tenant().await?;
+        note(&mut tx, &Refused::because(Refusal::NotProven), Some((person, account.as_ref())), ip).await?;
+        tx.commit().await?;
+        return Ok(Answer::Out(Refusal::NotProven));
+    };
+    let event = Event::new(Actor::User(account.user_id, account.login.clone()), "login.proof").ip(ip.map(str::to_owned));
+    limits::forgive(&mut tx, Attempt::SignIn, ip).await?;
+    audit::record(&mut tx, event.after(json!({ "second": "entra" }))).await?;
+    tx.commit().await?;
+    Ok(Answer::In(renewed, trip.next))
 }
 
 /// Turns somebody away whose directory gives them no role. Whatever they had here before ends.
@@ -115,6 +143,7 @@ mod tests {
                 roles: Vec::new(),
                 groups: Vec::new(),
                 more_groups: false,
+                proven_at: None,
             };
             (super::username(&person), display_name(&person))
         };

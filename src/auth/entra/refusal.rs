@@ -27,6 +27,8 @@ pub enum Refusal {
     NoRole,
     /// The account was disabled here.
     Disabled,
+    /// A fresh proof was asked for, and this is somebody else's, an old one, or for a session that has ended.
+    NotProven,
 }
 
 impl Refusal {
@@ -42,6 +44,7 @@ impl Refusal {
             Self::Failed => "failed",
             Self::NoRole => "no_role",
             Self::Disabled => "disabled",
+            Self::NotProven => "not_proven",
         }
     }
 
@@ -61,6 +64,7 @@ impl Refusal {
                 "Microsoft knows you, but your organisation’s directory gives you no role in this portal. Ask whoever runs it, or use another \
                  account."
             }
+            Self::NotProven => "Microsoft did not confirm that it is you who is signed in here. Please begin again.",
             Self::Disabled => "This account is disabled in this portal. Ask one of its administrators.",
         }
     }

@@ -32,6 +32,9 @@ pub static TRIP_NONCE: Column = trip("nonce");
 pub static TRIP_VERIFIER: Column = trip("pkce_verifier");
 pub static CONSENT_NONCE: Column = consent("nonce");
 pub static CONSENT_VERIFIER: Column = consent("pkce_verifier");
+pub static FACTOR_SECRET: Column = Column { table: "factors", name: "secret", row: "factor_id::text", of_tenants: false };
+pub static FLOW_SECRET: Column =
+    Column { table: "flows", name: "secret", row: "kind || ':' || encode(flow_hash, 'hex')", of_tenants: false };
 
 const fn trip(name: &'static str) -> Column {
     Column { table: "sign_in_trips", name, row: "encode(state_hash, 'hex')", of_tenants: false }
@@ -42,7 +45,7 @@ const fn consent(name: &'static str) -> Column {
 }
 
 /// All of them.
-pub static SEALED: [&Column; 5] = [&CHECK, &TRIP_NONCE, &TRIP_VERIFIER, &CONSENT_NONCE, &CONSENT_VERIFIER];
+pub static SEALED: [&Column; 7] = [&CHECK, &FACTOR_SECRET, &FLOW_SECRET, &TRIP_NONCE, &TRIP_VERIFIER, &CONSENT_NONCE, &CONSENT_VERIFIER];
 
 /// A key of bytes as `encode(…, 'hex')` writes it.
 pub fn hex(bytes: &[u8]) -> String {

@@ -10,6 +10,7 @@ use crate::store::{self, Scoped, tickets};
 use crate::web::error::PageError;
 use crate::web::extract::{Id, Lead, Posted, User};
 use crate::web::page::Page;
+use crate::web::qr::Code;
 use crate::web::scope::ScopedDb;
 use askama::Template;
 use axum::Router;
@@ -17,9 +18,7 @@ use axum::extract::State;
 use axum::response::Redirect;
 use axum::routing::post;
 use chrono::{DateTime, Utc};
-use qrcode::{Color, QrCode};
 use serde::Deserialize;
-use std::fmt::Write as _;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
@@ -76,26 +75,6 @@ impl Mail {
             url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
         };
         format!("mailto:{}?subject={}&body={}", self.to, encode(&self.subject), encode(&self.body))
-    }
-}
-
-/// A QR code as one path of dark squares.
-struct Code {
-    size: usize,
-    path: String,
-}
-
-impl Code {
-    fn new(text: &str) -> Option<Self> {
-        let code = QrCode::new(text).ok()?;
-        let (width, colors) = (code.width(), code.to_colors());
-        let mut path = String::new();
-        for (at, color) in colors.into_iter().enumerate() {
-            if color == Color::Dark {
-                let _ = write!(path, "M{} {}h1v1h-1z", at % width + 4, at / width + 4);
-            }
-        }
-        Some(Self { size: width + 8, path })
     }
 }
 

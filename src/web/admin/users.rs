@@ -1,6 +1,7 @@
 //! Users: who may sign in, as what, and which tenants they see.
 
 use crate::app::AppState;
+use crate::auth::second::own;
 use crate::auth::{links, secret};
 use crate::model::{Role, TenantId, UserId, clock, visible};
 use crate::store::audit;
@@ -27,6 +28,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/users", get(list).post(add))
         .route("/admin/users/{user}", get(edit).post(change))
         .route("/admin/users/{user}/link", post(link))
+        .route("/admin/users/{user}/factors", post(reset_factors))
         .route("/admin/users/{user}/disabled", post(set_disabled))
 }
 
@@ -198,6 +200,25 @@ async fn link(
     audit::record(&mut tx, user.by().event("user.reset_link").object(account.login.as_str())).await?;
     tx.commit().await?;
     users_page(&state.db, user, Some((account.login, url.to_string())), None).await
+}
+
+/// Removes a colleague's second factors; one's own are on one's account page.
+async fn reset_factors(
+    State(db): State<Db>,
+    Admin(user): Admin,
+    Id(id): Id<UserId>,
+    Posted(_, Nothing {}): Posted<Nothing>,
+) -> Result<Redirect, PageError> {
+    let mut tx = db.no_tenant().await?;
+    let account = users::find(&mut tx, id).await?.ok_or(PageError::NotFound)?;
+    if id == user.id {
+        return Err(PageError::Conflict("Your own second factors are on your account page.".into()));
+    }
+    if !own::reset(&mut tx, &user.by(), id, &account.login).await? {
+        return Err(PageError::Conflict("This account has no second factor.".into()));
+    }
+    tx.commit().await?;
+    Ok(Redirect::to(&format!("/admin/users/{id}")))
 }
 
 #[derive(Deserialize)]

@@ -1,12 +1,12 @@
 //! Signing in with Microsoft: off to Entra and back.
 
-use super::{LoginPage, Next, internal, too_many};
+use super::{LoginPage, internal, too_many};
 use crate::app::AppState;
 use crate::auth::entra::{self, Answer, Begun, Door, Refusal};
 use crate::config::Config;
 use crate::model::clock;
 use crate::web::error::PageError;
-use crate::web::extract::{ClientIp, Query, trip_cookie};
+use crate::web::extract::{ClientIp, Query, User, trip_cookie};
 use crate::web::page::Page;
 use axum::Router;
 use axum::extract::{FromRef, RawQuery, State};
@@ -16,21 +16,33 @@ use axum::routing::get;
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::Cookie;
 use secrecy::ExposeSecret;
+use serde::Deserialize;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/login/entra", get(go)).route("/login/entra/callback", get(callback))
+}
+
+#[derive(Deserialize)]
+struct Way {
+    #[serde(default)]
+    next: String,
+    /// Whoever is signed in is to prove once more who they are.
+    confirm: Option<String>,
 }
 
 /// A link may begin it: whoever is made to follow one is asked by Microsoft who they are, and an answer counts in no other browser.
 async fn go(
     State(state): State<AppState>,
     ClientIp(ip): ClientIp,
-    Query(query): Query<Next>,
+    Query(query): Query<Way>,
     jar: CookieJar,
+    user: Result<User, PageError>,
 ) -> Result<Response, PageError> {
     let door = Door::from_ref(&state);
+    // Whoever is not signed in has nothing to confirm, and signs in.
+    let proves = user.ok().filter(|_| query.confirm.is_some()).map(|user| user.session_hash.clone());
     let browser = jar.get(cookie_name(&state.config)).map(|cookie| cookie.value().to_owned());
-    match entra::begin(&door, internal(&query.next), browser, ip.as_deref()).await? {
+    match entra::begin(&door, (internal(&query.next), proves.as_deref()), browser, ip.as_deref()).await? {
         Begun::Away(url, browser) => Ok((jar.add(cookie(&state.config, &browser)), Redirect::to(url.as_str())).into_response()),
         Begun::TooMany(wait) => Err(too_many(wait)),
         Begun::Nowhere => Err(PageError::NotFound),

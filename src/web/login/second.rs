@@ -1,0 +1,137 @@
+//! The second half of a sign-in with a password: a code, or the first factor of the account.
+
+use super::internal;
+use crate::app::AppState;
+use crate::auth::form_tokens::FormKey;
+use crate::auth::second::{self, Shown, Through};
+use crate::config::Config;
+use crate::model::clock;
+use crate::web::account::{Codes, NewKey, proof_error};
+use crate::web::error::PageError;
+use crate::web::extract::{ClientIp, trip_cookie};
+use crate::web::page::Page;
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum_extra::extract::cookie::Cookie;
+use axum_extra::extract::{CookieJar, Form};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/login/second", get(show).post(enter)).route("/login/second/new", post(enrol))
+}
+
+#[derive(Template)]
+#[template(path = "login_second.html")]
+struct SecondPage {
+    login: String,
+    /// Where the account has no factor yet.
+    key: Option<NewKey>,
+    name: String,
+    token: String,
+    problem: Option<&'static str>,
+}
+
+#[derive(Template)]
+#[template(path = "login_codes.html")]
+struct CodesPage {
+    codes: Codes,
+    next: String,
+}
+
+/// The cookie of a sign-in that is under way.
+fn name(config: &Config) -> &'static str {
+    if config.public_url.scheme() == "https" { "__Host-flow" } else { "flow" }
+}
+
+pub(super) fn cookie(config: &Config, value: &str) -> Cookie<'static> {
+    trip_cookie(config, name(config), value)
+}
+
+fn flow_of(jar: &CookieJar, config: &Config) -> Option<SecretString> {
+    jar.get(name(config)).map(|cookie| cookie.value().to_owned().into())
+}
+
+async fn show(State(state): State<AppState>, jar: CookieJar) -> Result<Response, PageError> {
+    let Some(flow) = flow_of(&jar, &state.config) else { return Ok(Redirect::to("/login").into_response()) };
+    page(&state, &flow, String::new(), None).await
+}
+
+async fn page(state: &AppState, flow: &SecretString, name: String, problem: Option<&'static str>) -> Result<Response, PageError> {
+    let Some(known) = second::under_way(&state.db, flow).await? else { return Ok(Redirect::to("/login").into_response()) };
+    let key = known.secret.as_ref().map(|key| NewKey::new(key, &known.login)).transpose()?;
+    let path = if key.is_some() { "/login/second/new" } else { "/login/second" };
+    let page = SecondPage { login: known.login, key, name, token: FormKey::of_session(flow).token(path), problem };
+    Ok((if problem.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK }, Page(page)).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entered {
+    form_token: String,
+    #[serde(default)]
+    code: Option<SecretString>,
+    #[serde(default)]
+    recovery: Option<SecretString>,
+}
+
+async fn enter(
+    State(state): State<AppState>,
+    ClientIp(ip): ClientIp,
+    jar: CookieJar,
+    form: Result<Form<Entered>, axum_extra::extract::FormRejection>,
+) -> Result<Response, PageError> {
+    let Form(form) = form.map_err(|_| incomplete())?;
+    let Some(flow) = flow_of(&jar, &state.config) else { return Ok(Redirect::to("/login").into_response()) };
+    if !FormKey::of_session(&flow).accepts("/login/second", &form.form_token) {
+        return Err(PageError::Forbidden);
+    }
+    let shown = form.code.map(Shown::Code).or(form.recovery.map(Shown::Recovery)).ok_or_else(incomplete)?;
+    match second::finish(&state.db, &flow, &shown, ip.as_deref(), clock::now()).await {
+        Ok(Through { session, next }) => Ok((signed_in(&state.config, jar, &session), Redirect::to(internal(&next))).into_response()),
+        Err(error) => page(&state, &flow, String::new(), Some(proof_error(error)?)).await,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Enrolled {
+    form_token: String,
+    name: String,
+    code: SecretString,
+}
+
+async fn enrol(
+    State(state): State<AppState>,
+    ClientIp(ip): ClientIp,
+    jar: CookieJar,
+    form: Result<Form<Enrolled>, axum_extra::extract::FormRejection>,
+) -> Result<Response, PageError> {
+    let Form(form) = form.map_err(|_| incomplete())?;
+    let Some(flow) = flow_of(&jar, &state.config) else { return Ok(Redirect::to("/login").into_response()) };
+    if !FormKey::of_session(&flow).accepts("/login/second/new", &form.form_token) {
+        return Err(PageError::Forbidden);
+    }
+    match second::enrol(&state.db, &flow, (&form.name, &form.code), ip.as_deref(), clock::now()).await {
+        Ok((Through { session, next }, codes)) => {
+            let forms = FormKey::of_session(&session);
+            let codes = Codes::new(&codes, |path| forms.token(path));
+            let page = Page(CodesPage { codes, next: internal(&next).to_owned() });
+            Ok((signed_in(&state.config, jar, &session), page).into_response())
+        }
+        Err(error) => page(&state, &flow, form.name, Some(proof_error(error)?)).await,
+    }
+}
+
+fn incomplete() -> PageError {
+    PageError::BadRequest("The form is incomplete.".into())
+}
+
+/// The session's cookie in place of the one that led to it.
+fn signed_in(config: &Config, jar: CookieJar, session: &SecretString) -> CookieJar {
+    jar.remove(cookie(config, "")).add(super::cookie(config, session.expose_secret().to_owned()))
+}

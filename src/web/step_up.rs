@@ -1,0 +1,234 @@
+//! A fresh proof of who somebody is, before anything grave: one layer over the routes that are named here, and a page that keeps what was typed.
+//!
+//! A session is proven for ten minutes. After that a form to one of these routes is not carried out but answered with a page that asks for a code and
+//! holds the form's fields. What comes back from there is the same form with a code: it is checked, the session gets a new id, and the form goes
+//! on to its route as if nothing had been asked.
+
+mod form;
+
+use super::account::proof_error;
+use super::error::PageError;
+use super::extract::{ClientIp, Posted, Query, User, client_ip, session_of};
+use super::login::{self, internal};
+use super::page::Page;
+use crate::app::AppState;
+use crate::auth::form_tokens::FormKey;
+use crate::auth::second::{self, Shown};
+use crate::auth::secret;
+use crate::config::Config;
+use crate::model::clock;
+use crate::store::sessions::{self, Standing};
+use askama::Template;
+use axum::Router;
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum_extra::extract::CookieJar;
+use form::Form;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+/// The routes whose forms need a fresh proof, and how many parts of the path their page does without: `/admin/users/{user}/link` is sent from
+/// `/admin/users/{user}`.
+pub const GRAVE: [(&str, usize); 25] = [
+    ("/devices/{device}/act", 0),
+    ("/tenants/{tenant}/changes/{change}/again", 2),
+    ("/tenants/{tenant}/cloud-apps/ranges/new", 0),
+    ("/tenants/{tenant}/cloud-apps/ranges/{range}", 0),
+    ("/tenants/{tenant}/cloud-apps/ranges/{range}/delete", 0),
+    ("/incidents/bulk/{bulk}", 0),
+    ("/incidents/bulk/{bulk}/again", 1),
+    ("/incidents/bulk/{bulk}/undo", 1),
+    ("/admin/tenants/new", 0),
+    ("/admin/tenants/import", 0),
+    ("/admin/tenants/{tenant}/directory", 1),
+    ("/admin/tenants/{tenant}/directory/entry", 2),
+    ("/admin/tenants/{tenant}/offboard", 0),
+    ("/admin/tenants/{tenant}/rebind", 1),
+    ("/admin/tenants/{tenant}/rebind/decision", 2),
+    ("/admin/users", 0),
+    ("/admin/users/{user}", 0),
+    ("/admin/users/{user}/link", 1),
+    ("/admin/users/{user}/factors", 1),
+    ("/admin/users/{user}/disabled", 1),
+    ("/account/factors", 1),
+    ("/account/factors/new", 2),
+    ("/account/factors/name", 2),
+    ("/account/factors/remove", 2),
+    ("/account/factors/codes", 2),
+];
+
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/account/confirm", get(show).post(confirm))
+}
+
+#[derive(Template)]
+#[template(path = "step_up.html")]
+struct ConfirmPage {
+    user: User,
+    /// Where the form goes, and how it is encoded where that is not the usual way.
+    action: String,
+    multipart: bool,
+    token: String,
+    fields: Vec<(String, String)>,
+    /// Whoever signs in at Entra goes there, and then to this page of ours.
+    microsoft: Option<String>,
+    problem: Option<&'static str>,
+}
+
+/// Whether somebody's proof is too old, where one is asked of them at all.
+fn is_due(config: &Config, standing: &Standing) -> bool {
+    !standing.is_fresh && (config.login.needs_second() || standing.factors > 0)
+}
+
+/// The same for a page that finds out by itself that it is grave: where to go first, if anywhere. `back` is a page of ours.
+pub async fn first(state: &AppState, user: &User, back: &str) -> Result<Option<Redirect>, PageError> {
+    let standing = sessions::standing(&mut state.db.no_tenant().await?, &user.session_hash).await?;
+    if !standing.is_some_and(|standing| is_due(&state.config, &standing)) {
+        return Ok(None);
+    }
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", back).finish();
+    Ok(Some(Redirect::to(&format!("/account/confirm?{query}"))))
+}
+
+/// The layer.
+pub async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let grave = GRAVE.iter().find(|(route, _)| *route == path && request.method() == Method::POST);
+    let Some((_, dropped)) = grave else { return next.run(request).await };
+    match look(&state, request, *dropped).await {
+        Ok(Looked::Pass(request)) => next.run(request).await,
+        Ok(Looked::Renewed(request, cookie)) => {
+            let mut response = next.run(request).await;
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+            response
+        }
+        Ok(Looked::Ask(page)) => page,
+        Err(error) => error.into_response(),
+    }
+}
+
+enum Looked {
+    /// On to the route, which refuses what it would refuse anyway.
+    Pass(Request),
+    /// On to the route, in the session of this cookie.
+    Renewed(Request, HeaderValue),
+    Ask(Response),
+}
+
+async fn look(state: &AppState, request: Request, dropped: usize) -> Result<Looked, PageError> {
+    let (mut parts, body) = request.into_parts();
+    let Some(session) = session_of(&parts.headers, &state.config) else { return Ok(Looked::Pass(Request::from_parts(parts, body))) };
+    let standing = sessions::standing(&mut state.db.no_tenant().await?, &secret::hash(&session)).await?;
+    let Some(standing) = standing else { return Ok(Looked::Pass(Request::from_parts(parts, body))) };
+    let mut form = Form::read(&parts, body).await?;
+    let path = parts.uri.path().to_owned();
+    if !FormKey::of_session(&session).accepts(&path, form.token()) {
+        return Ok(Looked::Pass(form.into_request(parts)));
+    }
+    let shown = form.take_shown();
+    if !is_due(&state.config, &standing) {
+        return Ok(Looked::Pass(form.into_request(parts)));
+    }
+    let user = User::from_request_parts(&mut parts, state).await?;
+    let ip = client_ip(&parts, &state.config);
+    let problem = match shown {
+        Some(shown) => match second::prove(&state.db, (standing.user_id, &user.session_hash), &shown, ip.as_deref(), clock::now()).await {
+            Ok(renewed) => return go_on(state, parts, form, &path, &renewed),
+            Err(error) => Some(proof_error(error)?),
+        },
+        None => None,
+    };
+    let page = ask(user, &standing, &path, dropped, form, problem);
+    Ok(Looked::Ask(page))
+}
+
+/// The form in the renewed session: as its page would send it there.
+fn go_on(state: &AppState, mut parts: Parts, mut form: Form, path: &str, session: &SecretString) -> Result<Looked, PageError> {
+    let cookie = login::cookie(&state.config, session.expose_secret().to_owned());
+    parts.extensions.remove::<User>();
+    let jar = CookieJar::from_headers(&parts.headers).add((cookie.name().to_owned(), cookie.value().to_owned()));
+    let cookies: Vec<String> = jar.iter().map(|cookie| format!("{}={}", cookie.name(), cookie.value())).collect();
+    parts.headers.insert(header::COOKIE, HeaderValue::try_from(cookies.join("; "))?);
+    form.set_token(FormKey::of_session(session).token(path));
+    Ok(Looked::Renewed(form.into_request(parts), HeaderValue::try_from(cookie.to_string())?))
+}
+
+fn ask(user: User, standing: &Standing, path: &str, dropped: usize, form: Form, problem: Option<&'static str>) -> Response {
+    let parts: Vec<&str> = path.split('/').collect();
+    let back = parts[..parts.len() - dropped].join("/");
+    let page = ConfirmPage {
+        action: user.here.clone(),
+        multipart: form.is_multipart(),
+        token: form.token().to_owned(),
+        fields: form.into_fields(),
+        microsoft: standing.of_entra.then(|| to_microsoft(&back)),
+        user,
+        problem,
+    };
+    (if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::FORBIDDEN }, Page(page)).into_response()
+}
+
+fn to_microsoft(back: &str) -> String {
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("confirm", "yes").append_pair("next", back).finish();
+    format!("/login/entra?{query}")
+}
+
+#[derive(Deserialize)]
+struct Back {
+    #[serde(default)]
+    next: String,
+}
+
+async fn show(State(state): State<AppState>, user: User, Query(back): Query<Back>) -> Result<Response, PageError> {
+    confirm_page(&state, user, internal(&back.next), None).await
+}
+
+async fn confirm_page(state: &AppState, user: User, next: &str, problem: Option<&'static str>) -> Result<Response, PageError> {
+    let standing = sessions::standing(&mut state.db.no_tenant().await?, &user.session_hash).await?;
+    let Some(standing) = standing.filter(|standing| is_due(&state.config, standing)) else { return Ok(Redirect::to(next).into_response()) };
+    let page = ConfirmPage {
+        action: "/account/confirm".to_owned(),
+        multipart: false,
+        token: user.form_token("/account/confirm"),
+        fields: vec![("next".to_owned(), next.to_owned())],
+        microsoft: standing.of_entra.then(|| to_microsoft(next)),
+        user,
+        problem,
+    };
+    let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    Ok((status, Page(page)).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Confirmed {
+    next: String,
+    #[serde(default)]
+    proof_code: Option<SecretString>,
+    #[serde(default)]
+    proof_recovery: Option<SecretString>,
+}
+
+async fn confirm(
+    State(state): State<AppState>,
+    ClientIp(ip): ClientIp,
+    jar: CookieJar,
+    Posted(user, form): Posted<Confirmed>,
+) -> Result<Response, PageError> {
+    let shown = form.proof_code.map(Shown::Code).or(form.proof_recovery.map(Shown::Recovery));
+    let shown = shown.ok_or_else(|| PageError::BadRequest("The form is incomplete.".into()))?;
+    match second::prove(&state.db, (user.id, &user.session_hash), &shown, ip.as_deref(), clock::now()).await {
+        Ok(session) => {
+            let cookie = login::cookie(&state.config, session.expose_secret().to_owned());
+            Ok((jar.add(cookie), Redirect::to(internal(&form.next))).into_response())
+        }
+        Err(error) => {
+            let problem = proof_error(error)?;
+            confirm_page(&state, user, internal(&form.next), Some(problem)).await
+        }
+    }
+}
