@@ -246,6 +246,8 @@ pub enum Trouble {
     Away,
     /// It was asked for more than it can find in time.
     TooSlow,
+    /// It was given a text that it does not take: NUL is no character to PostgreSQL.
+    NoText,
     /// A fault, or no error of the database at all.
     Other,
 }
@@ -259,6 +261,8 @@ impl Trouble {
                 // "admin_shutdown", "crash_shutdown", "cannot_connect_now", "too_many_connections".
                 Some("57P01" | "57P02" | "57P03" | "53300") => Self::Away,
                 Some(CANCELLED) => Self::TooSlow,
+                // "character_not_in_repertoire", and "untranslatable_character", which is the same inside JSON.
+                Some("22021" | "22P05") => Self::NoText,
                 _ => Self::Other,
             },
             _ => Self::Other,

@@ -59,6 +59,9 @@ const fn our_fault(trouble: Trouble) -> (StatusCode, &'static str, &'static str)
             "That takes too long",
             "There are too many rows to find or to sort this way. Go back and narrow the list: by tenant, severity or time, or with another order.",
         ),
+        Trouble::NoText => {
+            (StatusCode::BAD_REQUEST, "That did not work", "A text holds a NUL character, which cannot be kept or looked for.")
+        }
         Trouble::Other => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "Something went wrong",
@@ -99,9 +102,14 @@ impl IntoResponse for PageError {
                 Cow::from(format!("There is too much to do at once; try again in a few seconds. {UNCERTAIN}")),
             ),
             Self::Internal(cause) => {
-                tracing::error!(reference, error = format!("{cause:#}"), "a page failed");
-                let (status, title, message) = our_fault(Trouble::of(&cause));
-                (status, title, Cow::from(format!("{message} {UNCERTAIN}")))
+                let trouble = Trouble::of(&cause);
+                let (status, title, message) = our_fault(trouble);
+                if trouble == Trouble::NoText {
+                    (status, title, Cow::from(message))
+                } else {
+                    tracing::error!(reference, error = format!("{cause:#}"), "a page failed");
+                    (status, title, Cow::from(format!("{message} {UNCERTAIN}")))
+                }
             }
         };
         if !status.is_server_error() {

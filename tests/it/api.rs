@@ -38,6 +38,11 @@ impl Program {
         self.send(method, path, (Some(key), Some(body))).await
     }
 
+    /// The whole answer.
+    pub async fn answer(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
+        self.send(method, path, (None, body)).await
+    }
+
     async fn send(&self, method: Method, path: &str, (key, body): (Option<&str>, Option<Value>)) -> Reply {
         let mut request = self.visitor.request(method, &format!("/api/v1{path}"));
         if let Some(key) = key {

@@ -19,6 +19,7 @@ mod audit_shipping;
 mod background;
 mod backup;
 mod backup_commands;
+mod bad_input;
 mod before;
 mod browser;
 mod bulk;

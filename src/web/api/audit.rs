@@ -27,6 +27,7 @@ struct AuditQuery {
     /// The beginning of an action: `consent.` or `tenant.create`.
     action: Option<String>,
     /// 1 to 200
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
     cursor: Option<i64>,

@@ -100,6 +100,7 @@ struct Changes {
 #[into_params(parameter_in = Query)]
 struct ChangesQuery {
     /// 1 to 200
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
     cursor: Option<uuid::Uuid>,

@@ -113,6 +113,7 @@ struct DevicesQuery {
     #[serde(default)]
     gone: bool,
     /// 1 to 200
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
     cursor: Option<uuid::Uuid>,

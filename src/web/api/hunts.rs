@@ -192,6 +192,7 @@ fn refused(refusal: Refusal) -> Problem {
 #[into_params(parameter_in = Query)]
 struct HuntsQuery {
     /// 1 to 200
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
     cursor: Option<DateTime<Utc>>,
@@ -229,6 +230,7 @@ async fn list(user: Bearer, Query(query): Query<HuntsQuery>) -> Result<Json<Hunt
 #[into_params(parameter_in = Query)]
 struct RowsQuery {
     /// Rows: 0 to 200 (default)
+    #[param(minimum = 0, maximum = 200)]
     limit: Option<usize>,
     /// `next_cursor` of the page before.
     cursor: Option<usize>,

@@ -71,6 +71,7 @@ pub struct ListQuery {
     sort: Option<String>,
     /// 1 to 200
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -54,6 +54,7 @@ struct Notes {
 #[into_params(parameter_in = Query)]
 struct NotesQuery {
     /// 1 to 200
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
     cursor: Option<uuid::Uuid>,

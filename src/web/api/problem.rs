@@ -87,6 +87,12 @@ const fn our_fault(trouble: Trouble) -> (StatusCode, &'static str, &'static str,
             "That takes too long",
             "There are too many rows to find or to sort this way: narrow the filter, or ask for another order.",
         ),
+        Trouble::NoText => (
+            StatusCode::BAD_REQUEST,
+            "bad-request",
+            "The request cannot be read",
+            "A text holds a NUL character, which cannot be kept or looked for.",
+        ),
         Trouble::Other => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
@@ -124,10 +130,15 @@ impl IntoResponse for Problem {
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A field is wrong", detail)
             }
             Self::Internal(cause) => {
-                tracing::error!(error = format!("{cause:#}"), reference = instance, "api call failed");
-                let (status, kind, title, detail) = our_fault(Trouble::of(&cause));
+                let trouble = Trouble::of(&cause);
+                let (status, kind, title, detail) = our_fault(trouble);
                 wait = (status == StatusCode::SERVICE_UNAVAILABLE).then(|| (header::RETRY_AFTER, retry_after(TimeDelta::seconds(5))));
-                (status, kind, title, format!("{detail} {UNCERTAIN}"))
+                if trouble == Trouble::NoText {
+                    (status, kind, title, detail.to_owned())
+                } else {
+                    tracing::error!(error = format!("{cause:#}"), reference = instance, "api call failed");
+                    (status, kind, title, format!("{detail} {UNCERTAIN}"))
+                }
             }
         };
         let body = ProblemBody {
