@@ -70,6 +70,7 @@ async fn somebody_else_an_old_proof_and_another_browser_prove_nothing() {
     // Somebody else of the directory, who may sign in.
     let other = staff::person(uuid::Uuid::from_u128(7), "bob@watchers.example", &["Watchfloor.Admin"]);
     app.stand_in.world().directory_mut(staff::OWN).unwrap().accounts.push(other);
+    Browser::new(&app).sign_in("bob@watchers.example").await.assert_redirect("/");
     let url = browser.go(begin).await;
     refused(&mut browser, url, "bob@watchers.example").await;
     // Microsoft says that it was an hour ago: somebody took the wish to be asked out of the address.

@@ -13,11 +13,16 @@ use url::form_urlencoded;
 const LARGEST: usize = 1024 * 1024 + 32 * 1024;
 const CODE: &str = "proof_code";
 const RECOVERY: &str = "proof_recovery";
+/// The answer of a passkey, or [`BEGIN`].
+const PASSKEY: &str = "proof_passkey";
+/// A passkey was chosen, and is to be asked for.
+const BEGIN: &str = "begin";
 
 pub struct Form {
     fields: Vec<(String, String)>,
     token: String,
     multipart: bool,
+    wants_passkey: bool,
 }
 
 impl Form {
@@ -35,7 +40,27 @@ impl Form {
             form_urlencoded::parse(&bytes).into_owned().collect()
         };
         let token = taken(&mut fields, form_tokens::FIELD).unwrap_or_default();
-        Ok(Self { fields, token, multipart })
+        Ok(Self { fields, token, multipart, wants_passkey: false })
+    }
+
+    /// A form with these fields.
+    pub const fn of(fields: Vec<(String, String)>) -> Self {
+        Self { fields, token: String::new(), multipart: false, wants_passkey: false }
+    }
+
+    /// A form that leads on to a page.
+    pub fn leading_to(next: &str) -> Self {
+        Self::of(vec![("next".to_owned(), next.to_owned())])
+    }
+
+    /// The first field of this name.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a passkey was chosen, see [`Self::take_shown`].
+    pub const fn wants_passkey(&self) -> bool {
+        self.wants_passkey
     }
 
     pub fn token(&self) -> &str {
@@ -53,8 +78,12 @@ impl Form {
     /// What was shown as a proof along with the form.
     pub fn take_shown(&mut self) -> Option<Shown> {
         let (code, recovery) = (taken(&mut self.fields, CODE), taken(&mut self.fields, RECOVERY));
+        let passkey = taken(&mut self.fields, PASSKEY).filter(|answer| !answer.is_empty());
+        self.wants_passkey = passkey.as_deref() == Some(BEGIN);
+        let passkey = passkey.filter(|_| !self.wants_passkey).map(|answer| Shown::Passkey(answer.into()));
         let code = code.filter(|code| !code.trim().is_empty()).map(|code| Shown::Code(code.into()));
-        code.or(recovery.filter(|code| !code.trim().is_empty()).map(|code| Shown::Recovery(code.into())))
+        let recovery = recovery.filter(|code| !code.trim().is_empty()).map(|code| Shown::Recovery(code.into()));
+        code.or(recovery).or(passkey)
     }
 
     pub fn into_fields(self) -> Vec<(String, String)> {
