@@ -190,4 +190,8 @@ async fn more_than_ten_thousand_rows_leave_only_after_a_fresh_proof() {
     reply.assert_redirect("/incidents?q=Many");
     renewed.get("/incidents/export.csv?q=Many").await.assert_success();
     renewed.get("/account/confirm?next=//evil.example").await.assert_redirect("/");
+    renewed.get("/admin/audit/export.csv?action=login").await.assert_success();
+    proofs_age(&app, admin.id).await;
+    let log = renewed.get("/admin/audit/export.csv?action=login").await;
+    log.assert_redirect("/account/confirm?next=%2Fadmin%2Faudit%3Faction%3Dlogin");
 }
