@@ -23,8 +23,8 @@ create table recovery_codes (
 -- Something begun that goes on within ten minutes: a sign-in whose password was right, a factor that is being made, a passkey that is asked for.
 -- None of them is a session.
 create table flows (
-    kind       text not null check (kind in ('sign_in', 'new_factor', 'proof')),
-    flow_hash  bytea not null check (length(flow_hash) = 32),  -- sign_in: of its cookie; else of the session
+    kind       text not null check (kind in ('sign_in', 'new_factor', 'new_passkey', 'proof')),
+    flow_hash  bytea not null check (length(flow_hash) = 32),  -- of the cookie of a sign-in, or of the session
     user_id    uuid not null references users on delete cascade,
     next       text not null,                                  -- sign_in: a page of our own to go on to
     secret     text check (secret like 'v1:%'),                -- of the factor that is being made, or what a passkey must answer

@@ -10,7 +10,7 @@ use watchfloor::app::AppState;
 use watchfloor::app::live::Live;
 use watchfloor::app::notices::Notices;
 use watchfloor::auth::passwords::Hasher;
-use watchfloor::config::{self, Config};
+use watchfloor::config::{self, Config, SecondFactor};
 use watchfloor::microsoft::Client;
 use watchfloor::model::{Role, TenantId};
 use watchfloor::store::users::NewUser;
@@ -36,7 +36,8 @@ impl Portal {
     /// `owner`: how to reach the database.
     pub async fn start(owner: PgConnectOptions, apps: Vec<config::App>, microsoft: Client) -> Self {
         let db = Db::connect(owner, DbRole::Web, 10).await.unwrap();
-        let config = Config::plain("http://127.0.0.1:8080".parse().unwrap(), ([127, 0, 0, 1], 0).into(), apps);
+        let mut config = Config::plain("http://127.0.0.1:8080".parse().unwrap(), ([127, 0, 0, 1], 0).into(), apps);
+        config.login.second_factor = SecondFactor::Optional;
         let state = AppState {
             db: db.clone(),
             microsoft,

@@ -77,6 +77,13 @@ pub async fn secrets(tx: &mut Scoped, user: UserId, kind: Kind) -> sqlx::Result<
     sealed.into_iter().map(open).collect()
 }
 
+/// Keeps another secret of a factor, in place of the one it has.
+pub async fn set_secret(tx: &mut Scoped, factor: FactorId, secret: &SecretString) -> sqlx::Result<()> {
+    let sealed = tx.vault.seal(&FACTOR_SECRET.at(factor.to_string(), None), secret.expose_secret())?;
+    sqlx::query("update factors set secret = $2 where factor_id = $1").bind(factor).bind(sealed).execute(&mut **tx).await?;
+    Ok(())
+}
+
 /// Notes that a factor was used.
 pub async fn used(tx: &mut Scoped, factor: FactorId) -> sqlx::Result<()> {
     sqlx::query("update factors set last_used_at = now() where factor_id = $1").bind(factor).execute(&mut **tx).await?;

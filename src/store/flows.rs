@@ -16,7 +16,9 @@ words! {
         SignIn = "sign_in",
         /// A factor is being made in a session.
         NewFactor = "new_factor",
-        /// A passkey is asked for in a session.
+        /// A passkey is being made in a session.
+        NewPasskey = "new_passkey",
+        /// A passkey is asked for, in a sign-in or in a session.
         Proof = "proof",
     }
 }

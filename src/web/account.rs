@@ -28,12 +28,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 mod factors;
+mod passkeys;
 
 pub use factors::{Codes, NewKey, proof_error};
 
 pub fn routes() -> Router<AppState> {
     Router::new()
         .merge(factors::routes())
+        .merge(passkeys::routes())
         .route("/account", get(show))
         .route("/account/password", post(password))
         .route("/account/appearance", post(appearance))
@@ -59,6 +61,8 @@ struct Second {
     /// The last one cannot be removed.
     is_required: bool,
     is_demo: bool,
+    /// Whether passkeys can be used at this address.
+    passkeys: bool,
 }
 
 /// What was wrong with which part of the page.
@@ -119,6 +123,7 @@ async fn account_page(state: &AppState, user: User, problem: Option<Problem>) ->
         codes_left: store::factors::codes_left(&mut tx, user.id).await?,
         is_required: state.config.login.needs_second(),
         is_demo: state.demo.is_some(),
+        passkeys: crate::auth::second::passkeys::offered(&state.config.public_url),
     };
     Ok(Page(AccountPage { user, sessions, of_entra, second, problem, now: clock::now() }))
 }

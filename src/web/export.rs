@@ -26,8 +26,6 @@ use uuid::Uuid;
 
 /// Rows read at a time.
 const PIECE: usize = 1_000;
-/// Whoever takes more along than these proves first who they are.
-const MANY: usize = 10_000;
 /// Rows of a file, and one.
 const MOST: i64 = 500_000;
 
@@ -90,7 +88,7 @@ async fn export(
     if ids.len() == usize::try_from(MOST).unwrap_or(usize::MAX) {
         return Err(PageError::BadRequest("A file holds fewer than 500,000 rows. Narrow the filter.".into()));
     }
-    if ids.len() > MANY
+    if ids.len() > step_up::MANY
         && let Some(first) = step_up::first(state, &user, &asked.address.with("after", "")).await?
     {
         return Ok(first.into_response());

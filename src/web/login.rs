@@ -73,7 +73,7 @@ struct Credentials {
 
 /// A path of our own pages to go on to; anything else is the overview.
 pub fn internal(next: &str) -> &str {
-    const PAGES: [&str; 6] = ["incidents", "alerts", "tenants", "admin", "account", ""];
+    const PAGES: [&str; 8] = ["incidents", "alerts", "tenants", "devices", "hunting", "admin", "account", ""];
     let Some(rest) = next.strip_prefix('/') else { return "/" };
     let first = rest.split(['/', '?']).next().unwrap_or_default();
     let plain = next.len() <= 2000 && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') && !next.starts_with("//");

@@ -36,6 +36,8 @@ static QUEUE: LazyLock<File> =
     LazyLock::new(|| File::new("queue", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/queue.js")));
 static PALETTE: LazyLock<File> =
     LazyLock::new(|| File::new("palette", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/palette.js")));
+static PASSKEY: LazyLock<File> =
+    LazyLock::new(|| File::new("passkey", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/passkey.js")));
 static ICON: LazyLock<File> = LazyLock::new(|| File::new("icon", "svg", "image/svg+xml", include_bytes!("../../static/icon.svg")));
 
 /// Where the style sheet is.
@@ -68,6 +70,11 @@ pub fn palette() -> &'static str {
     &PALETTE.url
 }
 
+/// Where the script of pages that ask for a passkey is.
+pub fn passkey() -> &'static str {
+    &PASSKEY.url
+}
+
 /// Where the icon is.
 pub fn icon() -> &'static str {
     &ICON.url
@@ -78,7 +85,7 @@ pub fn routes() -> Router<AppState> {
 }
 
 async fn file(Id(name): Id<String>) -> Result<impl IntoResponse, PageError> {
-    let all = [&*STYLE, &*SCRIPT, &*LIVE, &*CASE, &*QUEUE, &*PALETTE, &*ICON];
+    let all = [&*STYLE, &*SCRIPT, &*LIVE, &*CASE, &*QUEUE, &*PALETTE, &*PASSKEY, &*ICON];
     let wanted = all.into_iter().find(|file| file.url.strip_prefix("/static/") == Some(name.as_str()));
     let file = wanted.ok_or(PageError::NotFound)?;
     Ok(([(header::CONTENT_TYPE, file.kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")], file.body))

@@ -13,7 +13,7 @@ use super::login::{self, internal};
 use super::page::Page;
 use crate::app::AppState;
 use crate::auth::form_tokens::FormKey;
-use crate::auth::second::{self, Shown};
+use crate::auth::second::{self, Ground, Ways, passkeys};
 use crate::auth::secret;
 use crate::config::Config;
 use crate::model::clock;
@@ -33,7 +33,7 @@ use serde::Deserialize;
 
 /// The routes whose forms need a fresh proof, and how many parts of the path their page does without: `/admin/users/{user}/link` is sent from
 /// `/admin/users/{user}`.
-pub const GRAVE: [(&str, usize); 25] = [
+pub const GRAVE: [(&str, usize); 27] = [
     ("/devices/{device}/act", 0),
     ("/tenants/{tenant}/changes/{change}/again", 2),
     ("/tenants/{tenant}/cloud-apps/ranges/new", 0),
@@ -59,7 +59,12 @@ pub const GRAVE: [(&str, usize); 25] = [
     ("/account/factors/name", 2),
     ("/account/factors/remove", 2),
     ("/account/factors/codes", 2),
+    ("/account/passkeys", 1),
+    ("/account/passkeys/new", 2),
 ];
+
+/// Whoever takes more rows along in a file than these proves first who they are.
+pub const MANY: usize = 10_000;
 
 pub fn routes() -> Router<AppState> {
     Router::new().route("/account/confirm", get(show).post(confirm))
@@ -76,6 +81,9 @@ struct ConfirmPage {
     fields: Vec<(String, String)>,
     /// Whoever signs in at Entra goes there, and then to this page of ours.
     microsoft: Option<String>,
+    ways: Ways,
+    /// What the browser is to be asked for a passkey, where one was chosen.
+    passkey: Option<String>,
     problem: Option<&'static str>,
 }
 
@@ -135,15 +143,19 @@ async fn look(state: &AppState, request: Request, dropped: usize) -> Result<Look
     }
     let user = User::from_request_parts(&mut parts, state).await?;
     let ip = client_ip(&parts, &state.config);
+    let ground = Ground { public_url: &state.config.public_url, ip: ip.as_deref(), now: clock::now() };
     let problem = match shown {
-        Some(shown) => match second::prove(&state.db, (standing.user_id, &user.session_hash), &shown, ip.as_deref(), clock::now()).await {
+        Some(shown) => match second::prove(&state.db, (standing.user_id, &user.session_hash), &shown, ground).await {
             Ok(renewed) => return go_on(state, parts, form, &path, &renewed),
             Err(error) => Some(proof_error(error)?),
         },
         None => None,
     };
-    let page = ask(user, &standing, &path, dropped, form, problem);
-    Ok(Looked::Ask(page))
+    let parts: Vec<&str> = path.split('/').collect();
+    let back = parts[..parts.len() - dropped].join("/");
+    let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::FORBIDDEN };
+    let page = ask(state, user, &standing, (&back, form), problem).await?;
+    Ok(Looked::Ask((status, page).into_response()))
 }
 
 /// The form in the renewed session: as its page would send it there.
@@ -157,19 +169,28 @@ fn go_on(state: &AppState, mut parts: Parts, mut form: Form, path: &str, session
     Ok(Looked::Renewed(form.into_request(parts), HeaderValue::try_from(cookie.to_string())?))
 }
 
-fn ask(user: User, standing: &Standing, path: &str, dropped: usize, form: Form, problem: Option<&'static str>) -> Response {
-    let parts: Vec<&str> = path.split('/').collect();
-    let back = parts[..parts.len() - dropped].join("/");
-    let page = ConfirmPage {
+/// The page that asks, and holds a form meanwhile. A passkey is asked for once it was chosen: that takes a form, because it leaves something
+/// behind.
+async fn ask(
+    state: &AppState,
+    user: User,
+    standing: &Standing,
+    (back, form): (&str, Form),
+    problem: Option<&'static str>,
+) -> Result<Page<ConfirmPage>, PageError> {
+    let url = &state.config.public_url;
+    let passkey = if form.wants_passkey() { passkeys::ask(&state.db, user.id, &user.session_hash, url).await? } else { None };
+    Ok(Page(ConfirmPage {
         action: user.here.clone(),
         multipart: form.is_multipart(),
         token: form.token().to_owned(),
         fields: form.into_fields(),
-        microsoft: standing.of_entra.then(|| to_microsoft(&back)),
+        microsoft: standing.of_entra.then(|| to_microsoft(back)),
+        ways: second::ways(&state.db, user.id, url).await?,
+        passkey,
         user,
         problem,
-    };
-    (if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::FORBIDDEN }, Page(page)).into_response()
+    }))
 }
 
 fn to_microsoft(back: &str) -> String {
@@ -184,51 +205,43 @@ struct Back {
 }
 
 async fn show(State(state): State<AppState>, user: User, Query(back): Query<Back>) -> Result<Response, PageError> {
-    confirm_page(&state, user, internal(&back.next), None).await
+    let next = internal(&back.next).to_owned();
+    confirm_page(&state, user, Form::leading_to(&next), &next, None).await
 }
 
-async fn confirm_page(state: &AppState, user: User, next: &str, problem: Option<&'static str>) -> Result<Response, PageError> {
+async fn confirm_page(
+    state: &AppState,
+    mut user: User,
+    mut form: Form,
+    next: &str,
+    problem: Option<&'static str>,
+) -> Result<Response, PageError> {
     let standing = sessions::standing(&mut state.db.no_tenant().await?, &user.session_hash).await?;
     let Some(standing) = standing.filter(|standing| is_due(&state.config, standing)) else { return Ok(Redirect::to(next).into_response()) };
-    let page = ConfirmPage {
-        action: "/account/confirm".to_owned(),
-        multipart: false,
-        token: user.form_token("/account/confirm"),
-        fields: vec![("next".to_owned(), next.to_owned())],
-        microsoft: standing.of_entra.then(|| to_microsoft(next)),
-        user,
-        problem,
-    };
+    "/account/confirm".clone_into(&mut user.here);
+    form.set_token(user.form_token("/account/confirm"));
     let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    Ok((status, Page(page)).into_response())
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Confirmed {
-    next: String,
-    #[serde(default)]
-    proof_code: Option<SecretString>,
-    #[serde(default)]
-    proof_recovery: Option<SecretString>,
+    Ok((status, ask(state, user, &standing, (next, form), problem).await?).into_response())
 }
 
 async fn confirm(
     State(state): State<AppState>,
     ClientIp(ip): ClientIp,
     jar: CookieJar,
-    Posted(user, form): Posted<Confirmed>,
+    Posted(user, fields): Posted<Vec<(String, String)>>,
 ) -> Result<Response, PageError> {
-    let shown = form.proof_code.map(Shown::Code).or(form.proof_recovery.map(Shown::Recovery));
-    let shown = shown.ok_or_else(|| PageError::BadRequest("The form is incomplete.".into()))?;
-    match second::prove(&state.db, (user.id, &user.session_hash), &shown, ip.as_deref(), clock::now()).await {
+    let mut form = Form::of(fields);
+    let next = internal(form.field("next").unwrap_or_default()).to_owned();
+    let ground = Ground { public_url: &state.config.public_url, ip: ip.as_deref(), now: clock::now() };
+    let Some(shown) = form.take_shown() else { return confirm_page(&state, user, form, &next, None).await };
+    match second::prove(&state.db, (user.id, &user.session_hash), &shown, ground).await {
         Ok(session) => {
             let cookie = login::cookie(&state.config, session.expose_secret().to_owned());
-            Ok((jar.add(cookie), Redirect::to(internal(&form.next))).into_response())
+            Ok((jar.add(cookie), Redirect::to(&next)).into_response())
         }
         Err(error) => {
             let problem = proof_error(error)?;
-            confirm_page(&state, user, internal(&form.next), Some(problem)).await
+            confirm_page(&state, user, form, &next, Some(problem)).await
         }
     }
 }

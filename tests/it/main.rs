@@ -107,6 +107,7 @@ mod outbound;
 mod outcomes;
 mod page_rows;
 mod pages;
+mod passkeys;
 mod peers;
 mod portal_links;
 mod program;

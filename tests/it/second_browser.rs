@@ -2,7 +2,7 @@
 
 use crate::app::{PASSWORD, TestApp};
 use crate::browser::Browser;
-use crate::eyes::serve;
+use crate::eyes::{Eyes, serve};
 use crate::second::{change, code, guarded, limits_pass, proofs_age, time_passes};
 use thirtyfour::prelude::*;
 use watchfloor::model::Role;
@@ -57,7 +57,7 @@ async fn a_factor_is_set_up_used_confirmed_with_and_recovered_from() {
     browser.screenshots("second-enter").await;
     browser.fill("Code", "000000").await;
     browser.driver.find(By::Css("form .button.primary")).await.unwrap().click().await.unwrap();
-    browser.sees("That code is not right").await;
+    browser.sees("That code or passkey is not right").await;
     browser.screenshots("second-wrong").await;
     browser.fill("Code", &code(&key, 0)).await;
     browser.click("Sign in").await;
@@ -91,4 +91,41 @@ async fn a_factor_is_set_up_used_confirmed_with_and_recovered_from() {
     browser.click("Make new recovery codes").await;
     browser.sees("Keep these recovery codes").await;
     assert!(!text(&browser, "#codes").await.contains(first));
+}
+
+#[tokio::test]
+async fn no_page_of_the_second_factor_has_a_fault_that_axe_knows_or_scrolls_sideways() {
+    let app = guarded().await;
+    let (login, user) = app.user(Role::Admin, None).await;
+    let address = serve(watchfloor::web::router(app.state.clone())).await;
+    let mut eyes = Eyes::open(&address).await;
+    enter(&app, &eyes.browser, &address, &login).await;
+    eyes.browser.sees("Set up a second factor").await;
+    let key = text(&eyes.browser, ".key code").await;
+    eyes.look("the first factor").await;
+    eyes.browser.fill("Code", &code(&key, 0)).await;
+    eyes.browser.click("Set up and sign in").await;
+    eyes.browser.sees("Keep these recovery codes").await;
+    eyes.look("recovery codes after it").await;
+    eyes.go("/account").await;
+    eyes.says("document.querySelectorAll('main details').forEach((one) => { one.open = true; })").await;
+    eyes.look("/account with a factor").await;
+    eyes.go("/account").await;
+    eyes.browser.click("Add an authenticator app").await;
+    eyes.browser.sees("Scan this code").await;
+    eyes.look("another factor").await;
+    eyes.go("/account").await;
+    eyes.browser.click("Make new recovery codes").await;
+    eyes.browser.sees("Keep these recovery codes").await;
+    eyes.look("new recovery codes").await;
+    proofs_age(&app, user).await;
+    eyes.go("/account/confirm?next=/incidents").await;
+    eyes.browser.sees("Confirm that it is you").await;
+    eyes.says("document.querySelectorAll('main details').forEach((one) => { one.open = true; })").await;
+    eyes.look("/account/confirm").await;
+    enter(&app, &eyes.browser, &address, &login).await;
+    eyes.browser.sees("One more step").await;
+    eyes.says("document.querySelectorAll('main details').forEach((one) => { one.open = true; })").await;
+    eyes.look("/login/second").await;
+    eyes.assert_nothing(21);
 }

@@ -4,9 +4,14 @@ use crate::app::PASSWORD;
 use crate::second::{code, cookie, guarded, half, limits_pass, owner, time_passes};
 use axum::http::StatusCode;
 use futures_util::future::join_all;
+use url::Url;
 use watchfloor::auth::AuthError;
-use watchfloor::auth::second::{self, Shown};
+use watchfloor::auth::second::{self, Ground, Shown};
 use watchfloor::model::{Role, clock};
+
+fn ground(public_url: &Url) -> Ground<'_> {
+    Ground { public_url, ip: None, now: clock::now() }
+}
 
 #[tokio::test]
 async fn of_a_hundred_who_bring_the_right_code_at_once_one_gets_in() {
@@ -20,8 +25,8 @@ async fn of_a_hundred_who_bring_the_right_code_at_once_one_gets_in() {
     limits_pass(&app).await;
     let right = Shown::Code(code(&owner.key, 0).into());
     let tries = halves.iter().map(|half| {
-        let (db, flow, right) = (app.db.web.clone(), half.cookie.clone(), right.clone());
-        tokio::spawn(async move { second::finish(&db, &flow.into(), &right, None, clock::now()).await })
+        let (db, flow, right, url) = (app.db.web.clone(), half.cookie.clone(), right.clone(), app.state.config.public_url.clone());
+        tokio::spawn(async move { second::finish(&db, &flow.into(), &right, ground(&url)).await })
     });
     let outcomes = join_all(tries.collect::<Vec<_>>()).await;
     let sessions = outcomes.into_iter().filter(|outcome| outcome.as_ref().unwrap().is_ok()).count();
@@ -53,7 +58,7 @@ async fn whoever_knows_the_password_guesses_five_codes_and_then_waits_and_a_new_
         let Some(cookie) = cookie(&reply, "flow") else { continue };
         let flow = cookie.into();
         let wrong = Shown::Code(format!("{n:06}").into());
-        assert!(matches!(second::finish(&app.db.web, &flow, &wrong, None, clock::now()).await, Err(AuthError::Refused)));
+        assert!(matches!(second::finish(&app.db.web, &flow, &wrong, ground(&app.state.config.public_url)).await, Err(AuthError::Refused)));
         looked_at += 1;
     }
     assert!(looked_at <= 3, "{looked_at}");

@@ -28,7 +28,8 @@ async fn each_grave_form_asks_for_a_fresh_proof_and_holds_what_was_typed_and_no_
     let rows: BTreeSet<&str> = ROUTES.iter().filter(|row| row.3 == Proof::Fresh).map(|row| row.0).collect();
     assert_eq!(rows, GRAVE.iter().map(|(route, _)| *route).collect(), "the layer's routes are those of the table");
     for (route, _, least, proof) in ROUTES.iter().filter(|(_, method, ..)| *method == POST) {
-        if *least == Who::Anybody || *route == "/logout" {
+        // The page itself asks, of course.
+        if *least == Who::Anybody || ["/logout", "/account/confirm"].contains(route) {
             continue;
         }
         let typed = [("reason", "\"quoted\" <b>&amp; more"), ("tenants", "one"), ("tenants", "two")];
@@ -189,4 +190,8 @@ async fn more_than_ten_thousand_rows_leave_only_after_a_fresh_proof() {
     reply.assert_redirect("/incidents?q=Many");
     renewed.get("/incidents/export.csv?q=Many").await.assert_success();
     renewed.get("/account/confirm?next=//evil.example").await.assert_redirect("/");
+    renewed.get("/admin/audit/export.csv?action=login").await.assert_success();
+    proofs_age(&app, admin.id).await;
+    let log = renewed.get("/admin/audit/export.csv?action=login").await;
+    log.assert_redirect("/account/confirm?next=%2Fadmin%2Faudit%3Faction%3Dlogin");
 }

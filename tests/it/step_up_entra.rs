@@ -1,7 +1,7 @@
 //! A fresh proof of somebody who signs in with Microsoft: asked there once more, whatever Microsoft remembers.
 
 use crate::app::TestApp;
-use crate::routes::{POST, Proof, ROUTES};
+use crate::routes::{GET, POST, Proof, ROUTES};
 use crate::second::{events, guarded, is_in, proofs_age};
 use crate::staff::{self, ANN, Browser, ann, ask};
 use axum::http::StatusCode;
@@ -9,6 +9,8 @@ use url::Url;
 use watchfloor::config::Login;
 use watchfloor::demo::{Api, Fault, IdTokenLie, Times};
 use watchfloor::model::UserId;
+use watchfloor::web::login::internal;
+use watchfloor::web::step_up::GRAVE;
 
 const MAIL: &str = "ann@watchers.example";
 
@@ -70,6 +72,7 @@ async fn somebody_else_an_old_proof_and_another_browser_prove_nothing() {
     // Somebody else of the directory, who may sign in.
     let other = staff::person(uuid::Uuid::from_u128(7), "bob@watchers.example", &["Watchfloor.Admin"]);
     app.stand_in.world().directory_mut(staff::OWN).unwrap().accounts.push(other);
+    Browser::new(&app).sign_in("bob@watchers.example").await.assert_redirect("/");
     let url = browser.go(begin).await;
     refused(&mut browser, url, "bob@watchers.example").await;
     // Microsoft says that it was an hour ago: somebody took the wish to be asked out of the address.
@@ -96,6 +99,12 @@ async fn whoever_signs_in_with_microsoft_has_no_factor_here_and_is_asked_before_
     for (route, ..) in ROUTES.iter().filter(|row| row.1 == POST && row.3 == Proof::Fresh) {
         let page = browser.visitor().post_form(&crate::access::example(route), &[]).await;
         assert!(asks(&page.html) && !page.html.contains("proof_code"), "{route}");
+        let link = page.attribute("main a.button.primary", "href").unwrap();
+        let (_, back) = url::form_urlencoded::parse(link.as_bytes()).find(|(name, _)| name == "next").unwrap();
+        assert_eq!(internal(&back), back, "{route}: its page is one that can be led back to");
+        let dropped = GRAVE.iter().find(|(grave, _)| grave == route).unwrap().1;
+        let form = route.split('/').rev().skip(dropped).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("/");
+        assert!(ROUTES.iter().any(|row| row.0 == form && row.1 == GET), "{route}: there is a page {form}");
     }
     let mut tx = app.db.web.no_tenant().await.unwrap();
     sqlx::query("update sessions set proven_at = now() where user_id = $1").bind(user).execute(&mut *tx).await.unwrap();

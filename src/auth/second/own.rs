@@ -141,7 +141,7 @@ pub async fn new_codes(db: &Db, owner: Owner<'_>) -> anyhow::Result<Option<Vec<S
     Ok(Some(made))
 }
 
-async fn end_the_rest(tx: &mut Scoped, owner: Owner<'_>) -> sqlx::Result<()> {
+pub(super) async fn end_the_rest(tx: &mut Scoped, owner: Owner<'_>) -> sqlx::Result<()> {
     store::sessions::end_others(tx, owner.user, owner.session).await?;
     flows::end(tx, owner.user).await
 }

@@ -78,7 +78,7 @@ struct CodesPage {
     codes: Codes,
 }
 
-fn codes_page(user: User, codes: &[SecretString]) -> Response {
+pub(super) fn codes_page(user: User, codes: &[SecretString]) -> Response {
     let codes = Codes::new(codes, |path| user.form_token(path));
     Page(CodesPage { user, codes }).into_response()
 }
@@ -87,7 +87,7 @@ fn codes_page(user: User, codes: &[SecretString]) -> Response {
 pub fn proof_error(error: AuthError) -> Result<&'static str, PageError> {
     match error {
         AuthError::Refused => {
-            Ok("That code is not right, was used before, or there were too many attempts: wait for the next code and try again.")
+            Ok("That code or passkey is not right, was used before, or there were too many attempts: wait for the next code and try again.")
         }
         AuthError::Form(problem) => Ok(problem),
         AuthError::Over => Err(PageError::SignIn(None)),

@@ -1,6 +1,7 @@
 //! All rows of a hunt as a file.
 
 use super::show::plain;
+use crate::app::AppState;
 use crate::model::HuntId;
 use crate::store;
 use crate::store::audit;
@@ -10,15 +11,27 @@ use crate::web::error::PageError;
 use crate::web::extract::{Analyst, Id};
 use crate::web::scope::ScopedDb;
 use crate::web::show::harmless;
-use axum::response::Response;
+use crate::web::step_up;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 
-pub(super) async fn download(Analyst(user): Analyst, db: ScopedDb, Id(hunt): Id<HuntId>) -> Result<Response, PageError> {
+pub(super) async fn download(
+    State(state): State<AppState>,
+    Analyst(user): Analyst,
+    db: ScopedDb,
+    Id(hunt): Id<HuntId>,
+) -> Result<Response, PageError> {
     let place = download::place(user.id)?;
     let mut tx = db.begin().await?;
     let found = store::hunts::get(&mut tx, user.id, hunt).await?.ok_or(PageError::NotFound)?;
     let parts = store::hunts::parts(&mut tx, hunt).await?;
+    if usize::try_from(found.row_count).is_ok_and(|rows| rows > step_up::MANY)
+        && let Some(first) = step_up::first(&state, &user, &format!("/hunting/{hunt}")).await?
+    {
+        return Ok(first.into_response());
+    }
     let event = user.by().event("hunt.exported").object(hunt.to_string());
     audit::record(&mut tx, event.after(json!({ "rows": found.row_count, "tenants": found.seen }))).await?;
     tx.commit().await?;

@@ -3,7 +3,7 @@
 use crate::auth::form_tokens;
 use crate::auth::second::Shown;
 use crate::web::error::PageError;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
@@ -13,11 +13,18 @@ use url::form_urlencoded;
 const LARGEST: usize = 1024 * 1024 + 32 * 1024;
 const CODE: &str = "proof_code";
 const RECOVERY: &str = "proof_recovery";
+/// The answer of a passkey, or [`BEGIN`].
+const PASSKEY: &str = "proof_passkey";
+/// A passkey was chosen, and is to be asked for.
+const BEGIN: &str = "begin";
 
 pub struct Form {
     fields: Vec<(String, String)>,
     token: String,
     multipart: bool,
+    wants_passkey: bool,
+    /// As it came, until something is taken out or put in.
+    as_sent: Option<Bytes>,
 }
 
 impl Form {
@@ -28,14 +35,34 @@ impl Form {
         let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let multipart = kind.starts_with("multipart/");
         let mut fields = if multipart {
-            let mut request = Request::from_parts(parts.clone(), Body::from(bytes));
+            let mut request = Request::from_parts(parts.clone(), Body::from(bytes.clone()));
             DefaultBodyLimit::max(LARGEST).apply(&mut request);
-            in_parts(request).await.ok_or_else(|| PageError::BadRequest("The form could not be read.".into()))?
+            in_parts(request).await.ok_or_else(|| PageError::BadRequest("The form could not be read: a file must be UTF-8 text.".into()))?
         } else {
             form_urlencoded::parse(&bytes).into_owned().collect()
         };
         let token = taken(&mut fields, form_tokens::FIELD).unwrap_or_default();
-        Ok(Self { fields, token, multipart })
+        Ok(Self { fields, token, multipart, wants_passkey: false, as_sent: Some(bytes) })
+    }
+
+    /// A form with these fields.
+    pub fn of(fields: Vec<(String, String)>) -> Self {
+        Self { fields, token: String::new(), multipart: false, wants_passkey: false, as_sent: None }
+    }
+
+    /// A form that leads on to a page.
+    pub fn leading_to(next: &str) -> Self {
+        Self::of(vec![("next".to_owned(), next.to_owned())])
+    }
+
+    /// The first field of this name.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a passkey was chosen, see [`Self::take_shown`].
+    pub const fn wants_passkey(&self) -> bool {
+        self.wants_passkey
     }
 
     pub fn token(&self) -> &str {
@@ -44,6 +71,7 @@ impl Form {
 
     pub fn set_token(&mut self, token: String) {
         self.token = token;
+        self.as_sent = None;
     }
 
     pub const fn is_multipart(&self) -> bool {
@@ -52,9 +80,17 @@ impl Form {
 
     /// What was shown as a proof along with the form.
     pub fn take_shown(&mut self) -> Option<Shown> {
+        let many = self.fields.len();
         let (code, recovery) = (taken(&mut self.fields, CODE), taken(&mut self.fields, RECOVERY));
+        let passkey = taken(&mut self.fields, PASSKEY).filter(|answer| !answer.is_empty());
+        if self.fields.len() < many {
+            self.as_sent = None;
+        }
+        self.wants_passkey = passkey.as_deref() == Some(BEGIN);
+        let passkey = passkey.filter(|_| !self.wants_passkey).map(|answer| Shown::Passkey(answer.into()));
         let code = code.filter(|code| !code.trim().is_empty()).map(|code| Shown::Code(code.into()));
-        code.or(recovery.filter(|code| !code.trim().is_empty()).map(|code| Shown::Recovery(code.into())))
+        let recovery = recovery.filter(|code| !code.trim().is_empty()).map(|code| Shown::Recovery(code.into()));
+        code.or(recovery).or(passkey)
     }
 
     pub fn into_fields(self) -> Vec<(String, String)> {
@@ -63,6 +99,9 @@ impl Form {
 
     /// The request as it came, without the proof.
     pub fn into_request(self, mut parts: Parts) -> Request {
+        if let Some(bytes) = self.as_sent {
+            return Request::from_parts(parts, Body::from(bytes));
+        }
         let fields = self.fields.into_iter().chain([(form_tokens::FIELD.to_owned(), self.token)]);
         let (kind, body) = if self.multipart {
             let boundary = uuid::Uuid::new_v4().simple().to_string();
@@ -95,7 +134,7 @@ async fn in_parts(request: Request) -> Option<Vec<(String, String)>> {
     let mut fields = Vec::new();
     while let Some(part) = parts.next_field().await.ok()? {
         let name = part.name().unwrap_or_default().to_owned();
-        fields.push((name, String::from_utf8_lossy(&part.bytes().await.ok()?).into_owned()));
+        fields.push((name, String::from_utf8(part.bytes().await.ok()?.into()).ok()?));
     }
     Some(fields)
 }
