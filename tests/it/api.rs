@@ -19,7 +19,8 @@ impl Program {
     pub async fn of(app: &TestApp, role: Role, tenants: Option<&[TenantId]>) -> Self {
         let (_, user) = app.user(role, tenants).await;
         let mut tx = app.db.web.no_tenant().await.unwrap();
-        let (_, token) = auth::api_tokens::create(&mut tx, user, "test", 1, &Default::default()).await.unwrap();
+        let (_, token) =
+            auth::api_tokens::create(&mut tx, user, "test", 1, &watchfloor::store::api_tokens::Limits::default()).await.unwrap();
         tx.commit().await.unwrap();
         Self::with(app, &token)
     }
@@ -139,7 +140,7 @@ async fn a_revoked_or_disabled_token_is_no_token() {
     let app = TestApp::start().await;
     let (_, user) = app.user(Role::Viewer, None).await;
     let mut tx = app.db.web.no_tenant().await.unwrap();
-    let (id, token) = auth::api_tokens::create(&mut tx, user, "test", 1, &Default::default()).await.unwrap();
+    let (id, token) = auth::api_tokens::create(&mut tx, user, "test", 1, &watchfloor::store::api_tokens::Limits::default()).await.unwrap();
     tx.commit().await.unwrap();
     let program = Program::with(&app, &token);
     let (status, me) = program.get("/me").await;

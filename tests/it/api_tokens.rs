@@ -75,15 +75,15 @@ async fn its_first_use_is_written_down_once() {
     let app = TestApp::start().await;
     let (login, user) = app.user(Role::Viewer, None).await;
     let program = program(&app, user, Limits::default()).await;
-    let used = async || -> Vec<(String, Value)> {
+    let written = async || -> Vec<(String, Value)> {
         let mut tx = app.db.web.all_tenants().await.unwrap();
         sqlx::query_as("select actor, after from audit_log where action = 'api_token.first_use'").fetch_all(&mut *tx).await.unwrap()
     };
-    assert_eq!(used().await, []);
+    assert_eq!(written().await, []);
     let (one, two) = tokio::join!(program.get("/me"), program.get("/me"));
     assert_eq!((one.0, two.0), (StatusCode::OK, StatusCode::OK));
     program.get("/me").await;
-    assert_eq!(used().await, [(login, json!({ "name": "script" }))]);
+    assert_eq!(written().await, [(login, json!({ "name": "script" }))]);
 }
 
 #[tokio::test]

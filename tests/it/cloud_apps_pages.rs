@@ -227,7 +227,8 @@ async fn programs_change_what_people_may_and_get_the_change_back() {
     let token = async |role| {
         let (_, user) = portal.app.user(role, Some(&[portal.tenant])).await;
         let mut tx = portal.app.db.web.no_tenant().await.unwrap();
-        let (_, token) = auth::api_tokens::create(&mut tx, user, "test", 1, &Default::default()).await.unwrap();
+        let (_, token) =
+            auth::api_tokens::create(&mut tx, user, "test", 1, &watchfloor::store::api_tokens::Limits::default()).await.unwrap();
         tx.commit().await.unwrap();
         secrecy::ExposeSecret::expose_secret(&token).to_owned()
     };

@@ -18,7 +18,7 @@ async fn changes(app: &TestApp, tenant: TenantId) -> Vec<String> {
 async fn token(app: &TestApp, tenant: TenantId) -> String {
     let (_, user) = app.user(Role::Lead, Some(&[tenant])).await;
     let mut tx = app.db.web.no_tenant().await.unwrap();
-    let (_, token) = auth::api_tokens::create(&mut tx, user, "test", 1, &Default::default()).await.unwrap();
+    let (_, token) = auth::api_tokens::create(&mut tx, user, "test", 1, &watchfloor::store::api_tokens::Limits::default()).await.unwrap();
     tx.commit().await.unwrap();
     secrecy::ExposeSecret::expose_secret(&token).to_owned()
 }

@@ -89,7 +89,15 @@ async fn a_role_changed_at_entra_acts_at_the_next_sign_in_and_ends_what_was_begu
     old.sign_in(MAIL).await.assert_redirect("/");
     let user = ask::<Uuid>(&app, "select user_id from users").await;
     let mut tx = app.db.web.no_tenant().await.unwrap();
-    watchfloor::auth::api_tokens::create(&mut tx, watchfloor::model::UserId(user), "script", 30, &Default::default()).await.unwrap();
+    watchfloor::auth::api_tokens::create(
+        &mut tx,
+        watchfloor::model::UserId(user),
+        "script",
+        30,
+        &watchfloor::store::api_tokens::Limits::default(),
+    )
+    .await
+    .unwrap();
     tx.commit().await.unwrap();
     ann(&app, |ann| ann.roles = vec!["Watchfloor.Viewer".to_owned(), "Watchfloor.Admin".to_owned()]);
     let mut new = Browser::new(&app);

@@ -35,7 +35,7 @@ async fn signed_in(app: &TestApp) -> Browser {
     browser.sign_in(MAIL).await.assert_redirect("/");
     let mut tx = app.db.web.no_tenant().await.unwrap();
     let user = UserId(ask(app, "select user_id from users where entra_object is not null").await);
-    api_tokens::create(&mut tx, user, "script", 30, &Default::default()).await.unwrap();
+    api_tokens::create(&mut tx, user, "script", 30, &watchfloor::store::api_tokens::Limits::default()).await.unwrap();
     tx.commit().await.unwrap();
     browser
 }

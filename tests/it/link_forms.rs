@@ -95,7 +95,7 @@ async fn judge(staff: &Visitor, tenant: TenantId, directory: DirectoryId, decisi
 /// Approves by the API as this user.
 async fn approve_by_api(app: &TestApp, user: UserId, tenant: TenantId) -> StatusCode {
     let mut tx = app.db.web.no_tenant().await.unwrap();
-    let (_, token) = auth::api_tokens::create(&mut tx, user, "test", 1, &Default::default()).await.unwrap();
+    let (_, token) = auth::api_tokens::create(&mut tx, user, "test", 1, &watchfloor::store::api_tokens::Limits::default()).await.unwrap();
     tx.commit().await.unwrap();
     let visitor = app.stranger();
     let request = visitor.request(Method::POST, &format!("/api/v1/tenants/{tenant}/approve"));

@@ -178,7 +178,7 @@ async fn a_program_makes_a_link_for_some_apps() {
     let tenant = crate::customer::waiting_for(&app, "Contoso", None, &["defender", "hunt"]).await;
     let (_, user) = app.user(Role::Lead, None).await;
     let mut tx = app.db.web.no_tenant().await.unwrap();
-    let (_, token) = auth::api_tokens::create(&mut tx, user, "test", 1, &Default::default()).await.unwrap();
+    let (_, token) = auth::api_tokens::create(&mut tx, user, "test", 1, &watchfloor::store::api_tokens::Limits::default()).await.unwrap();
     tx.commit().await.unwrap();
     let token = secrecy::ExposeSecret::expose_secret(&token).to_owned();
     let post = async |body: &str| {

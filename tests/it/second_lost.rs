@@ -57,7 +57,7 @@ async fn an_administrator_removes_a_colleagues_factors_and_everything_of_theirs_
     let (admin, analyst) = (owner(&app, Role::Admin).await, owner(&app, Role::Analyst).await);
     let begun = asked(&app, &analyst).await;
     let mut tx = app.db.web.all_tenants().await.unwrap();
-    let (_, token) = api_tokens::create(&mut tx, analyst.id, "test", 1, &Default::default()).await.unwrap();
+    let (_, token) = api_tokens::create(&mut tx, analyst.id, "test", 1, &watchfloor::store::api_tokens::Limits::default()).await.unwrap();
     tx.commit().await.unwrap();
     let page = admin.visitor.get(&format!("/admin/users/{}", analyst.id)).await.assert_success();
     assert!(

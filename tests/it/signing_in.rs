@@ -140,6 +140,7 @@ async fn every_answer_carries_the_guarding_headers() {
         let policy = reply.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; script-src 'self';") && !policy.contains("unsafe"), "{path}: {policy}");
         assert_eq!(reply.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
+        assert_eq!(reply.headers[header::X_FRAME_OPTIONS], "DENY", "{path}");
         assert_eq!(reply.headers[header::CACHE_CONTROL], "no-store", "{path}");
         assert_eq!(reply.headers[header::REFERRER_POLICY], "no-referrer", "{path}");
         assert!(reply.headers.get(header::STRICT_TRANSPORT_SECURITY).is_none(), "http on loopback");
