@@ -221,7 +221,7 @@ async fn the_list_is_saved_as_a_file_with_every_row(hand: &mut Hand<'_>, address
         let days = format!("{address}/{list}?status=all&from={}&to={}&size=200", day(9), day(8));
         let total = counted(hand, &days).await;
         for (format, rows) in [("csv", total + 1), ("json", total)] {
-            hand.click(&format!("a[download][href*='.{format}']")).await;
+            hand.click(&format!(".pager a[href*='.{format}']")).await;
             let saved = async {
                 loop {
                     let files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|file| file.unwrap().path()).collect();

@@ -6,10 +6,12 @@ use crate::program::{Program, portal};
 use reqwest::{Response, StatusCode, header};
 use rustix::process::Signal;
 use sqlx::ConnectOptions;
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use watchfloor::model::Role;
+use watchfloor::store::vault::keys::MasterKey;
 
 /// From the commit to the page.
 const IN_TIME: Duration = Duration::from_secs(2);
@@ -23,10 +25,13 @@ struct Replica {
 }
 
 impl Replica {
-    fn start(app: &TestApp) -> Self {
+    fn start(app: &TestApp, key: &Path) -> Self {
         let (dir, address) = portal();
         let file = dir.join("watchfloor.toml");
-        let text = format!("{}database_url = \"{}\"\n", std::fs::read_to_string(&file).unwrap(), app.db.owner.to_url_lossy());
+        let (text, database) = (std::fs::read_to_string(&file).unwrap(), app.db.owner.to_url_lossy());
+        // Its people have signed in with a password alone.
+        let login = "[login]\nsecond_factor = \"optional\"";
+        let text = format!("{text}database_url = \"{database}\"\nkey_files = [\"{}\"]\n{login}\n", key.display());
         std::fs::write(&file, text).unwrap();
         // It holds a password.
         std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
@@ -82,7 +87,9 @@ async fn a_page_of_one_replica_hears_of_everything_while_another_one_is_killed()
     let app = TestApp::start().await;
     let tenant = app.tenant("Alder").await;
     let analyst = app.sign_in(Role::Analyst).await;
-    let (one, other) = (Replica::start(&app), Replica::start(&app));
+    let key = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("live-killed-{}", uuid::Uuid::new_v4()));
+    MasterKey::create(&key).unwrap(); // replicas of one database have one
+    let (one, other) = (Replica::start(&app, &key), Replica::start(&app, &key));
     let mut here = one.stream(&app, &analyst).await;
     let mut there = other.stream(&app, &analyst).await;
     let mut killed = Some(one);
@@ -109,4 +116,5 @@ async fn a_page_of_one_replica_hears_of_everything_while_another_one_is_killed()
         assert!(page.contains(&format!("Title N{n}<")), "N{n}: {page}");
     }
     other.kill();
+    std::fs::remove_file(key).unwrap();
 }

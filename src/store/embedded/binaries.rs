@@ -28,7 +28,7 @@ pub async fn find(cluster: Option<u32>) -> Result<PathBuf> {
 
 /// The directory with the newest `pg_dump` and `pg_restore`, which work with servers of their own version and older.
 pub fn client_programs() -> Option<PathBuf> {
-    let all = std::env::var_os(OVERRIDE).map_or_else(places, |dir| vec![PathBuf::from(dir)]);
+    let all = std::env::var_os(OVERRIDE).map_or_else(|| [places(), downloaded()].concat(), |dir| vec![PathBuf::from(dir)]);
     let both = all.into_iter().filter(|dir| dir.join("pg_restore").is_file());
     both.filter_map(|dir| Some((version_of(&dir.join("pg_dump"))?, dir))).max_by_key(|(version, _)| *version).map(|(_, dir)| dir)
 }
@@ -106,6 +106,12 @@ async fn download(cluster: Option<u32>) -> Result<PathBuf> {
     Ok(bin)
 }
 
+/// Those that were downloaded.
+#[cfg(feature = "download-postgres")]
+fn downloaded() -> Vec<PathBuf> {
+    std::fs::read_dir(downloads()).into_iter().flatten().flatten().map(|entry| entry.path().join("bin")).collect()
+}
+
 /// Where a downloaded PostgreSQL is kept: below /var/lib for root, whose server runs as another user, else in the user's cache.
 #[cfg(feature = "download-postgres")]
 fn downloads() -> PathBuf {
@@ -115,6 +121,11 @@ fn downloads() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
     cache.unwrap_or_else(std::env::temp_dir).join("watchfloor")
+}
+
+#[cfg(not(feature = "download-postgres"))]
+const fn downloaded() -> Vec<PathBuf> {
+    Vec::new()
 }
 
 #[cfg(not(feature = "download-postgres"))]
