@@ -1,7 +1,7 @@
 //! Making a rule that hides alerts: what is checked, the same for pages and programs, and how far back it is tried out first.
 
 use super::acting::Refusal;
-use crate::model::{Scope, SuppressionId, TenantId, TenantState};
+use crate::model::{Scope, SuppressionId, TenantId, TenantState, hex};
 use crate::store::audit::By;
 use crate::store::suppressions::{self, Criteria, New, Preview, Rule};
 use crate::store::{Db, Scoped, tenants, tickets};
@@ -56,7 +56,7 @@ impl Checked {
     /// The same for the same group, tenants and criteria: what was previewed is what is made.
     pub fn fingerprint(&self) -> String {
         let hash = tickets::hash(&json!([self.group(), self.tenants, self.criteria]).to_string());
-        hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&hash[..16])
     }
 
     fn group(&self) -> Option<&str> {

@@ -9,6 +9,7 @@ pub mod cloud;
 pub mod cloud_apps;
 pub mod consent;
 pub mod entity;
+pub mod hex;
 pub mod hunt;
 pub mod ids;
 pub mod import;

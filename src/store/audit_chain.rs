@@ -5,6 +5,7 @@
 //! database as its owner could compute the chain anew: what they cannot change is what was told outside ([`Head`], or a shipped row).
 
 use super::Scoped;
+use crate::model::hex;
 use aws_lc_rs::digest::{Context, SHA256};
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
@@ -29,7 +30,7 @@ pub struct Head {
 impl Head {
     /// The hash in hexadecimal.
     pub fn digits(&self) -> String {
-        self.hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&self.hash)
     }
 }
 
@@ -46,11 +47,7 @@ impl FromStr for Head {
         const WRONG: &str = "a head is written as POSITION:HASH, with 64 hexadecimal digits";
         let (position, hash) = text.trim().split_once(':').ok_or(WRONG)?;
         let position = position.parse().ok().filter(|position| *position > 0).ok_or(WRONG)?;
-        if hash.len() != 64 || !hash.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(WRONG);
-        }
-        let byte = |at: usize| u8::from_str_radix(&hash[at..at + 2], 16).map_err(|_| WRONG);
-        Ok(Self { position, hash: (0..64).step_by(2).map(byte).collect::<Result<_, _>>()? })
+        Ok(Self { position, hash: hex::decode(hash).ok_or(WRONG)?.into() })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! PostgreSQL's own `pg_dump` and `pg_restore` carry the rows; both sign in as somebody for whom row-level security does not hold, because a copy that
 //! leaves out what its maker may not see would look whole. What was good for a moment only (sessions, links, half-done sign-ins, jobs) is not in
-//! the file, and what it would bring back to life is ended after a restore ([`epoch`]).
+//! the file, and what it would bring back to life is ended after a restore (`backup/epoch.rs`).
 
 mod epoch;
 mod sealed;

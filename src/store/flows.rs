@@ -2,9 +2,9 @@
 
 use super::Scoped;
 use super::vault::Place;
-use super::vault::columns::{FLOW_SECRET, hex};
-use crate::model::UserId;
+use super::vault::columns::FLOW_SECRET;
 use crate::model::words::words;
+use crate::model::{UserId, hex};
 use secrecy::{ExposeSecret, SecretString};
 
 const MINUTES: i32 = 10;
@@ -42,7 +42,7 @@ struct Row {
 }
 
 fn place(kind: Kind, hash: &[u8]) -> Place {
-    FLOW_SECRET.at(format!("{kind}:{}", hex(hash)), None)
+    FLOW_SECRET.at(format!("{kind}:{}", hex::encode(hash)), None)
 }
 
 /// Begins a flow, in place of one with the same key.

@@ -2,8 +2,8 @@
 
 use super::Scoped;
 use super::users::Account;
-use super::vault::columns::{TRIP_NONCE, TRIP_VERIFIER, hex};
-use crate::model::{DirectoryId, Role, UserId};
+use super::vault::columns::{TRIP_NONCE, TRIP_VERIFIER};
+use crate::model::{DirectoryId, Role, UserId, hex};
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -67,7 +67,7 @@ pub enum Answered {
 
 /// Keeps a trip; its secrets sealed.
 pub async fn begin(tx: &mut Scoped, start: &Start<'_>) -> sqlx::Result<()> {
-    let row = hex(start.state_hash);
+    let row = hex::encode(start.state_hash);
     let nonce = tx.vault.seal(&TRIP_NONCE.at(row.as_str(), None), start.nonce)?;
     let verifier = tx.vault.seal(&TRIP_VERIFIER.at(row.as_str(), None), start.pkce_verifier)?;
     sqlx::query(
@@ -100,7 +100,7 @@ pub async fn answer(tx: &mut Scoped, state_hash: &[u8]) -> sqlx::Result<Answered
     .fetch_optional(&mut **tx)
     .await?;
     if let Some(TripRow { browser_hash, nonce, pkce_verifier, next, proves, begun_at, is_late }) = trip {
-        let row = hex(state_hash);
+        let row = hex::encode(state_hash);
         let nonce = tx.vault.open(&TRIP_NONCE.at(row.as_str(), None), &nonce)?;
         let pkce_verifier = tx.vault.open(&TRIP_VERIFIER.at(row.as_str(), None), &pkce_verifier)?;
         return Ok(Answered::Now(Trip { browser_hash, nonce, pkce_verifier, next, proves, begun_at, is_late }));

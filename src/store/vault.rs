@@ -71,7 +71,7 @@ pub fn kid(sealed: &str) -> Option<&str> {
 }
 
 impl Vault {
-    /// With these keys, the one that seals first. The caller has seen to it that no two have the same id ([`keys::distinct`]).
+    /// With these keys, the one that seals first. The caller has seen to it that no two have the same id ([`keys::read_all`]).
     pub fn new(keys: Vec<MasterKey>) -> Self {
         Self { keys: Arc::new(keys) }
     }

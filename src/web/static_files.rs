@@ -3,6 +3,7 @@
 use super::error::PageError;
 use super::extract::Id;
 use crate::app::AppState;
+use crate::model::hex;
 use aws_lc_rs::digest;
 use axum::Router;
 use axum::http::header;
@@ -19,7 +20,7 @@ struct File {
 impl File {
     fn new(stem: &str, extension: &str, kind: &'static str, body: &'static [u8]) -> Self {
         let hash = digest::digest(&digest::SHA256, body);
-        let short: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let short = hex::encode(&hash.as_ref()[..8]);
         Self { url: format!("/static/{stem}.{short}.{extension}"), kind, body }
     }
 }

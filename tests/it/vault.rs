@@ -136,7 +136,7 @@ async fn no_secret_lies_in_clear_anywhere_and_every_sealed_column_is_known() {
         let all = format!("select \"{column}\"::text from {schema}.\"{table}\" where \"{column}\" is not null");
         let values: Vec<String> = sqlx::query_scalar(AssertSqlSafe(all)).fetch_all(&mut owner).await.unwrap();
         for secret in SECRETS {
-            let hex = watchfloor::store::vault::columns::hex(secret.as_bytes());
+            let hex = watchfloor::model::hex::encode(secret.as_bytes());
             assert!(!values.iter().any(|value| value.contains(secret) || value.contains(&hex)), "{secret} lies in {table}.{column}");
         }
         if values.iter().any(|value| value.starts_with("v1:")) {

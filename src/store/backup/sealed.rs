@@ -3,10 +3,11 @@
 //!
 //! The file begins with a line in clear: its form, the id of the master key, and the salt. Every piece is bound to that line.
 
+use crate::model::hex;
 use crate::store::vault::Vault;
 use aead_stream::aead::Payload;
 use aead_stream::{DecryptorBE32, EncryptorBE32};
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail};
 use aws_lc_rs::rand;
 use chacha20poly1305::XChaCha20Poly1305;
 use secrecy::ExposeSecret;
@@ -39,7 +40,7 @@ impl<W: AsyncWrite + Unpin> Sealer<W> {
         let kid = vault.first().context("there is no master key")?;
         let mut salt = [0_u8; SALT];
         rand::fill(&mut salt).map_err(|_| anyhow!("the operating system gives no random numbers"))?;
-        let line = format!("{FORM} {kid} {}", hex(&salt));
+        let line = format!("{FORM} {kid} {}", hex::encode(&salt));
         let key = vault.derived(kid, PURPOSE, &salt)?;
         out.write_all(format!("{line}\n").as_bytes()).await?;
         let cipher = EncryptorBE32::new(key.expose_secret().into(), &NONCE.into());
@@ -90,7 +91,7 @@ impl<R: AsyncBufRead + Unpin> Opener<R> {
             bail!("this is no backup of Watchfloor's, or of another version's form")
         };
         let key = vault
-            .derived(kid, PURPOSE, &unhex(salt).context("the first line is damaged")?)
+            .derived(kid, PURPOSE, &hex::decode(salt).context("the first line is damaged")?)
             .with_context(|| format!("this backup is sealed with the master key {kid}: put its file into `key_files`"))?;
         let cipher = Some(DecryptorBE32::new(key.expose_secret().into(), &NONCE.into()));
         let line = line.trim_end_matches('\n').to_owned();
@@ -119,15 +120,6 @@ async fn piece(from: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(PIECE + TAG);
     from.take((PIECE + TAG) as u64).read_to_end(&mut bytes).await.context("it cannot be read")?;
     Ok(bytes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Result<Vec<u8>> {
-    ensure!(text.len() == 2 * SALT && text.bytes().all(|digit| digit.is_ascii_hexdigit()), "a salt has {SALT} bytes");
-    (0..text.len()).step_by(2).map(|at| Ok(u8::from_str_radix(&text[at..at + 2], 16)?)).collect()
 }
 
 #[cfg(test)]

@@ -46,8 +46,3 @@ const fn consent(name: &'static str) -> Column {
 
 /// All of them.
 pub static SEALED: [&Column; 7] = [&CHECK, &FACTOR_SECRET, &FLOW_SECRET, &TRIP_NONCE, &TRIP_VERIFIER, &CONSENT_NONCE, &CONSENT_VERIFIER];
-
-/// A key of bytes as `encode(…, 'hex')` writes it.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

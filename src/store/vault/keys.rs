@@ -2,12 +2,12 @@
 
 use super::VaultError;
 use crate::config::read_secret;
+use crate::model::hex;
 use anyhow::{Context, Result, ensure};
 use aws_lc_rs::{digest, hkdf, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
-use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -38,10 +38,7 @@ impl MasterKey {
 
     fn of(bytes: Box<[u8; LENGTH]>) -> Self {
         let hash = digest::digest(&digest::SHA256, &*bytes);
-        let kid = hash.as_ref()[..4].iter().fold(String::new(), |mut kid, byte| {
-            let _ = write!(kid, "{byte:02x}");
-            kid
-        });
+        let kid = hex::encode(&hash.as_ref()[..4]);
         Self { kid, bytes: Arc::new(SecretBox::new(bytes)) }
     }
 
