@@ -207,10 +207,10 @@ async fn counted(hand: &Hand<'_>, list: &str) -> usize {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     };
-    match tokio::time::timeout(A_MINUTE, there).await {
-        Ok(number) => number,
-        Err(_) => panic!("{list} is never counted: {}", hand.says("document.querySelector('main').textContent").await),
+    if let Ok(number) = tokio::time::timeout(A_MINUTE, there).await {
+        return number;
     }
+    panic!("{list} is never counted: {}", hand.says("document.querySelector('main').textContent").await)
 }
 
 async fn the_list_is_saved_as_a_file_with_every_row(hand: &mut Hand<'_>, address: &str) {
