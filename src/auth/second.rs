@@ -10,7 +10,7 @@ pub mod passkeys;
 use super::limits::{self, Attempt};
 use super::{AuthError, secret, sessions, totp};
 use crate::model::UserId;
-use crate::store::audit::{self, Actor, Event};
+use crate::store::audit::{self, Actor, By, Event};
 use crate::store::factors::Kind;
 use crate::store::flows::{self, Kind as Begun};
 use crate::store::users::{self, Account};
@@ -158,8 +158,8 @@ pub async fn enrol(
         drop(tx);
         return refuse(db, &account, ("login.second", Bad::Wrong), ip).await;
     }
-    let by = Actor::User(account.user_id, account.login.clone());
-    own::add(&mut tx, &by, ip, account.user_id, name, &key).await?;
+    let by = By { actor: Actor::User(account.user_id, account.login.clone()), ip: ip.map(str::to_owned) };
+    own::add(&mut tx, &by, account.user_id, name, &key).await?;
     let made = codes::make(&mut tx, account.user_id).await?;
     // Whatever else was begun with the password alone ends.
     store::sessions::end_others(&mut tx, account.user_id, &[]).await?;

@@ -35,6 +35,10 @@ const LEFT_OUT: [&str; 10] = [
     "jobs._private_workers",
 ];
 
+/// Leaves a database as if it were new.
+const EMPTY: &str = "drop schema if exists jobs cascade; drop schema if exists public cascade;
+    create schema public authorization pg_database_owner";
+
 /// What a backup holds, as it says itself at its beginning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -87,7 +91,8 @@ async fn write_all(server: &PgConnectOptions, vault: &Vault, file: File, now: Da
     dump.args(["--format=custom", "--snapshot", &snapshot]).args(LEFT_OUT.map(|table| format!("--exclude-table-data={table}")));
     let mut dump = dump.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot run pg_dump")?;
     let (mut from, complaint) = (dump.stdout.take().context("pg_dump has no output")?, dump.stderr.take());
-    let seal = async {
+    // Whatever ends this ends pg_dump too, which has nobody to write to then.
+    let seal = async move {
         let mut bytes = vec![0; 64 * 1024];
         loop {
             match from.read(&mut bytes).await? {
@@ -97,9 +102,10 @@ async fn write_all(server: &PgConnectOptions, vault: &Vault, file: File, now: Da
         }
     };
     let (sealer, said) = tokio::join!(seal, tools::complaint(complaint));
+    let sealer = sealer.context("the backup cannot be written")?;
     tools::ended("pg_dump", dump, &said).await?;
     connection.close().await?;
-    Ok((manifest, sealer?.finish().await?))
+    Ok((manifest, sealer.finish().await.context("the backup cannot be written")?))
 }
 
 /// Opens every piece of a backup, and tells what it holds.
@@ -160,9 +166,7 @@ pub async fn restore(server: &PgConnectOptions, vault: &Vault, path: &Path) -> R
     let as_owner = server.clone().options([("role", owner)]);
     super::migrate::migrate(as_owner.clone()).await?;
     let restored = async {
-        connection
-            .execute("drop schema jobs cascade; drop schema public cascade; create schema public authorization pg_database_owner")
-            .await?;
+        connection.execute(EMPTY).await?;
         fill(server, vault, path).await?;
         let found = count(&mut connection).await?;
         let wrong = manifest.rows.iter().find(|(table, rows)| found.get(*table) != Some(rows));
@@ -172,7 +176,7 @@ pub async fn restore(server: &PgConnectOptions, vault: &Vault, path: &Path) -> R
         epoch::begin(&mut connection, &manifest).await
     };
     if let Err(error) = restored.await {
-        connection.execute("drop schema if exists jobs cascade; drop schema if exists public cascade; create schema public authorization pg_database_owner").await?;
+        connection.execute(EMPTY).await?;
         return Err(error);
     }
     connection.close().await?;

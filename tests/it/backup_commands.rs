@@ -41,6 +41,23 @@ fn a_running_portal_is_backed_up_and_comes_up_elsewhere_with_its_accounts_and_it
 }
 
 #[test]
+fn a_disk_that_is_full_ends_the_backup_with_a_sentence_and_leaves_no_half_of_one() {
+    let (dir, _) = portal();
+    let mut program = Program::start(&dir, &["serve"]);
+    program.line("/setup/"); // its database runs, and is not under the limit
+    let mut limited = Command::new("sh");
+    let script = r#"trap '' XFSZ; ulimit -f 64; exec timeout 60 "$0" backup full.backup"#;
+    let output =
+        limited.args(["-c", script, env!("CARGO_BIN_EXE_watchfloor")]).current_dir(&dir).env_remove("DATABASE_URL").output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && error.contains("the backup cannot be written"), "{:?} {error}", output.status);
+    let left = std::fs::read_dir(&dir).unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap());
+    assert_eq!(left.filter(|name| name.starts_with("full")).count(), 0);
+    assert!(program.stop(Signal::INT).success());
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
 fn a_drill_says_how_long_a_restore_takes_and_leaves_nothing_behind() {
     let (dir, _) = portal();
     assert_eq!(run(&dir, &["user", "add", "ann@example.com", "--name", "Ann", "--role", "admin"]).0, 0);

@@ -3,7 +3,7 @@
 use super::codes;
 use crate::auth::{AuthError, totp};
 use crate::model::{FactorId, UserId, visible};
-use crate::store::audit::{self, Actor, By, Event};
+use crate::store::audit::{self, By};
 use crate::store::factors::{self, Kind};
 use crate::store::flows::{self, Kind as Begun};
 use crate::store::{self, Db, Scoped, users};
@@ -44,14 +44,10 @@ pub(super) async fn is_of(
 }
 
 /// Keeps a factor of one-time codes.
-pub(super) async fn add(tx: &mut Scoped, by: &Actor, ip: Option<&str>, user: UserId, name: &str, key: &SecretString) -> anyhow::Result<()> {
+pub(super) async fn add(tx: &mut Scoped, by: &By, user: UserId, name: &str, key: &SecretString) -> sqlx::Result<()> {
     factors::insert(tx, user, (Kind::Totp, name), key, None).await?;
-    let event = Event::new(by.clone(), "user.factor.add").ip(ip.map(str::to_owned)).object(login(by));
-    Ok(audit::record(tx, event.after(json!({ "kind": Kind::Totp, "name": name }))).await?)
-}
-
-fn login(actor: &Actor) -> String {
-    By { actor: actor.clone(), ip: None }.login().to_owned()
+    let event = by.event("user.factor.add").object(by.login());
+    audit::record(tx, event.after(json!({ "kind": Kind::Totp, "name": name }))).await
 }
 
 /// Begins to make a factor: gives its key, for the page.
@@ -88,7 +84,7 @@ pub async fn finish(
     if !is_of(&mut tx, owner.user, &key, code, now).await? {
         return Err(AuthError::Refused); // rolled back: the flow is there still
     }
-    add(&mut tx, &owner.by.actor, owner.by.ip.as_deref(), owner.user, name, &key).await?;
+    add(&mut tx, owner.by, owner.user, name, &key).await?;
     let made = if account.factors == 0 { Some(codes::make(&mut tx, owner.user).await?) } else { None };
     end_the_rest(&mut tx, owner).await?;
     tx.commit().await?;

@@ -59,13 +59,12 @@ async fn add(State(state): State<AppState>, Posted(user, form): Posted<Added>) -
     match passkeys::finish(&state.db, owner, (&form.name, &form.answer), &state.config.public_url).await {
         Ok(Some(codes)) => Ok(codes_page(user, &codes)),
         Ok(None) | Err(AuthError::Over) => Ok(Redirect::to("/account").into_response()),
-        Err(AuthError::Refused) => {
-            let problem = Some("The answer of your device was not good for this. Try again.");
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&state, user, form.name, problem).await?).into_response())
-        }
         Err(error) => {
-            let problem = Some(proof_error(error)?);
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&state, user, form.name, problem).await?).into_response())
+            let problem = match error {
+                AuthError::Refused => "The answer of your device was not good for this. Try again.",
+                other => proof_error(other)?,
+            };
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&state, user, form.name, Some(problem)).await?).into_response())
         }
     }
 }
