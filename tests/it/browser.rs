@@ -19,6 +19,11 @@ pub struct Browser {
 impl Browser {
     /// `None`, said loudly, where there is no chromedriver; in CI that is a failure.
     pub async fn start() -> Option<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, with more switches of Chromium's.
+    pub async fn start_with(switches: &[&str]) -> Option<Self> {
         let started = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let Ok(mut chromedriver) = started else {
             assert!(std::env::var_os("CI").is_none(), "chromedriver is not installed: run script/setup test");
@@ -41,6 +46,9 @@ impl Browser {
             "--window-size=1440,900",
         ] {
             chrome.add_arg(flag).unwrap();
+        }
+        for switch in switches {
+            chrome.add_arg(switch).unwrap();
         }
         chrome.add_arg(&format!("--user-data-dir={}", profile.display())).unwrap();
         let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), chrome).await.unwrap();

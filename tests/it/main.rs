@@ -29,6 +29,7 @@ mod bulk_work;
 mod busy;
 mod cancelled;
 mod catalogue;
+mod certified;
 mod changing;
 mod closing;
 mod cloud;

@@ -15,16 +15,16 @@ use watchfloor::demo::Credential;
 use watchfloor::microsoft::{CallError, Client, Target};
 use watchfloor::model::{Cloud, DirectoryId, Product, TenantId, clock};
 
-const LOGIN: &str = "login.microsoftonline.com";
+pub const LOGIN: &str = "login.microsoftonline.com";
 const SCOPE: &str = "https://api.security.microsoft.com/.default";
 
-fn installed(name: &str) -> PathBuf {
+pub fn installed(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("peers").join(name);
     assert!(path.exists(), "{} is missing: run script/setup test", path.display());
     path
 }
 
-fn program(program: &Path, script: &Path) -> Command {
+pub fn program(program: &Path, script: &Path) -> Command {
     let mut command = Command::new(program);
     command.arg(script).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
