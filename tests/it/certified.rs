@@ -82,7 +82,8 @@ fn login() -> EntraLogin {
 
 /// The people of the directory, each by the name that its button bears.
 fn people() -> Value {
-    let person = |oid: Uuid, roles: &[&str]| json!({ "tid": OWN, "oid": oid, "name": "Ann Example", "preferred_username": MAIL, "roles": roles });
+    let person =
+        |oid: Uuid, roles: &[&str]| json!({ "tid": OWN, "oid": oid, "name": "Ann Example", "preferred_username": MAIL, "roles": roles });
     json!({
         "ann": person(ANN, &["Watchfloor.Analyst"]),
         "of-the-same-mail": person(Uuid::from_u128(13), &[]),
