@@ -232,7 +232,7 @@ fn wait_of(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
 
 /// Reads `Retry-After`: seconds, whole or with a fraction, or an HTTP date compared with the server's own time. At most 15 minutes;
 /// nonsense is `None`.
-fn retry_after(value: &str, server_time: DateTime<Utc>) -> Option<Duration> {
+pub(super) fn retry_after(value: &str, server_time: DateTime<Utc>) -> Option<Duration> {
     let value = value.trim();
     let wait = match value.parse::<f64>() {
         Ok(seconds) if seconds.is_nan() => return None,

@@ -83,17 +83,8 @@ struct Claims {
 
 impl Client {
     pub(super) async fn verify(&self, token: &str, expected: &Expected<'_>, now: DateTime<Utc>) -> Result<SignedIn, SignInError> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| SignInError::Refused("it is no signed token"))?;
-        if header.alg != Algorithm::RS256 {
-            return Err(SignInError::Refused("its algorithm is not allowed"));
-        }
-        let kid = header.kid.ok_or(SignInError::Refused("it names no key"))?;
-        let key = self.key(expected.cloud, &kid, now).await?;
-        let decoding = DecodingKey::from_rsa_components(&key.n, &key.e).map_err(|_| SignInError::Refused("its key is unusable"))?;
-        let claims = jsonwebtoken::decode::<Claims>(token, &decoding, &validation(expected))
-            .map_err(|_| SignInError::Refused("signature, audience or claims are wrong"))?
-            .claims;
-        judge(claims, key.issuer.as_deref(), expected, now)
+        let key = self.key(expected.cloud, &key_named(token)?, now).await?;
+        proven(token, &key, expected, now)
     }
 
     async fn key(&self, cloud: Cloud, kid: &str, now: DateTime<Utc>) -> Result<Key, SignInError> {
@@ -125,6 +116,23 @@ impl Client {
             _ => Err(CallError::Unexpected("it holds no keys")),
         }
     }
+}
+
+/// The name of the key that a token says it is signed with.
+fn key_named(token: &str) -> Result<String, SignInError> {
+    let header = jsonwebtoken::decode_header(token).map_err(|_| SignInError::Refused("it is no signed token"))?;
+    if header.alg != Algorithm::RS256 {
+        return Err(SignInError::Refused("its algorithm is not allowed"));
+    }
+    header.kid.ok_or(SignInError::Refused("it names no key"))
+}
+
+fn proven(token: &str, key: &Key, expected: &Expected<'_>, now: DateTime<Utc>) -> Result<SignedIn, SignInError> {
+    let decoding = DecodingKey::from_rsa_components(&key.n, &key.e).map_err(|_| SignInError::Refused("its key is unusable"))?;
+    let claims = jsonwebtoken::decode::<Claims>(token, &decoding, &validation(expected))
+        .map_err(|_| SignInError::Refused("signature, audience or claims are wrong"))?
+        .claims;
+    judge(claims, key.issuer.as_deref(), expected, now)
 }
 
 /// Signature and audience by the library; times by our own clock, below.
@@ -172,5 +180,7 @@ fn person(claims: Claims, tid: DirectoryId, issuer: String) -> SignedIn {
     }
 }
 
+#[cfg(fuzzing)]
+pub(super) mod fuzz;
 #[cfg(test)]
 mod tests;

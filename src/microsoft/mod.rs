@@ -13,6 +13,8 @@ mod credential;
 mod directory;
 pub mod endpoint;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzz;
 pub mod graph;
 mod http;
 pub mod hunting;

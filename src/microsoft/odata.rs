@@ -80,7 +80,7 @@ pub(super) fn go_to(ask: &mut Ask<'_>, link: &str) -> Result<(), CallError> {
     Ok(())
 }
 
-fn read(body: &str, asked: &Url) -> Result<(Vec<Box<RawValue>>, Option<String>), CallError> {
+pub(super) fn read(body: &str, asked: &Url) -> Result<(Vec<Box<RawValue>>, Option<String>), CallError> {
     let list: List = serde_json::from_str(object(body)?).map_err(|_| CallError::Unexpected("it is broken JSON"))?;
     if list.error.is_some() {
         return Err(CallError::Unexpected("it says success and holds an error"));

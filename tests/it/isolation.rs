@@ -119,7 +119,7 @@ async fn insert(tx: &mut Scoped, statement: &'static str, tenant: TenantId) -> s
 }
 
 /// Two tenants with a row in every table.
-async fn two_tenants(db: &Db) -> (TenantId, TenantId) {
+pub async fn two_tenants(db: &Db) -> (TenantId, TenantId) {
     let tenants = (TenantId::new(), TenantId::new());
     let mut tx = db.all_tenants().await.unwrap();
     tx.execute(

@@ -27,6 +27,8 @@ mod bulk_api;
 mod bulk_killed;
 mod bulk_work;
 mod busy;
+mod canaries;
+mod canary;
 mod cancelled;
 mod catalogue;
 mod certified;
