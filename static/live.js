@@ -73,6 +73,18 @@
     timer = setTimeout(ask, 150);
   };
 
+  // Whoever is not signed in any more has nothing to read here: the page goes, unless something was typed into it.
+  const leave = async () => {
+    const typed = [...document.querySelectorAll("textarea, input:not([type=hidden])")].some((field) => field.value !== field.defaultValue);
+    if (typed) return;
+    try {
+      const answer = await fetch(place.dataset.news, { redirect: "manual" });
+      if (answer.type === "opaqueredirect") location.reload();
+    } catch {
+      // The next try tells.
+    }
+  };
+
   // A stream that opens may have missed something. One that is refused for good (too many are open, or nobody is signed in any more) is
   // tried again later and later; whatever else ends it the browser mends by itself.
   const open = () => {
@@ -90,6 +102,7 @@
     source.addEventListener("error", () => {
       if (!source || source.readyState !== EventSource.CLOSED) return;
       source = null;
+      leave();
       setTimeout(open, pause);
       pause = Math.min(pause * 2, longest);
     });

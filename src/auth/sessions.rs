@@ -3,6 +3,7 @@
 use super::{Person, secret};
 use crate::model::Scope;
 use crate::model::{Role, UserId};
+use crate::store::audit::{self, Actor, Event};
 use crate::store::{self, Db, Scoped};
 use secrecy::SecretString;
 
@@ -20,6 +21,16 @@ pub async fn renew(tx: &mut Scoped, user: UserId, hash: &[u8]) -> anyhow::Result
     let session = secret::random()?;
     let renewed = store::sessions::renew(tx, user, hash, &secret::hash(&session)).await?;
     Ok(renewed.then_some(session))
+}
+
+/// Ends the session of a browser in which another one begins, and writes that down. One that has ended already is left alone.
+pub async fn replace(db: &Db, session: &SecretString, ip: Option<String>) -> sqlx::Result<()> {
+    let hash = secret::hash(session);
+    let mut tx = db.no_tenant().await?;
+    let Some(standing) = store::sessions::standing(&mut tx, &hash).await? else { return Ok(()) };
+    store::sessions::end(&mut tx, standing.user_id, &hash).await?;
+    audit::record(&mut tx, Event::new(Actor::User(standing.user_id, standing.login), "session.replace").ip(ip)).await?;
+    tx.commit().await
 }
 
 /// Who is behind the cookie.

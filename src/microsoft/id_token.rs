@@ -181,6 +181,6 @@ fn person(claims: Claims, tid: DirectoryId, issuer: String) -> SignedIn {
 }
 
 #[cfg(fuzzing)]
-pub(super) mod fuzz;
+pub mod fuzz;
 #[cfg(test)]
 mod tests;

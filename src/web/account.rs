@@ -3,9 +3,10 @@
 use super::error::PageError;
 use super::extract::{Posted, User};
 use super::filters;
-use super::login::{internal, too_many};
+use super::login::{self, internal, too_many};
 use super::page::Page;
 use super::show::When;
+use super::step_up;
 use crate::app::AppState;
 use crate::auth::AuthError;
 use crate::auth::sign_in::change_password;
@@ -137,13 +138,18 @@ struct NewPassword {
 }
 
 async fn password(State(state): State<AppState>, Posted(user, form): Posted<NewPassword>) -> Result<Response, PageError> {
+    // Passwords wait in no page: whoever has to prove first who they are types them again afterwards.
+    if let Some(first) = step_up::first(&state, &user, "/account").await? {
+        return Ok(first.into_response());
+    }
     let done = if form.password.expose_secret() == form.again.expose_secret() {
         change_password(&state.db, &state.hasher, user.id, &form.current, &form.password, user.ip.clone()).await
     } else {
         Err(AuthError::Form("The two new passwords are not the same."))
     };
     match done {
-        Ok(()) => Ok(Redirect::to("/login").into_response()), // every session has ended, this one too
+        // Every session has ended, this one too.
+        Ok(()) => Ok((login::forget_everything(), Redirect::to("/login")).into_response()),
         Err(refused @ (AuthError::Refused | AuthError::Form(_) | AuthError::Over)) => {
             let problem = match refused {
                 AuthError::Form(problem) => problem,
@@ -178,14 +184,19 @@ async fn appearance(State(state): State<AppState>, Posted(user, form): Posted<Ap
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EndSession {
-    session: String,
+    /// One of them; without it all but this one.
+    session: Option<String>,
 }
 
 async fn end_session(State(state): State<AppState>, Posted(user, form): Posted<EndSession>) -> Result<Redirect, PageError> {
-    let hash = URL_SAFE_NO_PAD.decode(form.session).map_err(|_| PageError::NotFound)?;
     let mut tx = state.db.no_tenant().await?;
-    if !store::sessions::end(&mut tx, user.id, &hash).await? {
-        return Err(PageError::NotFound);
+    if let Some(session) = form.session {
+        let hash = URL_SAFE_NO_PAD.decode(session).map_err(|_| PageError::NotFound)?;
+        if !store::sessions::end(&mut tx, user.id, &hash).await? {
+            return Err(PageError::NotFound);
+        }
+    } else {
+        store::sessions::end_others(&mut tx, user.id, &user.session_hash).await?;
     }
     audit::record(&mut tx, Event::new(user.actor(), "session.end").ip(user.ip.clone())).await?;
     tx.commit().await?;

@@ -1,10 +1,11 @@
 //! The headers that every answer carries, errors too.
 
 use crate::app::AppState;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use std::net::SocketAddr;
 
 /// A page may load only our own style sheet, script and pictures, and post only to us. `form_target` is one more host that the answer to
 /// a form may redirect to (`https://login.example.com`); such a page sets this header itself.
@@ -29,6 +30,16 @@ const FIXED: [(HeaderName, &str); 7] = [
     ),
     (header::CACHE_CONTROL, "no-store"),
 ];
+
+/// A request's number is ours, or of a proxy that is trusted: whatever else a stranger writes there does not get into the log.
+pub async fn no_foreign_request_id(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical());
+    let is_trusted = peer.is_some_and(|peer| state.config.trusted_proxies.iter().any(|range| range.contains(peer)));
+    if !is_trusted {
+        request.headers_mut().remove("x-request-id");
+    }
+    next.run(request).await
+}
 
 /// Adds what the answer does not set itself.
 pub async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {

@@ -96,10 +96,7 @@ async fn enter(
     let Form(form) = form.map_err(|_| PageError::BadRequest("The form is incomplete.".into()))?;
     let credentials = sign_in::Credentials { login: &form.login, password: &form.password, next: internal(&form.next) };
     match sign_in(&state.db, &state.hasher, credentials, state.config.login.second_factor, ip.as_deref()).await {
-        Ok(Entered::In(session)) => {
-            let cookie = cookie(&state.config, session.expose_secret().to_owned());
-            Ok((jar.add(cookie), Redirect::to(internal(&form.next))).into_response())
-        }
+        Ok(Entered::In(session)) => Ok((signed_in(&state, jar, &session, ip).await?, Redirect::to(internal(&form.next))).into_response()),
         Ok(Entered::Half(flow)) => {
             Ok((jar.add(second::cookie(&state.config, flow.expose_secret())), Redirect::to("/login/second")).into_response())
         }
@@ -128,8 +125,21 @@ async fn leave(State(state): State<AppState>, jar: CookieJar, Posted(user, Nothi
     store::sessions::end(&mut tx, user.id, &user.session_hash).await?;
     audit::record(&mut tx, Event::new(user.actor(), "session.logout").ip(user.ip.clone())).await?;
     tx.commit().await?;
-    let clear = [(HeaderName::from_static("clear-site-data"), "\"cache\", \"cookies\", \"storage\"")];
-    Ok((jar.remove(cookie(&state.config, String::new())), clear, Redirect::to("/login")).into_response())
+    Ok((jar.remove(cookie(&state.config, String::new())), forget_everything(), Redirect::to("/login")).into_response())
+}
+
+/// Has the browser forget what it keeps of us.
+pub(super) fn forget_everything() -> [(HeaderName, &'static str); 1] {
+    [(HeaderName::from_static("clear-site-data"), "\"cache\", \"cookies\", \"storage\"")]
+}
+
+/// The cookie of a session that begins. The one that this browser had until now ends, whoever's it was: nobody would see it again.
+async fn signed_in(state: &AppState, jar: CookieJar, session: &SecretString, ip: Option<String>) -> Result<CookieJar, PageError> {
+    if let Some(before) = jar.get(extract::cookie_name(&state.config)) {
+        let before = SecretString::from(before.value().to_owned());
+        crate::auth::sessions::replace(&state.db, &before, ip).await?;
+    }
+    Ok(jar.add(cookie(&state.config, session.expose_secret().to_owned())))
 }
 
 /// The session's.

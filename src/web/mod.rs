@@ -96,6 +96,7 @@ const LONG_TIME: Duration = Duration::from_mins(10);
 /// Every page behind the layers that guard it.
 pub fn router(state: AppState) -> Router {
     let layers = ServiceBuilder::new()
+        .layer(from_fn_with_state(state.clone(), headers::no_foreign_request_id))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(PropagateRequestIdLayer::x_request_id())

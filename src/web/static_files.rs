@@ -39,7 +39,8 @@ static PALETTE: LazyLock<File> =
     LazyLock::new(|| File::new("palette", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/palette.js")));
 static PASSKEY: LazyLock<File> =
     LazyLock::new(|| File::new("passkey", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/passkey.js")));
-static ICON: LazyLock<File> = LazyLock::new(|| File::new("icon", "svg", "image/svg+xml", include_bytes!("../../static/icon.svg")));
+static ICON: LazyLock<File> =
+    LazyLock::new(|| File::new("icon", "svg", "image/svg+xml; charset=utf-8", include_bytes!("../../static/icon.svg")));
 
 /// Where the style sheet is.
 pub fn style() -> &'static str {

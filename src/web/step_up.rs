@@ -33,7 +33,7 @@ use serde::Deserialize;
 
 /// The routes whose forms need a fresh proof, and how many parts of the path their page does without: `/admin/users/{user}/link` is sent from
 /// `/admin/users/{user}`.
-pub const GRAVE: [(&str, usize); 27] = [
+pub const GRAVE: [(&str, usize); 28] = [
     ("/devices/{device}/act", 0),
     ("/tenants/{tenant}/changes/{change}/again", 2),
     ("/tenants/{tenant}/cloud-apps/ranges/new", 0),
@@ -61,6 +61,7 @@ pub const GRAVE: [(&str, usize); 27] = [
     ("/account/factors/codes", 2),
     ("/account/passkeys", 1),
     ("/account/passkeys/new", 2),
+    ("/account/sessions/end", 2),
 ];
 
 /// Whoever takes more rows along in a file than these proves first who they are.

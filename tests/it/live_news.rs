@@ -184,4 +184,10 @@ async fn a_list_that_is_open_in_a_browser_says_what_is_new_and_shows_it_on_r_onl
     browser.click("This incident has changed at Defender · show (r)").await;
     browser.sees("Another title").await;
     assert_eq!(browser.driver.title().await.unwrap(), "Another title · Alder · Watchfloor");
+    // Whose session has ended elsewhere reads no more, once there is something new.
+    let mut tx = app.db.web.no_tenant().await.unwrap();
+    sqlx::query("delete from sessions").execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    case(&app, tenant, "LATER").await;
+    browser.sees("Name or e-mail address").await;
 }

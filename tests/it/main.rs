@@ -134,6 +134,7 @@ mod second_factor;
 mod second_limits;
 mod second_lost;
 mod security_table;
+mod sessions;
 mod shares;
 mod shift;
 mod shift_work;

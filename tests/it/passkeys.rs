@@ -97,7 +97,7 @@ impl Scene {
         tokio::time::timeout(Duration::from_secs(10), there).await.expect("the browser answers");
         let answer = self.runs("window.answer").await;
         self.runs("sessionStorage.removeItem('hold')").await;
-        let flow = self.browser.driver.get_named_cookie("flow").await.unwrap().value;
+        let flow = self.browser.driver.get_named_cookie("half").await.unwrap().value;
         (flow.into(), answer)
     }
 

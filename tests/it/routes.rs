@@ -52,7 +52,7 @@ pub const ROUTES: &[(&str, &str, Who, Proof)] = &[
     ("/account/confirm", GET, Signed, Any),
     ("/account/confirm", POST, Signed, Any),
     ("/account/appearance", POST, Signed, Any),
-    ("/account/sessions/end", POST, Signed, Any),
+    ("/account/sessions/end", POST, Signed, Fresh),
     ("/", GET, Signed, Any),
     ("/shift", GET, Signed, Any),
     ("/shift/looked", POST, Signed, Any),

@@ -31,7 +31,7 @@ pub struct Half {
 /// Types login and password.
 pub async fn half(app: &TestApp, login: &str) -> Half {
     let reply = app.stranger().post_raw("/login", &[("login", login), ("password", PASSWORD), ("next", "/account")]).await;
-    let cookie = cookie(&reply, "flow").unwrap_or_else(|| panic!("{} {}", reply.status, reply.html));
+    let cookie = cookie(&reply, "half").unwrap_or_else(|| panic!("{} {}", reply.status, reply.html));
     reply.assert_redirect("/login/second");
     Half { visitor: app.stranger(), cookie }
 }
@@ -45,14 +45,14 @@ pub fn cookie(reply: &Reply, name: &str) -> Option<String> {
 
 impl Half {
     pub async fn get(&self, path: &str) -> Reply {
-        let request = self.visitor.request(Method::GET, path).header(header::COOKIE, format!("flow={}", self.cookie));
+        let request = self.visitor.request(Method::GET, path).header(header::COOKIE, format!("half={}", self.cookie));
         self.visitor.send(request.body(Body::empty()).unwrap()).await
     }
 
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
         let token = FormKey::of_session(&self.cookie.clone().into()).token(path);
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).append_pair(FIELD, &token).finish();
-        let request = self.visitor.request(Method::POST, path).header(header::COOKIE, format!("flow={}", self.cookie));
+        let request = self.visitor.request(Method::POST, path).header(header::COOKIE, format!("half={}", self.cookie));
         let request = request.header("sec-fetch-site", "same-origin").header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         self.visitor.send(request.body(Body::from(body)).unwrap()).await
     }

@@ -18,7 +18,7 @@ async fn a_password_alone_leads_to_no_session_but_to_setting_up_a_factor() {
     let (login, _) = app.user(Role::Analyst, None).await;
     let reply = app.stranger().post_raw("/login", &[("login", &login), ("password", PASSWORD)]).await;
     let set: Vec<&str> = reply.headers.get_all(header::SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap()).collect();
-    assert!(set.len() == 1 && set[0].starts_with("flow=") && set[0].contains("HttpOnly") && set[0].contains("Max-Age=600"), "{set:?}");
+    assert!(set.len() == 1 && set[0].starts_with("half=") && set[0].contains("HttpOnly") && set[0].contains("Max-Age=600"), "{set:?}");
     let half = half(&app, &login).await;
     assert_eq!(count(&app, SESSIONS).await, 0);
     let page = half.get("/login/second").await.assert_success();

@@ -55,7 +55,7 @@ async fn whoever_knows_the_password_guesses_five_codes_and_then_waits_and_a_new_
     // Password, guess, password, guess: both count, and only a whole sign-in is forgiven.
     for n in 0..8 {
         let reply = app.stranger().post_raw("/login", &[("login", &owner.login), ("password", PASSWORD)]).await;
-        let Some(cookie) = cookie(&reply, "flow") else { continue };
+        let Some(cookie) = cookie(&reply, "half") else { continue };
         let flow = cookie.into();
         let wrong = Shown::Code(format!("{n:06}").into());
         assert!(matches!(second::finish(&app.db.web, &flow, &wrong, ground(&app.state.config.public_url)).await, Err(AuthError::Refused)));

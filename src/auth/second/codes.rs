@@ -1,4 +1,4 @@
-//! Recovery codes: ten of 80 bits, shown once, each good once.
+//! Recovery codes: ten of 120 bits, shown once, each good once.
 
 use crate::auth::secret;
 use crate::model::UserId;
@@ -6,7 +6,7 @@ use crate::store::{Scoped, factors};
 use secrecy::{ExposeSecret, SecretString};
 
 const COUNT: usize = 10;
-const LETTERS: usize = 16;
+const LETTERS: usize = 24;
 /// 32 signs of which no two look alike.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -49,11 +49,11 @@ mod tests {
     fn a_code_is_the_same_however_it_is_written_and_no_two_are_alike() {
         let code = random().unwrap();
         let text = code.expose_secret();
-        assert_eq!((text.len(), text.matches('-').count()), (19, 3), "{text}");
+        assert_eq!((text.len(), text.matches('-').count()), (29, 5), "{text}");
         for same in [text.to_uppercase(), text.replace('-', ""), text.replace('-', " "), text.replace('0', "O").replace('1', "l")] {
             assert_eq!(hash(&same.clone().into()), hash(&code), "{same}");
         }
         assert_ne!(hash(&random().unwrap()), hash(&code));
-        assert_ne!(hash(&text[..18].to_owned().into()), hash(&code));
+        assert_ne!(hash(&text[..28].to_owned().into()), hash(&code));
     }
 }

@@ -1,6 +1,7 @@
 //! Where the server lives and which system user runs it.
 
 use super::Kind;
+use crate::model::hex;
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -142,7 +143,7 @@ fn password_file(dir: &Path) -> PathBuf {
     dir.join("password")
 }
 
-/// The cluster's password: made once, 122 random bits, readable by the server's user only.
+/// The cluster's password: made once, 256 random bits, readable by the server's user only.
 fn password(dir: &Path, user: Option<User>) -> Result<String> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -151,7 +152,9 @@ fn password(dir: &Path, user: Option<User>) -> Result<String> {
         ensure!(!dir.join("data/PG_VERSION").exists(), "{} is missing, and without it the database cannot be opened", file.display());
         let new = dir.join("password.new");
         let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        out.write_all(uuid::Uuid::new_v4().simple().to_string().as_bytes())?;
+        let mut random = [0_u8; 32];
+        aws_lc_rs::rand::fill(&mut random).context("the operating system gives no random numbers")?;
+        out.write_all(hex::encode(&random).as_bytes())?;
         out.sync_all()?;
         own(&new, 0o600, user)?;
         fs::rename(&new, &file)?;

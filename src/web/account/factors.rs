@@ -187,7 +187,7 @@ struct Written {
 /// Gives the codes that a page shows back as a file: nothing of them is kept here.
 async fn file(Posted(_, form): Posted<Written>) -> Result<Response, PageError> {
     let lines: Vec<&str> = form.codes.expose_secret().lines().map(str::trim).collect();
-    let plain = |line: &&str| line.len() == 19 && line.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let plain = |line: &&str| line.len() == 29 && line.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if lines.len() > 10 || !lines.iter().all(plain) {
         return Err(PageError::BadRequest("These are no recovery codes.".into()));
     }

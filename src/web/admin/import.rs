@@ -5,6 +5,7 @@ use crate::app::onboarding::{self, Desk};
 use crate::model::import::{self, Row, Verdict};
 use crate::model::{TenantId, clock};
 use crate::store;
+use crate::store::audit::By;
 use crate::store::tenants::WriteError;
 use crate::web::error::PageError;
 use crate::web::extract::{Lead, User};
@@ -85,7 +86,9 @@ async fn take(
     if !sent.import {
         return Ok(Page(ImportPage { user, problem: None, text, rows, added: None }).into_response());
     }
-    let added = add(&desk, &user, &mut rows).await?;
+    // In a task of its own: a browser that goes away does not cut it off.
+    let by = user.by();
+    let (rows, added) = tokio::spawn(async move { add(&desk, &by, &mut rows).await.map(|added| (rows, added)) }).await??;
     Ok(Page(ImportPage { user, problem: None, text: String::new(), rows, added: Some(added) }).into_response())
 }
 
@@ -112,13 +115,13 @@ async fn receive(mut parts: Multipart) -> Result<Sent, &'static str> {
 }
 
 /// Adds the good rows, each in a transaction of its own: one taken meanwhile does not cost the others.
-async fn add(desk: &Desk, user: &User, rows: &mut [Row]) -> Result<usize, PageError> {
+async fn add(desk: &Desk, by: &By, rows: &mut [Row]) -> Result<usize, PageError> {
     let mut added = 0;
     for row in rows {
         let Verdict::Good(good) = &row.verdict else { continue };
         let tenant = TenantId::new();
         let mut tx = desk.db.tenant(tenant).await?;
-        match store::tenants::create(&mut tx, &user.by(), tenant, good, clock::now()).await {
+        match store::tenants::create(&mut tx, by, tenant, good, clock::now()).await {
             Ok(()) => {
                 tx.commit().await?;
                 added += 1;

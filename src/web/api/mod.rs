@@ -29,6 +29,8 @@ use crate::app::AppState;
 use axum::Json;
 use axum::Router;
 use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::any;
 use bearer::Bearer;
 use problem::Problem;
@@ -82,7 +84,19 @@ pub fn routes() -> Router<AppState> {
          base-uri 'none'; frame-ancestors 'none'; object-src 'none'",
     );
     let docs = Router::from(docs).layer(SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, policy));
+    let docs = docs.layer(map_response(in_utf8));
     Router::new().merge(calls).merge(docs)
+}
+
+/// Names the character set of texts, which Swagger UI leaves out.
+async fn in_utf8(mut response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.contains("charset") && (kind.starts_with("text/") || kind.ends_with("javascript") || kind.ends_with("+xml")) {
+        if let Ok(kind) = HeaderValue::try_from(format!("{kind}; charset=utf-8")) {
+            response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        }
+    }
+    response
 }
 
 fn described() -> OpenApiRouter<AppState> {

@@ -15,7 +15,6 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::Cookie;
-use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 pub(super) fn routes() -> Router<AppState> {
@@ -60,6 +59,7 @@ async fn callback(
     }
     let door = Door::from_ref(&state);
     let browser = jar.get(cookie_name(&state.config)).map(|cookie| cookie.value().to_owned());
+    let from = ip.clone();
     // In a task of its own: a browser that goes away must not keep a refusal out of the audit log.
     let task =
         tokio::spawn(
@@ -67,7 +67,7 @@ async fn callback(
         );
     match task.await?? {
         Answer::In(session, next) => {
-            let jar = jar.remove(cookie(&state.config, "")).add(super::cookie(&state.config, session.expose_secret().to_owned()));
+            let jar = super::signed_in(&state, jar.remove(cookie(&state.config, "")), &session, from).await?;
             Ok((jar, Redirect::to(internal(&next))).into_response())
         }
         Answer::Out(refusal) => Ok(refused(state, refusal)),

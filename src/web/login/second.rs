@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum_extra::extract::cookie::Cookie;
 use axum_extra::extract::{CookieJar, Form};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 
 pub(super) fn routes() -> Router<AppState> {
@@ -53,7 +53,7 @@ struct CodesPage {
 
 /// The cookie of a sign-in that is under way.
 fn name(config: &Config) -> &'static str {
-    if config.public_url.scheme() == "https" { "__Host-flow" } else { "flow" }
+    if config.public_url.scheme() == "https" { "__Host-half" } else { "half" }
 }
 
 pub(super) fn cookie(config: &Config, value: &str) -> Cookie<'static> {
@@ -111,7 +111,7 @@ async fn enter(
     let shown = form.code.map(Shown::Code).or(form.recovery.map(Shown::Recovery)).or(form.passkey.map(Shown::Passkey));
     let shown = shown.ok_or_else(incomplete)?;
     match second::finish(&state.db, &flow, &shown, ground(&state, ip.as_deref())).await {
-        Ok(Through { session, next }) => Ok((signed_in(&state.config, jar, &session), Redirect::to(internal(&next))).into_response()),
+        Ok(Through { session, next }) => Ok((signed_in(&state, jar, &session, ip).await?, Redirect::to(internal(&next))).into_response()),
         Err(error) => page(&state, &flow, (String::new(), None), Some(proof_error(error)?)).await,
     }
 }
@@ -140,7 +140,7 @@ async fn enrol(
             let forms = FormKey::of_session(&session);
             let codes = Codes::new(&codes, |path| forms.token(path));
             let page = Page(CodesPage { codes, next: internal(&next).to_owned() });
-            Ok((signed_in(&state.config, jar, &session), page).into_response())
+            Ok((signed_in(&state, jar, &session, ip).await?, page).into_response())
         }
         Err(error) => page(&state, &flow, (form.name, None), Some(proof_error(error)?)).await,
     }
@@ -176,6 +176,6 @@ fn incomplete() -> PageError {
 }
 
 /// The session's cookie in place of the one that led to it.
-fn signed_in(config: &Config, jar: CookieJar, session: &SecretString) -> CookieJar {
-    jar.remove(cookie(config, "")).add(super::cookie(config, session.expose_secret().to_owned()))
+async fn signed_in(state: &AppState, jar: CookieJar, session: &SecretString, ip: Option<String>) -> Result<CookieJar, PageError> {
+    super::signed_in(state, jar.remove(cookie(&state.config, "")), session, ip).await
 }
