@@ -35,6 +35,14 @@ impl<E: Into<anyhow::Error>> From<E> for PageError {
     }
 }
 
+/// What an error page says, for those who cannot read a page; it goes along with the answer.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub title: &'static str,
+    pub message: Cow<'static, str>,
+    pub reference: String,
+}
+
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
@@ -118,6 +126,7 @@ impl IntoResponse for PageError {
         let page = ErrorPage { title, message: &message, reference: &reference };
         let html = page.render().unwrap_or_else(|_| title.to_owned());
         let mut response = (status, Html(html)).into_response();
+        response.extensions_mut().insert(Told { title, message, reference });
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response.headers_mut().insert(header::RETRY_AFTER, retry_after(wait));
         }

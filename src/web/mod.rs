@@ -95,22 +95,7 @@ const LONG_TIME: Duration = Duration::from_mins(10);
 
 /// Every page behind the layers that guard it.
 pub fn router(state: AppState) -> Router {
-    let layers = ServiceBuilder::new()
-        .layer(from_fn_with_state(state.clone(), headers::no_foreign_request_id))
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-        .layer(TraceLayer::new_for_http().make_span_with(span))
-        .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(from_fn_with_state(state.clone(), headers::guard))
-        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(Arc::new(Semaphore::new(AT_ONCE)), shed))
-        .layer(
-            own_site_only(&state).with_rejection_response(|_: ProtectionError| -> Response<Body> { PageError::Forbidden.into_response() }),
-        )
-        .layer(from_fn(in_time))
-        .layer(DefaultBodyLimit::max(BODY))
-        .layer(from_fn_with_state(state.clone(), step_up::guard));
-    Router::new()
+    let pages = Router::new()
         .merge(health::routes())
         .merge(static_files::routes())
         .merge(login::routes())
@@ -146,7 +131,29 @@ pub fn router(state: AppState) -> Router {
         .merge(devices::routes())
         .merge(device::routes())
         .merge(endpoint::routes())
-        .merge(admin::routes())
+        .merge(admin::routes());
+    guarded(pages, state)
+}
+
+/// Routes behind the layers that guard every page.
+pub fn guarded(pages: Router<AppState>, state: AppState) -> Router {
+    let layers = ServiceBuilder::new()
+        .layer(from_fn_with_state(state.clone(), headers::no_foreign_request_id))
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(from_fn_with_state(state.clone(), headers::guard))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(from_fn(api::of_pages))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(Arc::new(Semaphore::new(AT_ONCE)), shed))
+        .layer(
+            own_site_only(&state).with_rejection_response(|_: ProtectionError| -> Response<Body> { PageError::Forbidden.into_response() }),
+        )
+        .layer(from_fn(in_time))
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(from_fn_with_state(state.clone(), step_up::guard));
+    pages
         .fallback(|| async { PageError::NotFound })
         .method_not_allowed_fallback(|| async { PageError::MethodNotAllowed })
         .layer(layers)
@@ -168,6 +175,7 @@ fn own_site_only(state: &AppState) -> CsrfLayer {
 #[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
 fn panicked(cause: Box<dyn Any + Send>) -> Response {
     let text = cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("no text");
+    metrics::counter!("watchfloor_panics_total").increment(1);
     PageError::Internal(anyhow::anyhow!("panic: {text}")).into_response()
 }
 

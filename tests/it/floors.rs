@@ -111,7 +111,7 @@ fn faults_in_source(path: &str, text: &str) -> Vec<String> {
 
 fn too_long(path: &str, text: &str) -> Option<String> {
     let lines = text.lines().count();
-    let generated = path.ends_with("package-lock.json");
+    let generated = path.ends_with("package-lock.json") || path.ends_with("Cargo.lock");
     (lines > LONGEST_FILE && !generated).then(|| format!("{path}: {lines} lines; split it by meaning"))
 }
 

@@ -80,6 +80,7 @@ mod graph_changes;
 mod graph_fixtures;
 mod graph_triage;
 mod groups;
+mod guarded;
 mod hand;
 mod hunting;
 mod hunting_jobs;

@@ -31,10 +31,18 @@ impl Program {
             .unwrap_or_else(|| panic!("it ended without saying {text:?}"))
     }
 
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+    }
+
     /// Sends a signal and waits for the end.
     pub fn stop(mut self, signal: rustix::process::Signal) -> std::process::ExitStatus {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, signal).unwrap();
+        self.signal(signal);
+        self.child.wait().unwrap()
+    }
+
+    /// Waits for the end.
+    pub fn end(mut self) -> std::process::ExitStatus {
         self.child.wait().unwrap()
     }
 }

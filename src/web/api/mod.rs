@@ -34,6 +34,7 @@ use axum::response::Response;
 use axum::routing::any;
 use bearer::Bearer;
 use problem::Problem;
+pub use problem::of_pages;
 use serde::Serialize;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::OpenApi;

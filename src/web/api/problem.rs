@@ -1,9 +1,11 @@
 //! The API's errors: RFC 9457 `application/problem+json`, the cause to the log only.
 
 use crate::store::Trouble;
-use crate::web::error::retry_after;
+use crate::web::error::{Told, retry_after};
 use axum::Json;
+use axum::extract::Request;
 use axum::http::{StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -149,6 +151,37 @@ impl IntoResponse for Problem {
             instance: format!("urn:uuid:{instance}"),
             errors,
         };
-        (status, [(header::CONTENT_TYPE, "application/problem+json")], wait.map(|wait| [wait]), Json(body)).into_response()
+        (wait.map(|wait| [wait]), body).into_response()
     }
+}
+
+impl IntoResponse for ProblemBody {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(self)).into_response()
+    }
+}
+
+/// A layer: what the layers around all routes answer with a page, programs get in the API's form.
+pub async fn of_pages(request: Request, next: Next) -> Response {
+    let is_call = request.uri().path().starts_with("/api/v1/");
+    let mut response = next.run(request).await;
+    let Some(told) = response.extensions_mut().remove::<Told>().filter(|_| is_call) else { return response };
+    let kind = match response.status() {
+        StatusCode::SERVICE_UNAVAILABLE => "overloaded",
+        StatusCode::TOO_MANY_REQUESTS => "busy",
+        StatusCode::FORBIDDEN => "forbidden",
+        status if status.is_server_error() => "internal",
+        _ => "bad-request",
+    };
+    let body = ProblemBody {
+        r#type: format!("urn:watchfloor:problem:{kind}"),
+        title: told.title,
+        status: response.status().as_u16(),
+        detail: told.message.into_owned(),
+        instance: format!("urn:watchfloor:reference:{}", told.reference),
+        errors: Vec::new(),
+    };
+    let wait = response.headers_mut().remove(header::RETRY_AFTER).map(|wait| [(header::RETRY_AFTER, wait)]);
+    (wait, body).into_response()
 }
