@@ -13,6 +13,7 @@ pub mod onboarding;
 pub mod places;
 pub mod questions;
 pub mod readings;
+pub mod seats;
 pub mod suppressions;
 pub mod triage;
 

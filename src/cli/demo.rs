@@ -111,6 +111,7 @@ const RESPOND: Permissions = &[
 
 pub async fn run(args: Args) -> Result<ExitCode> {
     ensure!(args.listen.ip().is_loopback(), Usage(anyhow!("--listen must be an address of this machine, such as 127.0.0.1:8080")));
+    listen::open_many();
     let stop = Stop::on_signals()?;
     let listener = listen::bind("--listen", args.listen).await?;
     let address = listener.local_addr()?;

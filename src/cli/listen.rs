@@ -1,6 +1,7 @@
 //! Accepts connections within limits, and ends in order: first not ready, then no new connections, then what runs may finish.
 
 use crate::app::places::{Place, Places};
+use crate::app::seats::Seats;
 use crate::config::Cidr;
 use anyhow::{Context, Result};
 use axum::Router;
@@ -8,10 +9,12 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +23,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
-use tower::Service as _;
+use tower::{Service as _, ServiceExt as _};
 
-/// Connections at once; further ones wait in the kernel.
+/// Connections at once. For one more somebody who waits for nothing but their own next word is hung up on.
 const CONNECTIONS: usize = 2_000;
 /// Of these, those of one address that is no proxy's.
 const OF_EACH: usize = 50;
@@ -75,6 +78,15 @@ impl Stop {
     }
 }
 
+/// Lets this process have as many files and connections open as it may have at all: shells and containers often begin with fewer than
+/// there may be connections.
+pub fn open_many() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        tracing::warn!(%error, "the limit of open files stays at {:?}", limit.current);
+    }
+}
+
 /// Takes the address; `key` is the configuration's name for it.
 pub async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {key} = {address}"))
@@ -86,18 +98,27 @@ pub async fn serve(listener: TcpListener, router: Router, proxies: &[Cidr], stop
     let mut service =
         router.layer(from_fn_with_state(stop.clone(), not_ready_when_stopping)).into_make_service_with_connect_info::<SocketAddr>();
     let (usual, patient) = (builder(HEADER_TIME), builder(PROXY_TIME));
-    let limits = Limits { all: Arc::new(Semaphore::new(CONNECTIONS)), each: Places::new(OF_EACH), proxies };
+    let limits = Limits { all: Arc::new(Semaphore::new(CONNECTIONS)), each: Places::new(OF_EACH), seats: Seats::default(), proxies };
     let running = GracefulShutdown::new();
     while let Some(Accepted { stream, peer, by_proxy, place }) = accept(&listener, &limits, &stop).await {
         let Ok(service) = service.call(peer).await;
+        let seat = limits.seats.take();
+        let own = seat.clone();
+        let service = service.map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(own.clone());
+            request
+        });
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE_TIME));
         let builder = if by_proxy { &patient } else { &usual };
         let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(service));
         let connection = running.watch(connection);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended early");
+                },
+                () = seat.hung_up() => {}
             }
             drop(place);
         });
@@ -110,6 +131,8 @@ pub async fn serve(listener: TcpListener, router: Router, proxies: &[Cidr], stop
 struct Limits<'a> {
     all: Arc<Semaphore>,
     each: Places<IpAddr>,
+    /// Who could make room.
+    seats: Seats,
     /// They bring many people's connections.
     proxies: &'a [Cidr],
 }
@@ -122,10 +145,10 @@ struct Accepted {
     place: (OwnedSemaphorePermit, Option<Place<IpAddr>>),
 }
 
-/// The next connection, once there is a place for it; none when closing. Whoever has too many already is hung up on.
+/// The next connection, once there is a place for it; none when closing. Whoever has too many already is hung up on, and where there are too
+/// many in all, whoever has waited longest.
 async fn accept(listener: &TcpListener, limits: &Limits<'_>, stop: &Stop) -> Option<Accepted> {
     let next = async {
-        let place = Arc::clone(&limits.all).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
@@ -137,6 +160,10 @@ async fn accept(listener: &TcpListener, limits: &Limits<'_>, stop: &Stop) -> Opt
                         tracing::debug!(%peer, "too many connections from one address");
                         continue;
                     }
+                    if limits.all.available_permits() == 0 {
+                        limits.seats.make_room();
+                    }
+                    let place = Arc::clone(&limits.all).acquire_owned().await.ok()?;
                     let _ = stream.set_nodelay(true);
                     return Some(Accepted { stream, peer, by_proxy, place: (place, own) });
                 }

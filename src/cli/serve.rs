@@ -53,6 +53,7 @@ enum Part {
 }
 
 pub async fn run(config: Config, args: Args) -> Result<ExitCode> {
+    listen::open_many();
     let stop = Stop::on_signals()?;
     let microsoft = microsoft::Client::configured(&config, now()).map_err(Usage)?;
     let database = Database::ready(&config).await?;

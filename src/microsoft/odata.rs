@@ -116,7 +116,9 @@ pub(super) fn object(body: &str) -> Result<&str, CallError> {
 /// A link to the next page is followed only to the very API asked: same scheme, host and port, and a path at or below the one asked.
 pub(super) fn next_page(asked: &Url, link: &str) -> Result<Url, CallError> {
     let next = Url::parse(link).map_err(|_| CallError::RefusedLink)?;
-    let below = next.path().strip_prefix(asked.path()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    // Whoever decodes once more would find a way up in `..%2f`.
+    let leads_on = |rest: &str| rest.is_empty() || (rest.starts_with('/') && !rest.contains(['%', '\\']) && !rest.contains(".."));
+    let below = next.path().strip_prefix(asked.path()).is_some_and(leads_on);
     let same = clouds::is_allowed(&next) && next.host_str() == asked.host_str() && below && next.fragment().is_none();
     if same && link.len() <= 8 * 1024 { Ok(next) } else { Err(CallError::RefusedLink) }
 }
@@ -157,6 +159,9 @@ mod tests {
             "https://api.security.microsoft.com/api/alertsandmore",
             "https://api.security.microsoft.com/api/alerts/../machines",
             "https://api.security.microsoft.com/api/alerts/%2e%2e/machines",
+            "https://api.security.microsoft.com/api/alerts/..%2fmachines",
+            "https://api.security.microsoft.com/api/alerts/..%5Cmachines",
+            "https://api.security.microsoft.com/api/alerts/%252e%252e/machines",
             "https://api.security.microsoft.com/aaaabbbb-0000-cccc-1111-dddd2222eeee/api/alerts",
             "https://graph.microsoft.com/api/alerts",
             "https://api.s\u{435}curity.microsoft.com/api/alerts",

@@ -10,6 +10,7 @@ pub mod admin;
 pub mod alert;
 pub mod alerts;
 pub mod api;
+mod attend;
 pub mod batch;
 pub mod batch_told;
 pub mod bulk;
@@ -138,6 +139,7 @@ pub fn router(state: AppState) -> Router {
 /// Routes behind the layers that guard every page.
 pub fn guarded(pages: Router<AppState>, state: AppState) -> Router {
     let layers = ServiceBuilder::new()
+        .layer(from_fn(attend::attend))
         .layer(from_fn_with_state(state.clone(), headers::no_foreign_request_id))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(TraceLayer::new_for_http().make_span_with(span))

@@ -4,6 +4,7 @@
 use crate::app::TestApp;
 use crate::program::{Program, portal};
 use axum::http::StatusCode;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sqlx::Executor as _;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -64,6 +65,41 @@ async fn silent_connections_are_closed_and_one_address_has_fifty() {
     for stream in proxy {
         assert!(answers(stream).await, "a proxy keeps its connections, and has as many as it needs");
     }
+}
+
+/// What those send who take their time: nothing, a part of the headers, a form that does not end.
+const STARTS: [&[u8]; 3] = [
+    b"",
+    b"GET /login HTTP/1.1\r\nhost: a\r\n",
+    b"POST /login HTTP/1.1\r\nhost: a\r\nsec-fetch-site: same-origin\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 60000\r\n\r\nlogin=",
+];
+
+#[tokio::test]
+async fn whoever_holds_all_connections_and_says_nothing_or_little_keeps_nobody_waiting() {
+    let most = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
+    let (dir, address) = portal();
+    let mut program = Program::start(&dir, &["serve", "--role", "web"]);
+    program.line("There is no administrator yet");
+    let port: u16 = address.rsplit(':').next().unwrap().parse().unwrap();
+    while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    let patient = connect("127.0.0.3", port).await;
+    let mut held = Vec::new();
+    for n in 0..2_200_usize {
+        let mut stream = connect(&format!("127.0.1.{}", n / 50), port).await;
+        stream.write_all(STARTS[n % 3]).await.ok();
+        held.push(stream);
+        if n % 200 == 199 {
+            let begun = Instant::now();
+            assert!(is_served("127.0.0.3", port).await, "beside {n} others");
+            assert!(begun.elapsed() < Duration::from_secs(3), "beside {n} others: {:?}", begun.elapsed());
+        }
+    }
+    drop(patient);
+    drop(program);
+    std::fs::remove_dir_all(dir).unwrap();
 }
 
 #[tokio::test]

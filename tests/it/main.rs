@@ -13,6 +13,7 @@ mod app;
 mod app_alarm;
 mod apps;
 mod asked_twice;
+mod asvs;
 mod audit_chain;
 mod audit_filter;
 mod audit_shipping;

@@ -6,7 +6,7 @@ use std::path::Path;
 const STATES: [&str; 3] = ["holds", "partly", "open"];
 
 /// A file of the project; empty where there is none.
-fn read(path: &str) -> String {
+pub fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_default()
 }
 
@@ -16,7 +16,7 @@ fn expected() -> Vec<String> {
 }
 
 /// Whether there is this test: `limits::some_test` stands in `tests/it/limits.rs`, `src/config.rs::some_test` in that file.
-fn is_test(name: &str) -> bool {
+pub fn is_test(name: &str) -> bool {
     let Some((file, function)) = name.rsplit_once("::") else { return false };
     let text = if file.starts_with("src/") {
         read(file)

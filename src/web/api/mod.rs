@@ -92,10 +92,9 @@ pub fn routes() -> Router<AppState> {
 /// Names the character set of texts, which Swagger UI leaves out.
 async fn in_utf8(mut response: Response) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if !kind.contains("charset") && (kind.starts_with("text/") || kind.ends_with("javascript") || kind.ends_with("+xml")) {
-        if let Ok(kind) = HeaderValue::try_from(format!("{kind}; charset=utf-8")) {
-            response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        }
+    let is_text = kind.starts_with("text/") || kind.ends_with("javascript") || kind.ends_with("+xml");
+    if is_text && let Ok(kind) = HeaderValue::try_from(format!("{kind}; charset=utf-8")) {
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
     }
     response
 }
