@@ -31,6 +31,13 @@ pub enum Verdict {
     Registered,
 }
 
+/// How many lines end in a text: by CR LF, LF, or CR alone, as the reader of rows takes them.
+fn line_ends(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let ends = |at: usize| bytes[at] == b'\n' || (bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
+    (0..bytes.len()).filter(|at| ends(*at)).count()
+}
+
 /// Reads a whole file. Names and directories are compared without case, in the file and with `names` (lower case) and `directories`,
 /// which stand in the registry.
 ///
@@ -62,7 +69,7 @@ pub fn read(
         let start = record.position().and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or(counted);
         // A record may begin with the end of the line before it.
         let start = start + text.as_bytes()[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        line += text[counted..start].matches('\n').count();
+        line += line_ends(&text[counted..start]);
         counted = start;
         let raw = raw(&record, &places);
         let verdict = match raw.check(known) {
@@ -159,6 +166,11 @@ mod tests {
             "10 good defender+writer",
         ];
         assert_eq!(verdicts(file).unwrap(), expected);
+        // A line may end in CR alone, in the middle of others.
+        assert_eq!(
+            verdicts("name\r\nContoso One,\rContoso Two\nContoso Three").unwrap(),
+            ["2 good defender+writer", "3 good defender+writer", "4 good defender+writer"]
+        );
     }
 
     #[test]

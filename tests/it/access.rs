@@ -4,7 +4,8 @@ use crate::app::{Reply, TestApp, Visitor};
 use crate::routes::Who::{self, Admin, Anybody, Lead, Signed};
 use crate::routes::{GET, POST, ROUTES};
 use crate::second::limits_pass;
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Method, StatusCode};
 use std::collections::BTreeSet;
 use std::path::Path;
 use watchfloor::model::Role;
@@ -130,4 +131,31 @@ async fn a_form_without_our_token_or_from_another_site_is_refused_and_changes_no
         }
     }
     admin.get("/account").await.assert_success(); // nobody was signed out
+}
+
+#[tokio::test]
+async fn a_form_of_no_page_of_ours_in_another_encoding_or_by_another_method_does_nothing() {
+    let app = TestApp::start().await;
+    let ann = app.sign_in(Role::Analyst).await;
+    let token = ann.form_token("/account/appearance");
+    let send = async |method: Method, origin: Option<&str>, kind: &str| {
+        let mut request = ann.request(method, "/account/appearance").header("content-type", kind);
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        ann.send(request.body(Body::from(format!("form_token={token}&theme=dark"))).unwrap()).await.status
+    };
+    const FORM: &str = "application/x-www-form-urlencoded";
+    for origin in ["null", "https://evil.example", "http://127.0.0.1:8081", "https://127.0.0.1:8080.evil.example", ""] {
+        assert_eq!(send(Method::POST, Some(origin), FORM).await, StatusCode::FORBIDDEN, "{origin:?}");
+    }
+    for kind in ["text/plain", "application/json", "multipart/form-data; boundary=x"] {
+        assert!(send(Method::POST, Some("http://127.0.0.1:8080"), kind).await.is_client_error(), "{kind}");
+    }
+    for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE] {
+        assert_eq!(send(method.clone(), Some("http://127.0.0.1:8080"), FORM).await, StatusCode::METHOD_NOT_ALLOWED, "{method}");
+    }
+    assert!(ann.get("/account").await.html.contains("data-theme=\"system\""), "nothing was changed");
+    assert_eq!(send(Method::POST, Some("http://127.0.0.1:8080"), FORM).await, StatusCode::SEE_OTHER);
+    assert!(ann.get("/account").await.html.contains("data-theme=\"dark\""));
 }

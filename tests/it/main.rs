@@ -1,5 +1,5 @@
 //! The integration tests: production router and client, a real PostgreSQL, and the stand-in cloud over HTTP.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop where it stands")]
 
 mod access;
 mod acting;
