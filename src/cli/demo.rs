@@ -120,7 +120,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let dir = database.dir().context("the demo's database is embedded")?;
     let cloud = StandIn::start(World::new(args.seed), 0).await.context("cannot start the stand-in for Microsoft")?;
     let config = registered(&public_url, address, dir, &cloud, args.cloud)?;
-    let microsoft = microsoft::Client::stand_in(cloud.address(), &config.app, now())?.with_login(config.login.entra.as_ref(), now())?;
+    let microsoft = microsoft::Client::stand_in(cloud.address(), &config.app, now())?.with_logins(&config.login, now())?;
     let stand_in = Url::parse(&cloud.base())?;
     let web = keys::with_keys(&config, database.connect(DbRole::Web, POOL).await?).await?;
     let worker = database.connect(DbRole::Worker, POOL).await?;
@@ -132,7 +132,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let deeds = Deeds::new(web.clone(), queue, args.cloud).await?;
     let late = late::customers(&web, args.cloud, usize::from(args.tenants)).await?;
     let reader = Reader::new(worker.clone(), microsoft.clone(), config.sync.clone(), stop.asked.clone());
-    let portal = Portal { config: Arc::new(config), microsoft, demo: Some(Arc::new(Demo { logins, stand_in, newcomer })) };
+    let portal = Portal { config: Arc::new(config), microsoft, demo: Some(Arc::new(Demo { logins, stand_in, newcomer, customer: None })) };
     let happens = async { tokio::join!(trickle(&cloud, &stop), deeds.carry_out(&cloud, &stop), late::look(&reader, late, &stop)) };
     tokio::join!(portal.web(listener, (web, listening), &stop), portal.worker(worker, &stop), happens);
     Ok(ExitCode::SUCCESS)
@@ -156,7 +156,7 @@ fn registered(public_url: &Url, address: SocketAddr, dir: &Path, microsoft: &Sta
     out.write_all(secret.expose_secret().as_bytes())?;
     let mut config = config(public_url, address, apps(&file, cloud));
     let entra = staff::register(microsoft, cloud, (secret.expose_secret(), &file), &config.sign_in_callback());
-    config.login = Login { second_factor: SecondFactor::Optional, entra: Some(entra) };
+    config.login = Login { second_factor: SecondFactor::Optional, entra: Some(entra), customers: None };
     dir.clone_into(&mut config.data_dir); // the master key goes with it
     // Where Microsoft's partner documents let the browser end; played as well, so that nobody is sent into the world.
     let elsewhere = microsoft.local(match cloud {

@@ -18,6 +18,7 @@ pub mod chips;
 pub mod cloud_apps;
 pub mod consent;
 pub mod coverage;
+pub mod customer;
 pub mod device;
 pub mod devices;
 pub mod download;
@@ -44,6 +45,7 @@ pub mod overview;
 pub mod page;
 pub mod palette;
 pub mod picks;
+pub mod posted;
 pub mod preview;
 pub mod qr;
 pub mod queue;
@@ -117,6 +119,7 @@ pub fn router(state: AppState) -> Router {
         .merge(account::routes())
         .merge(step_up::routes())
         .merge(onboard::routes())
+        .merge(customer::routes())
         .merge(api::routes())
         .merge(overview::routes())
         .merge(shift::routes())
