@@ -86,12 +86,12 @@ async fn act<'a>(eyes: &Eyes, first: &'a First) -> &'a str {
 
 async fn look_at(eyes: &mut Eyes, who: &str, rows: &[Row], places: &Places) {
     // What opens over a page is the same for everybody who has it.
-    let others = |(_, _, first): &&Row| who == "admin" || !matches!(first, First::Do(..) | First::Press(..));
+    let others = |(_, _, first): &&Row| ["admin", "customer"].contains(&who) || !matches!(first, First::Do(..) | First::Press(..));
     for (route, start, first) in rows.iter().filter(others) {
         let done = arrive(eyes, &filled(start, places), first).await;
         assert!(eyes.is_at(route).await, "{start} {done} leads to {}, not to {route}", eyes.says("location.pathname").await);
         let name = format!("{start} {done} as {who}");
-        if who == "admin" { eyes.look(&name).await } else { eyes.glance(&name).await }
+        if ["admin", "customer"].contains(&who) { eyes.look(&name).await } else { eyes.glance(&name).await }
     }
 }
 
@@ -126,6 +126,9 @@ async fn no_page_of_the_demo_has_a_fault_that_axe_knows_in_either_theme_or_scrol
     look_at(&mut eyes, "analyst", &[EVERYBODY, ANALYSTS].concat(), &places).await;
     enter(&eyes, address, "viewer").await;
     look_at(&mut eyes, "viewer", EVERYBODY, &places).await;
+    other_pages::customer_sign_in(&mut eyes).await;
+    let shared = first(&eyes, "/customer/incidents", "tbody .title a").await;
+    look_at(&mut eyes, "customer", CUSTOMERS, &vec![("SHARED", shared)]).await;
     other_pages::onboarding(&mut eyes, address).await;
     eyes.assert_nothing(200);
     demo.stop();

@@ -5,7 +5,7 @@ use super::Customer;
 use crate::app::AppState;
 use crate::app::acting::Refusal;
 use crate::app::notes::{self, LONGEST, Written};
-use crate::model::{IncidentId, NoteId, clock};
+use crate::model::{IncidentId, NoteId, Product, clock};
 use crate::store::shares::{self, Shared, SharedAlert};
 use crate::store::{incidents, notes as kept};
 use crate::web::acting::refused;
@@ -85,6 +85,10 @@ struct IncidentPage {
 }
 
 impl IncidentPage {
+    fn product(alert: &SharedAlert) -> String {
+        alert.product.parse::<Product>().map_or_else(|_| alert.product.clone(), |product| product.label().to_owned())
+    }
+
     fn when(&self, at: &DateTime<Utc>) -> When {
         When::new(*at, self.now)
     }

@@ -44,6 +44,13 @@ impl PeoplePage {
         When::new(*at, self.now)
     }
 
+    /// The last administrator stays one.
+    fn can_disable(&self, person: &Person) -> bool {
+        let is_admin = |of: &Person| of.is_admin && of.disabled_at.is_none();
+        let others = self.people.iter().filter(|other| is_admin(other) && other.customer_id != person.customer_id).count();
+        person.disabled_at.is_none() && (!person.is_admin || others > 0)
+    }
+
     fn disable(person: &Person) -> String {
         format!("/customer/people/{}/disable", person.customer_id)
     }
