@@ -59,6 +59,17 @@ pub struct Demo {
     pub stand_in: Url,
     /// Name and domain of somebody who could become a customer.
     pub newcomer: (String, String),
+    /// Somebody of a customer's who may sign in.
+    pub customer: Option<DemoCustomer>,
+}
+
+/// A person of an example customer's; at the stand-in anybody may pick them.
+#[derive(Clone, Debug)]
+pub struct DemoCustomer {
+    /// What they sign in as.
+    pub username: String,
+    /// One line: who this is.
+    pub about: String,
 }
 
 /// An example account; its password is public.

@@ -14,7 +14,7 @@ pub use app::{App, ConsentForm};
 pub use audit::{Audit, LogFormat};
 pub use cidr::Cidr;
 pub use credential::{Assertion, Credential, Held, Identity, IdentityPlace, ManagedIdentity, Source};
-pub use login::{EntraLogin, Login, SecondFactor};
+pub use login::{CustomersLogin, EntraLogin, Login, SecondFactor};
 
 use anyhow::{Context, Result, ensure};
 use secrecy::{ExposeSecret, SecretString};
@@ -228,12 +228,9 @@ impl Config {
             );
             ensure!(!self.app[..n].iter().any(|other| other.name == app.name), "app.name `{}` stands twice", app.name);
         }
-        if let Some(login) = &self.login.entra {
-            let in_vault = matches!(login.credential.source, Source::Vault { .. });
-            ensure!(
-                !in_vault || self.identity.is_some(),
-                "[login.entra] keeps its credential in Key Vault: say in [identity] who reads it"
-            );
+        for (place, credential) in self.login.credentials() {
+            let in_vault = matches!(credential.source, Source::Vault { .. });
+            ensure!(!in_vault || self.identity.is_some(), "{place} keeps its credential in Key Vault: say in [identity] who reads it");
         }
         Ok(())
     }
@@ -246,6 +243,11 @@ impl Config {
     /// Where Microsoft sends our own staff back to. Registered on the app of `[login.entra]`.
     pub fn sign_in_callback(&self) -> Url {
         self.public_url.join("/login/entra/callback").unwrap_or_else(|_| self.public_url.clone())
+    }
+
+    /// Where Microsoft sends customers' own people back to. Registered on the app of `[login.customers]`.
+    pub fn customers_callback(&self) -> Url {
+        self.public_url.join("/login/customer/callback").unwrap_or_else(|_| self.public_url.clone())
     }
 }
 

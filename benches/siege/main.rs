@@ -6,7 +6,12 @@
 //! nothing or very little, and open each anew that is closed. Told are the pages' median and 95th percentile beside those in peace, answers
 //! that were none, how long after the end of it the person's own password opens the door again, and the most memory that the process took.
 //! `--seconds` is how long each of the two lasts.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a benchmark that cannot go on should stop, and its output is its purpose")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark that cannot go on should stop, and its output is its purpose"
+)]
 
 mod demo;
 mod strangers;

@@ -1,7 +1,6 @@
 //! Notes on incidents: checked, written once however often they are sent, and a sign of life of whoever works on the incident.
 
 use super::acting::Refusal;
-use crate::auth::Person;
 use crate::model::NoteId;
 use crate::store::audit::By;
 use crate::store::incidents::Incident;
@@ -12,12 +11,23 @@ use chrono::{DateTime, Utc};
 /// The longest note, in characters.
 pub const LONGEST: usize = 10_000;
 
-/// Writes a note down. The same note under the same id again is the same note; anything else under it is refused.
+/// A note that somebody has written.
+#[derive(Clone, Copy, Debug)]
+pub struct Written<'a> {
+    /// The form's or the caller's own.
+    pub id: NoteId,
+    pub text: &'a str,
+    /// For the customer, too.
+    pub shared: bool,
+}
+
+/// Writes a note of somebody's (`author`: their name) down. The same note under the same id again is the same note; anything else under it is
+/// refused.
 pub async fn add(
     tx: &mut Scoped,
-    (by, who): (&By, &Person),
+    (by, author): (&By, &str),
     of: &Incident,
-    (id, text): (NoteId, &str),
+    Written { id, text, shared }: Written<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), Refusal> {
     let text = tidy(text);
@@ -27,9 +37,13 @@ pub async fn add(
     if text.chars().count() > LONGEST {
         return Err(Refusal::Wrong("text", "A note has at most 10,000 characters. Nothing was saved: split it in two."));
     }
-    if !notes::add(tx, by, of, New { id, author: &who.name, text: &text }, now).await? {
-        let known = notes::get(tx, of.tenant_id, id).await?;
-        let same = known.is_some_and(|note| note.incident_id == of.incident_id && note.user_id == by.user() && note.text == text);
+    if !notes::add(tx, by, of, New { id, author, text: &text, shared }, now).await? {
+        let Some(known) = notes::get(tx, of.tenant_id, id).await? else {
+            return Err(Refusal::Wrong("shared", "The incident is not shared with the customer any more. Nothing was saved."));
+        };
+        let same = known.incident_id == of.incident_id
+            && (known.user_id, known.customer_id) == (by.user(), by.customer())
+            && (known.text, known.shared) == (text, shared);
         return if same { Ok(()) } else { Err(Refusal::Reused) };
     }
     Ok(leases::renew(tx, by, of, now).await?)

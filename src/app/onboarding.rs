@@ -14,7 +14,7 @@ mod trip;
 pub use answer::{Reply, answer};
 pub use check::{check, known_apps};
 pub use directory::{Judged, enter, judge};
-pub use told::Told;
+pub use told::{Told, purpose};
 pub use trip::{Word, begin, links, say};
 
 use crate::config::{self, Config, ConsentForm};
@@ -135,6 +135,12 @@ pub struct Ask {
 }
 
 impl Ask {
+    /// A permission by Microsoft's name.
+    pub fn new(product: Product, permission: String) -> Self {
+        let (plain, changes) = (permission::plain(product, &permission), permission::changes(&permission));
+        Self { product, permission, plain, changes }
+    }
+
     /// The icon that goes with it.
     pub const fn icon(&self) -> &'static str {
         if self.changes { "key" } else { "ok" }
@@ -144,7 +150,7 @@ impl Ask {
 impl AppStep {
     /// What it is for: its name is the configuration's, and says nothing to a customer.
     pub fn purpose(&self) -> String {
-        told::purpose(&self.name, &self.asks)
+        purpose(&self.name, &self.asks)
     }
 
     /// Microsoft says it was allowed.
@@ -187,11 +193,7 @@ impl AppStep {
 pub fn asks(app: &config::App) -> Vec<Ask> {
     let of = |(product, names): (&Product, &Vec<String>)| {
         let product = *product;
-        let ask = move |name: String| {
-            let (plain, changes) = (permission::plain(product, &name), permission::changes(&name));
-            Ask { product, permission: name, plain, changes }
-        };
-        names.clone().into_iter().map(ask).collect::<Vec<_>>()
+        names.clone().into_iter().map(move |name| Ask::new(product, name)).collect::<Vec<_>>()
     };
     app.permissions.iter().flat_map(of).collect()
 }

@@ -5,24 +5,22 @@
 //! verified. A person is who issued the token, the directory and the object id. The invitation of staff is a role or a group of their
 //! directory that the operator has mapped: whoever has none gets no account and no session.
 
-mod admit;
-mod refusal;
+pub(super) mod admit;
+pub(super) mod refusal;
 
 pub use refusal::Refusal;
 
 use super::limits::{self, Attempt};
-use super::secret;
+use super::{secret, trips};
 use crate::config::{Config, EntraLogin};
-use crate::microsoft::consent::{Callback, Failure, parse_callback};
-use crate::microsoft::{self, CallError, SignInError, SignedIn};
+use crate::microsoft::{self, SignedIn};
 use crate::model::Role;
-use crate::store::staff::{self, Answered, Start, Trip};
+use crate::store::staff::{self, Start, Trip};
 use crate::store::{Db, tickets};
 use chrono::{DateTime, TimeDelta, Utc};
 use refusal::Refused;
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
-use std::time::Duration;
 use url::Url;
 
 /// What signing in at Entra works with. Cheap to clone.
@@ -40,16 +38,13 @@ pub enum Answer {
     Out(Refusal),
 }
 
-/// How long Microsoft may take before we answer without it.
-const PATIENCE: Duration = Duration::from_secs(12);
-
 /// How a trip begins.
 pub enum Begun {
     /// Where the browser goes, and the secret by which it is known again.
     Away(Url, String),
     /// There were too many; how long until the next.
     TooMany(TimeDelta),
-    /// There is no `[login.entra]`.
+    /// There is no such sign-in.
     Nowhere,
 }
 
@@ -61,10 +56,7 @@ pub async fn begin(door: &Door, (next, proves): (&str, Option<&[u8]>), browser: 
     let Some(trip) = door.microsoft.staff_trip(&callback, state.expose_secret(), nonce.expose_secret(), proves.is_some()) else {
         return Ok(Begun::Nowhere);
     };
-    let browser = match browser.filter(|text| is_secret(text)) {
-        Some(browser) => browser,
-        None => secret::random()?.expose_secret().to_owned(),
-    };
+    let browser = trips::browser(browser)?;
     let start = Start {
         state_hash: &secret::hash(&state),
         browser_hash: &tickets::hash(&browser),
@@ -80,11 +72,6 @@ pub async fn begin(door: &Door, (next, proves): (&str, Option<&[u8]>), browser: 
     }
     tx.commit().await?;
     Ok(wait.map_or(Begun::Away(trip.url, browser), Begun::TooMany))
-}
-
-/// Whether a text looks like one of [`secret::random`].
-fn is_secret(text: &str) -> bool {
-    text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 /// Takes what Microsoft sent a browser back with, and writes what became of it into the audit log. Run it where a lost connection cannot
@@ -104,9 +91,7 @@ pub async fn answer(door: &Door, query: &str, browser: Option<&str>, ip: Option<
         Err(refused) => refused,
     };
     let mut tx = door.db.no_tenant().await?;
-    // Anybody can send such answers; the log tells of some, and then of how many.
-    let by_anybody = matches!(refused.why, Refusal::Stray | Refusal::Replayed);
-    if !by_anybody || limits::attempt(&mut tx, Attempt::Stray, ip).await?.is_none() {
+    if trips::is_told(&mut tx, refused.why, ip).await? {
         refusal::note(&mut tx, &refused, None, ip).await?;
     }
     tx.commit().await?;
@@ -115,34 +100,11 @@ pub async fn answer(door: &Door, query: &str, browser: Option<&str>, ip: Option<
 
 /// The trip that an answer belongs to, which is used up by it, and the code that it brings.
 async fn under_way(door: &Door, query: &str, browser: Option<&str>) -> anyhow::Result<Result<(Trip, SecretString), Refused>> {
-    let callback = parse_callback(query);
-    let (Callback::SignedIn { state, .. } | Callback::Failed { state: Some(state), .. }) = &callback else {
-        return Ok(Err(Refused::because(Refusal::Stray)));
-    };
+    let Some(brought) = trips::read(query) else { return Ok(Err(Refused::because(Refusal::Stray))) };
     let mut tx = door.db.no_tenant().await?;
-    let answered = staff::answer(&mut tx, &tickets::hash(state)).await?;
+    let answered = staff::answer(&mut tx, &brought.state_hash).await?;
     tx.commit().await?;
-    let trip = match answered {
-        Answered::Now(trip) => trip,
-        Answered::Before => return Ok(Err(Refused::because(Refusal::Replayed))),
-        Answered::Unknown => return Ok(Err(Refused::because(Refusal::Stray))),
-    };
-    if browser.is_none_or(|browser| tickets::hash(browser) != trip.browser_hash) {
-        return Ok(Err(Refused::because(Refusal::OtherBrowser)));
-    }
-    if trip.is_late {
-        return Ok(Err(Refused::because(Refusal::Late)));
-    }
-    Ok(match callback {
-        Callback::SignedIn { code, .. } => Ok((trip, code)),
-        Callback::Failed { failure, .. } => Err(Refused::with(Refusal::Declined, told(&failure))),
-        _ => Err(Refused::because(Refusal::Stray)),
-    })
-}
-
-/// Microsoft's word and number, without its sentence.
-fn told(failure: &Failure) -> String {
-    failure.aadsts.map_or_else(|| failure.error.clone(), |number| format!("{} AADSTS{number}", failure.error))
+    Ok(brought.of(answered, browser))
 }
 
 /// Who came back, and the highest role that their directory gives them here.
@@ -155,23 +117,15 @@ async fn identify(
 ) -> Result<(SignedIn, Option<Role>), Refused> {
     let ask = async {
         let (callback, nonce) = (door.config.sign_in_callback(), trip.nonce.expose_secret());
-        let person =
-            door.microsoft.redeem_staff(&callback, (code, &trip.pkce_verifier), nonce, now).await.map_err(|error| match error {
-                SignInError::Refused(why) => Refused::with(Refusal::Unproven, why),
-                SignInError::Call(error) => failed(&error),
-            })?;
+        let person = door.microsoft.redeem_staff(&callback, (code, &trip.pkce_verifier), nonce, now).await.map_err(trips::refused)?;
         let mut role = login.role_of(&person.roles, &person.groups);
         // Never a lower role in silence: where Graph does not answer, nobody is signed in.
         let left = if person.more_groups { login.groups_above(role) } else { Vec::new() };
         if !left.is_empty() {
-            let more = door.microsoft.staff_groups(person.oid, &left, now).await.map_err(|error| failed(&error))?;
+            let more = door.microsoft.staff_groups(person.oid, &left, now).await.map_err(|error| trips::failed(&error))?;
             role = role.into_iter().chain(login.role_of(&[], &more)).min();
         }
         Ok((person, role))
     };
-    tokio::time::timeout(PATIENCE, ask).await.unwrap_or_else(|_| Err(Refused::with(Refusal::Failed, "Microsoft did not answer in time.")))
-}
-
-fn failed(error: &CallError) -> Refused {
-    Refused::with(Refusal::Failed, error.reason())
+    trips::in_time(ask).await
 }

@@ -3,6 +3,7 @@
 //! Secrets are 32 random bytes handed out once; the database keeps their SHA-256 only. Expiry is judged by the database's clock.
 
 pub mod api_tokens;
+pub mod customers;
 pub mod entra;
 pub mod form_tokens;
 pub mod limits;
@@ -13,6 +14,7 @@ pub mod secret;
 pub mod sessions;
 pub mod sign_in;
 pub mod totp;
+mod trips;
 
 use crate::model::{Role, Scope, UserId};
 use crate::store::users::{Density, Identity, Theme};

@@ -1,10 +1,10 @@
 //! Sessions: the only place that makes one.
 
 use super::{Person, secret};
-use crate::model::Scope;
-use crate::model::{Role, UserId};
+use crate::model::{CustomerId, Role, Scope, TenantId, UserId};
 use crate::store::audit::{self, Actor, Event};
-use crate::store::{self, Db, Scoped};
+use crate::store::{self, Db, Scoped, tickets};
+use anyhow::Context;
 use secrecy::SecretString;
 
 /// Starts a session and gives its secret, for the cookie. Viewers' sessions last 8 hours, everybody else's 12. `proven`: the person has just
@@ -14,6 +14,14 @@ pub async fn start(tx: &mut Scoped, user: UserId, role: Role, proven: bool, ip: 
     let hours = if role == Role::Viewer { 8 } else { 12 };
     store::sessions::insert(tx, (&secret::hash(&session), proven), user, hours, ip).await?;
     Ok(session)
+}
+
+/// Starts a session of a customer's person and gives its secret, for the cookie. The secret names the tenant, within whose scope alone it is
+/// looked up.
+pub async fn start_customer(tx: &mut Scoped, tenant: TenantId, customer: CustomerId, ip: Option<&str>) -> anyhow::Result<SecretString> {
+    let session = tickets::mint(tenant).context("the operating system gives no random numbers")?;
+    store::customers::sessions::insert(tx, tenant, &session.hash, customer, ip).await?;
+    Ok(session.text.into())
 }
 
 /// Gives a session another secret, for the cookie, because its person has just proven who they are. `None`: it has ended.

@@ -2,6 +2,7 @@
 
 mod customers;
 mod deeds;
+mod guests;
 mod late;
 mod people;
 mod staff;
@@ -10,7 +11,7 @@ use super::database::Database;
 use super::listen::{self, Stop};
 use super::serve::Portal;
 use super::{Usage, keys, say};
-use crate::app::Demo;
+use crate::app::{Demo, DemoCustomer, DemoLogin};
 use crate::config::{self, App, Config, ConsentForm, Login, SecondFactor, Sync};
 use crate::demo::{self, Credential, StandIn, World};
 use crate::microsoft;
@@ -121,7 +122,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let dir = database.dir().context("the demo's database is embedded")?;
     let cloud = StandIn::start(World::new(args.seed), 0).await.context("cannot start the stand-in for Microsoft")?;
     let config = registered(&public_url, address, dir, &cloud, args.cloud)?;
-    let microsoft = microsoft::Client::stand_in(cloud.address(), &config.app, now())?.with_login(config.login.entra.as_ref(), now())?;
+    let microsoft = microsoft::Client::stand_in(cloud.address(), &config.app, now())?.with_logins(&config.login, now())?;
     let stand_in = Url::parse(&cloud.base())?;
     let web = keys::with_keys(&config, database.connect(DbRole::Web, POOL).await?).await?;
     let worker = database.connect(DbRole::Worker, POOL).await?;
@@ -129,22 +130,27 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let queue = Queue::new(&web);
     let newcomer = customers::register(&web, &queue, &config, &cloud, (args.cloud, usize::from(args.tenants))).await?;
     let logins = people::add(&web).await?;
-    announce(&public_url, &stand_in, &logins, args.cloud)?;
+    let (customer, sharing) = guests::add(&web, &cloud, args.cloud).await?;
+    announce(&public_url, (&logins, &customer), &stand_in, args.cloud)?;
     let deeds = Deeds::new(web.clone(), queue, args.cloud).await?;
     let late = late::customers(&web, args.cloud, usize::from(args.tenants)).await?;
     let reader = Reader::new(worker.clone(), microsoft.clone(), config.sync.clone(), stop.asked.clone());
-    let portal = Portal { config: Arc::new(config), microsoft, demo: Some(Arc::new(Demo { logins, stand_in, newcomer })) };
-    let happens = async { tokio::join!(trickle(&cloud, &stop), deeds.carry_out(&cloud, &stop), late::look(&reader, late, &stop)) };
+    let portal =
+        Portal { config: Arc::new(config), microsoft, demo: Some(Arc::new(Demo { logins, stand_in, newcomer, customer: Some(customer) })) };
+    let happens = async {
+        tokio::join!(trickle(&cloud, &stop), deeds.carry_out(&cloud, &stop), late::look(&reader, late, &stop), sharing.carry_out(&stop))
+    };
     tokio::join!(portal.web(listener, (web, listening), &stop), portal.worker(worker, &stop), happens);
     Ok(ExitCode::SUCCESS)
 }
 
-fn announce(public_url: &Url, stand_in: &Url, logins: &[crate::app::DemoLogin], cloud: Cloud) -> Result<()> {
+fn announce(public_url: &Url, (logins, customer): (&[DemoLogin], &DemoCustomer), stand_in: &Url, cloud: Cloud) -> Result<()> {
     say(format_args!("Watchfloor's demo runs at {public_url} (Ctrl-C ends it and removes its data). Sign in as"))?;
     for login in logins {
         say(format_args!("  {:<10} {:<28} {}", login.login, login.password, login.about))?;
     }
     say(format_args!("  or with Microsoft, as one of the staff of an invented directory"))?;
+    say(format_args!("  or as a customer at {}customer/login: pick {}, {}", public_url, customer.username, customer.about))?;
     say(format_args!("Microsoft is played by {stand_in}; the cloud is {}", cloud.label()))?;
     Ok(())
 }
@@ -156,8 +162,10 @@ fn registered(public_url: &Url, address: SocketAddr, dir: &Path, microsoft: &Sta
     let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
     out.write_all(secret.expose_secret().as_bytes())?;
     let mut config = config(public_url, address, apps(&file, cloud));
-    let entra = staff::register(microsoft, cloud, (secret.expose_secret(), &file), &config.sign_in_callback());
-    config.login = Login { second_factor: SecondFactor::Optional, entra: Some(entra) };
+    let secrets = (secret.expose_secret(), file.as_path());
+    let entra = staff::register(microsoft, cloud, secrets, &config.sign_in_callback());
+    let customers = guests::register(microsoft, cloud, secrets, &config.customers_callback());
+    config.login = Login { second_factor: SecondFactor::Optional, entra: Some(entra), customers: Some(customers) };
     dir.clone_into(&mut config.data_dir); // the master key goes with it
     // Where Microsoft's partner documents let the browser end; played as well, so that nobody is sent into the world.
     let elsewhere = microsoft.local(match cloud {

@@ -1,6 +1,6 @@
-//! How staff sign in at Entra, the directory of the provider itself.
+//! How people sign in at Entra: staff at the directory of the provider itself, customers each at their own.
 
-use super::credential::{Credential, credential_keys};
+use super::credential::{Credential, Keys, credential_keys};
 use crate::model::words::words;
 use crate::model::{Cloud, DirectoryId, Role};
 use anyhow::{Context, Result, ensure};
@@ -24,11 +24,13 @@ pub struct Login {
     pub second_factor: SecondFactor,
     /// Absent: with accounts of the portal only.
     pub entra: Option<EntraLogin>,
+    /// Absent: customers' own people do not sign in.
+    pub customers: Option<CustomersLogin>,
 }
 
 impl Default for Login {
     fn default() -> Self {
-        Self { second_factor: SecondFactor::Required, entra: None }
+        Self { second_factor: SecondFactor::Required, entra: None, customers: None }
     }
 }
 
@@ -37,6 +39,46 @@ impl Login {
     pub fn needs_second(&self) -> bool {
         self.second_factor == SecondFactor::Required
     }
+
+    /// Each block's name and credential.
+    pub(super) fn credentials(&self) -> impl Iterator<Item = (&'static str, &Credential)> {
+        let staff = self.entra.iter().map(|login| ("[login.entra]", &login.credential));
+        staff.chain(self.customers.iter().map(|login| ("[login.customers]", &login.credential)))
+    }
+}
+
+/// The multi-tenant app registration with which customers' own people sign in, each at their own directory. It has no permissions there but to
+/// say who somebody is.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "CustomersKeys")]
+pub struct CustomersLogin {
+    /// The registration's Application (client) ID.
+    pub client_id: Uuid,
+    pub cloud: Cloud,
+    pub credential: Credential,
+}
+
+credential_keys! {
+    struct CustomersKeys {
+        client_id: Uuid,
+        #[serde(default = "default_cloud")]
+        cloud: Cloud,
+    }
+}
+
+impl TryFrom<CustomersKeys> for CustomersLogin {
+    type Error = String;
+
+    fn try_from(mut written: CustomersKeys) -> Result<Self, String> {
+        let credential = credential(written.keys(), "[login.customers]").map_err(|error| format!("{error:#}"))?;
+        Ok(Self { client_id: written.client_id, cloud: written.cloud, credential })
+    }
+}
+
+/// The one credential that a block must have.
+fn credential(keys: Keys, place: &str) -> Result<Credential> {
+    let needs = || format!("{place} needs certificate_file and private_key_file, or client_secret_file, or another credential");
+    keys.read(place)?.with_context(needs)
 }
 
 /// The single-tenant app registration with which staff sign in, and what their directory's roles mean here.
@@ -81,10 +123,7 @@ impl TryFrom<EntraKeys> for EntraLogin {
 impl EntraLogin {
     fn read(mut written: EntraKeys) -> Result<Self> {
         const PLACE: &str = "[login.entra]";
-        let credential = written.keys().read(PLACE)?;
-        let credential = credential.with_context(|| {
-            format!("{PLACE} needs certificate_file and private_key_file, or client_secret_file, or another credential")
-        })?;
+        let credential = credential(written.keys(), PLACE)?;
         let EntraKeys { directory_id, client_id, cloud, roles: written, .. } = written;
         ensure!(
             DirectoryId::parse(&directory_id.to_string()).is_some(),

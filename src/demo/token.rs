@@ -23,7 +23,9 @@ pub(super) enum Version {
 
 pub(super) fn answer(world: &mut World, call: &Call, tenant: &str, version: Version) -> Answer {
     let now = world.now();
+    // Where the address names no directory, it is that of the person whose code is brought.
     let directory = login::directory(world, call, tenant).map(|directory| directory.id);
+    let directory = directory.or_else(|| world.codes.get(find(&call.form(), "code")?).map(|code| code.directory));
     let fault = directory.and_then(|id| {
         if let Some(seconds) = world.limits.remaining(id, Api::Token.as_str(), now) {
             let mut early = super::gate::refusal(Api::Token, 429, "", "Wait as you were told.");

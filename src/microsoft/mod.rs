@@ -10,6 +10,7 @@ pub mod cloud_apps;
 pub mod clouds;
 pub mod consent;
 mod credential;
+mod customers;
 mod directory;
 pub mod endpoint;
 mod error;
@@ -38,6 +39,7 @@ pub use change::Granted;
 pub use claims::{Claims, Problem};
 pub use cloud_apps::CloudAppsQuery;
 pub use credential::{CredentialStatus, Verdict};
+pub use customers::CUSTOMERS;
 pub use directory::{FindError, Found};
 pub use error::{CallError, NetworkFault};
 pub use http::MAX_ANSWER;
@@ -74,6 +76,8 @@ struct Inner {
     apps: Vec<App>,
     /// The app of `[login.entra]`, and that itself.
     login: Option<(App, config::EntraLogin)>,
+    /// The app of `[login.customers]`.
+    customers: Option<App>,
     tokens: token::Tokens,
     keys: id_token::Keys,
     vaults: Vaults,
@@ -126,7 +130,7 @@ impl Client {
     /// As [`Client::new`] and [`Client::with_apis`].
     pub fn configured(config: &config::Config, now: DateTime<Utc>) -> anyhow::Result<Self> {
         let client = Self::new(&config.outbound, &config.app, now)?.with_identity(config.identity.as_ref(), now)?;
-        let client = client.with_login(config.login.entra.as_ref(), now)?;
+        let client = client.with_logins(&config.login, now)?;
         Ok(client.with_apis(&config.api)?.with_concurrency(config.sync.concurrency))
     }
 
@@ -156,7 +160,7 @@ impl Client {
         };
         let apps = apps.iter().map(load).collect::<anyhow::Result<_>>()?;
         let (tokens, keys, vaults) = (token::Tokens::default(), id_token::Keys::default(), Vaults::default());
-        let inner = Inner { http, apps, login: None, tokens, keys, vaults };
+        let inner = Inner { http, apps, login: None, customers: None, tokens, keys, vaults };
         let lanes = Arc::new(lanes::Lanes::new(lanes::PER_SERVICE));
         Ok(Self { inner: Arc::new(inner), apis: Arc::default(), lanes, retry_delay: Duration::from_secs(1) })
     }
@@ -191,7 +195,7 @@ impl Client {
         Self { lanes: Arc::new(lanes::Lanes::new(calls.max(1))), ..self }
     }
 
-    /// The app of this name; [`LOGIN`] is that of our own staff's sign-in.
+    /// The app of this name; [`LOGIN`] is that of our own staff's sign-in, [`CUSTOMERS`] that of customers' people.
     pub fn app(&self, name: &str) -> Option<&App> {
         self.every_app().find(|app| app.name == name)
     }
@@ -201,9 +205,9 @@ impl Client {
         self.inner.apps.iter()
     }
 
-    /// The same, and the app of our own staff's sign-in, if there is one.
+    /// The same, and those with which people sign in.
     pub fn every_app(&self) -> impl Iterator<Item = &App> {
-        self.apps().chain(self.inner.login.iter().map(|(app, _)| app))
+        self.apps().chain(self.inner.login.iter().map(|(app, _)| app)).chain(&self.inner.customers)
     }
 
     /// The consent link of an app, in the form its configuration says, see [`consent::v2_url`], [`consent::v1_url`] and

@@ -103,9 +103,14 @@ impl Client {
     /// A sign-in at one directory with a fresh PKCE pair. `state` and `nonce` are random and kept by the caller; `redirect` is registered
     /// on the app. `None` when no such app is configured.
     pub fn sign_in_url(&self, app: &str, directory: DirectoryId, redirect: &Url, state: &str, nonce: &str) -> Option<SignInTrip> {
+        self.sign_in_url_at(app, &directory.to_string(), redirect, state, nonce)
+    }
+
+    /// The same at any authority: a directory, or "organizations", where people pick an account of whichever directory they have one in.
+    pub(super) fn sign_in_url_at(&self, app: &str, authority: &str, redirect: &Url, state: &str, nonce: &str) -> Option<SignInTrip> {
         let app = self.app(app)?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let (url, _) = open_id(app, directory)
+        let (url, _) = open_id(app, authority)
             .set_redirect_uri(RedirectUrl::from_url(redirect.clone()))
             .authorize_url(|| CsrfToken::new(state.to_owned()))
             .add_scope(Scope::new("openid".to_owned()))
@@ -130,8 +135,23 @@ impl Client {
         nonce: &str,
         now: DateTime<Utc>,
     ) -> Result<SignedIn, SignInError> {
-        let app = self.app(app).ok_or(CallError::NotConfigured("there is no such app"))?;
-        let open_id = open_id(app, directory).set_redirect_uri(RedirectUrl::from_url(redirect.clone()));
+        let token = self.redeem_at(app, &directory.to_string(), redirect, (code, verifier), now).await?;
+        let app = self.app(app).ok_or(NO_APP)?;
+        let expected = Expected { cloud: app.cloud, directory, audience: app.client_id, nonce };
+        self.verify(token.expose_secret(), &expected, now).await
+    }
+
+    /// Exchanges the code of a sign-in at an authority, as [`Client::sign_in_url_at`], for an id_token of which nothing is verified.
+    pub(super) async fn redeem_at(
+        &self,
+        app: &str,
+        authority: &str,
+        redirect: &Url,
+        (code, verifier): (&SecretString, &SecretString),
+        now: DateTime<Utc>,
+    ) -> Result<SecretString, CallError> {
+        let app = self.app(app).ok_or(NO_APP)?;
+        let open_id = open_id(app, authority).set_redirect_uri(RedirectUrl::from_url(redirect.clone()));
         let mut request = open_id
             .exchange_code(AuthorizationCode::new(code.expose_secret().to_owned()))
             .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose_secret().to_owned()));
@@ -159,8 +179,7 @@ impl Client {
             },
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => CallError::Unexpected("it holds no id_token"),
         })?;
-        let expected = Expected { cloud: app.cloud, directory, audience: app.client_id, nonce };
-        self.verify(answer.extra_fields().id_token.0.expose_secret(), &expected, now).await
+        Ok(answer.extra_fields().id_token.0.clone())
     }
 
     /// Carries a request of `oauth2`'s over our client, and reads refusals as everywhere else.
@@ -187,8 +206,10 @@ impl Client {
     }
 }
 
-fn open_id(app: &App, directory: DirectoryId) -> OpenId {
-    let url = |path| clouds::login_url(app.cloud, &directory.to_string(), path);
+const NO_APP: CallError = CallError::NotConfigured("there is no such app");
+
+fn open_id(app: &App, authority: &str) -> OpenId {
+    let url = |path| clouds::login_url(app.cloud, authority, path);
     oauth2::Client::new(ClientId::new(app.client_id.to_string()))
         .set_auth_type(oauth2::AuthType::RequestBody)
         .set_auth_uri(AuthUrl::from_url(url("oauth2/v2.0/authorize")))

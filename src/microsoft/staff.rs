@@ -5,9 +5,9 @@ use super::lanes::Watch;
 use super::operations::Operation;
 use super::operations::directory::{APP_ROLES, CHECK_GROUPS, MOST_GROUPS, USER_ROLES, USERS_LIST};
 use super::request::Ask;
-use super::{App, CallError, Client, Pace, SignInError, SignInTrip, SignedIn, Target, clouds, odata};
+use super::{App, CUSTOMERS, CallError, Client, Pace, SignInError, SignInTrip, SignedIn, Target, clouds, odata};
 use crate::config::{self, ConsentForm};
-use crate::model::TenantId;
+use crate::model::{Cloud, TenantId};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
@@ -78,23 +78,18 @@ struct Assignment {
 }
 
 impl Client {
-    /// A client that signs staff in. Called before it is used or cloned.
+    /// A client that signs staff and customers' people in, as far as that is configured. Called before it is used or cloned.
     ///
     /// # Errors
-    /// One sentence that names key and file, when the app's credential cannot be used.
-    pub fn with_login(mut self, login: Option<&config::EntraLogin>, now: DateTime<Utc>) -> anyhow::Result<Self> {
-        let Some(login) = login else { return Ok(self) };
-        let credentials = Keepers::load(std::slice::from_ref(&login.credential), now).context("[login.entra]")?;
-        let app = App {
-            name: LOGIN.to_owned(),
-            cloud: login.cloud,
-            client_id: login.client_id,
-            consent: ConsentForm::default(),
-            optional: false,
-            permissions: BTreeMap::new(),
-            credentials,
-        };
-        Arc::get_mut(&mut self.inner).context("the client is in use already")?.login = Some((app, login.clone()));
+    /// One sentence that names key and file, when an app's credential cannot be used.
+    pub fn with_logins(mut self, login: &config::Login, now: DateTime<Utc>) -> anyhow::Result<Self> {
+        let inner = Arc::get_mut(&mut self.inner).context("the client is in use already")?;
+        if let Some(login) = &login.entra {
+            inner.login = Some((app(LOGIN, (login.cloud, login.client_id), &login.credential, now)?, login.clone()));
+        }
+        if let Some(login) = &login.customers {
+            inner.customers = Some(app(CUSTOMERS, (login.cloud, login.client_id), &login.credential, now)?);
+        }
         Ok(self)
     }
 
@@ -196,6 +191,13 @@ impl Client {
         let login = self.login().ok_or(NOT_CONFIGURED)?;
         Ok(Target::new(NO_TENANT, login.directory_id, login.cloud).at(Pace::Person))
     }
+}
+
+/// A registration that signs people in.
+fn app(name: &'static str, (cloud, client_id): (Cloud, Uuid), credential: &config::Credential, now: DateTime<Utc>) -> anyhow::Result<App> {
+    let credentials = Keepers::load(std::slice::from_ref(credential), now).with_context(|| format!("[{name}]"))?;
+    let (consent, permissions) = (ConsentForm::default(), BTreeMap::new());
+    Ok(App { name: name.to_owned(), cloud, client_id, consent, optional: false, permissions, credentials })
 }
 
 fn read<T: for<'a> Deserialize<'a>>(body: &str) -> Result<T, CallError> {

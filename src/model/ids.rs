@@ -43,6 +43,10 @@ id!(/// A customer in our registry.
     TenantId);
 id!(/// A person who signs in.
     UserId);
+id!(/// A customer's own person who signs in here.
+    CustomerId);
+id!(/// A link that makes an account of a customer's person.
+    CustomerInviteId);
 id!(/// A second factor of a user.
     FactorId);
 id!(/// A link to a tenant's onboarding page.

@@ -31,8 +31,8 @@ pub use cloud::{Cloud, Home};
 pub use consent::{ConsentOutcome, ConsentStep, PermissionState, Verdict};
 pub use hunt::{HuntApi, HuntOutcome};
 pub use ids::{
-    AlertId, AttemptId, BulkId, ChangeId, DeviceId, DirectoryId, FactorId, HuntId, IncidentId, InviteId, LookupId, NoteId, RunId,
-    SavedQueryId, SuppressionId, TenantId, TokenId, UserId, ViewId,
+    AlertId, AttemptId, BulkId, ChangeId, CustomerId, CustomerInviteId, DeviceId, DirectoryId, FactorId, HuntId, IncidentId, InviteId,
+    LookupId, NoteId, RunId, SavedQueryId, SuppressionId, TenantId, TokenId, UserId, ViewId,
 };
 pub use incident::{Severity, Status};
 pub use places::{CloudAppsHost, Places, Region, Seat};

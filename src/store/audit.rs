@@ -1,7 +1,7 @@
 //! The audit log: a row for each thing done or refused, written in the transaction of the thing itself.
 
 use super::Scoped;
-use crate::model::{TenantId, UserId};
+use crate::model::{CustomerId, TenantId, UserId};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
@@ -12,6 +12,8 @@ pub enum Actor {
     User(UserId, String),
     /// A customer's administrator with an invite.
     Customer,
+    /// A person of a customer's who is signed in: id, and what they sign in as. The event names the tenant.
+    Member(CustomerId, String),
     /// A job of the portal, by name.
     System(&'static str),
     /// The command line.
@@ -37,7 +39,7 @@ impl By {
     /// Their login, or what they are.
     pub fn login(&self) -> &str {
         match &self.actor {
-            Actor::User(_, login) => login,
+            Actor::User(_, login) | Actor::Member(_, login) => login,
             Actor::Customer => "customer",
             Actor::System(job) => job,
             Actor::Operator => "operator",
@@ -49,6 +51,14 @@ impl By {
     pub fn user(&self) -> Option<UserId> {
         match self.actor {
             Actor::User(user, _) => Some(user),
+            _ => None,
+        }
+    }
+
+    /// The id of the customer's person, if it is one who is signed in.
+    pub fn customer(&self) -> Option<CustomerId> {
+        match self.actor {
+            Actor::Member(customer, _) => Some(customer),
             _ => None,
         }
     }
@@ -119,6 +129,8 @@ pub async fn record(tx: &mut Scoped, event: Event<'_>) -> sqlx::Result<()> {
     let (kind, actor, user) = match event.actor {
         Actor::User(id, login) => ("user", login, Some(id)),
         Actor::Customer => ("customer", "customer".to_owned(), None),
+        // What they sign in as may be given to somebody else; the id may not.
+        Actor::Member(id, login) => ("customer", format!("{login} ({id})"), None),
         Actor::System(job) => ("system", job.to_owned(), None),
         Actor::Operator => ("operator", "command line".to_owned(), None),
         Actor::Stranger => ("stranger", "stranger".to_owned(), None),

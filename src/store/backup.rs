@@ -22,11 +22,14 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 
 /// Tables of which a backup has the form only.
-const LEFT_OUT: [&str; 10] = [
+const LEFT_OUT: [&str; 13] = [
     "public.sessions",
     "public.setup_tokens",
     "public.flows",
     "public.sign_in_trips",
+    "public.customer_sessions",
+    "public.customer_trips",
+    "public.customer_invites",
     "public.sign_in_attempts",
     "public.buckets",
     "jobs._private_jobs",

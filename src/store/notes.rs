@@ -3,7 +3,7 @@
 use super::Scoped;
 use super::audit::{self, By};
 use super::incidents::Incident;
-use crate::model::{IncidentId, NoteId, TenantId, UserId};
+use crate::model::{CustomerId, IncidentId, NoteId, TenantId, UserId};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
@@ -21,6 +21,10 @@ pub struct Note {
     pub text: String,
     /// For the next shift.
     pub pinned: bool,
+    /// The customer reads it, too, as long as the incident is shared with them.
+    pub shared: bool,
+    /// The customer's person who wrote it.
+    pub customer_id: Option<CustomerId>,
     pub created_at: DateTime<Utc>,
 }
 
@@ -33,14 +37,29 @@ pub struct New<'a> {
     pub author: &'a str,
     /// 1 to 10,000 characters.
     pub text: &'a str,
+    /// For the customer, too. Such a note is not written while the incident is not shared.
+    pub shared: bool,
 }
 
-/// Writes a note down, with its audit row ("note.add", which does not repeat the text). False: the id is known already, and nothing was
-/// written.
+/// A note as the customer sees it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Shared {
+    pub note_id: NoteId,
+    pub author: String,
+    pub text: String,
+    /// One of the customer's own people wrote it.
+    pub is_own: bool,
+    pub created_at: DateTime<Utc>,
+}
+
+/// Writes a note down, with its audit row ("note.add", or "customer.note" of a customer's person; neither repeats the text). False: the id is known
+/// already, or the note is shared and its incident is not, and nothing was written.
 pub async fn add(tx: &mut Scoped, by: &By, of: &Incident, new: New<'_>, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let done = sqlx::query(
-        "insert into notes (tenant_id, note_id, incident_id, user_id, author, login, text, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (tenant_id, note_id) do nothing",
+        "insert into notes (tenant_id, note_id, incident_id, user_id, author, login, text, created_at, shared, customer_id)
+         select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+         where not $9 or exists (select from incident_shares where tenant_id = $1 and incident_id = $3)
+         on conflict (tenant_id, note_id) do nothing",
     )
     .bind(of.tenant_id)
     .bind(new.id)
@@ -50,13 +69,19 @@ pub async fn add(tx: &mut Scoped, by: &By, of: &Incident, new: New<'_>, now: Dat
     .bind(by.login())
     .bind(new.text)
     .bind(now)
+    .bind(new.shared)
+    .bind(by.customer())
     .execute(&mut **tx)
     .await?;
     if done.rows_affected() == 0 {
         return Ok(false);
     }
-    let after = json!({ "note": new.id, "incident": of.incident_id, "characters": new.text.chars().count() });
-    audit::record(tx, by.event("note.add").tenant(of.tenant_id).object(of.subject()).after(after)).await?;
+    let mut after = json!({ "note": new.id, "incident": of.incident_id, "characters": new.text.chars().count() });
+    if new.shared {
+        after["shared"] = true.into();
+    }
+    let action = if by.customer().is_some() { "customer.note" } else { "note.add" };
+    audit::record(tx, by.event(action).tenant(of.tenant_id).object(of.subject()).after(after)).await?;
     Ok(true)
 }
 
@@ -93,6 +118,23 @@ pub async fn list(tx: &mut Scoped, tenant: TenantId, incident: IncidentId, befor
     .bind(tenant)
     .bind(incident)
     .bind(before)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// The notes of a shared incident that the customer sees, the oldest first: at most the latest `limit`. None of an incident that is not shared.
+pub async fn shared(tx: &mut Scoped, tenant: TenantId, incident: IncidentId, limit: i64) -> sqlx::Result<Vec<Shared>> {
+    sqlx::query_as(
+        "select * from (
+             select n.note_id, n.author, n.text, n.customer_id is not null as is_own, n.created_at from notes as n
+             join incident_shares as s on s.tenant_id = n.tenant_id and s.incident_id = n.incident_id
+             where n.tenant_id = $1 and n.incident_id = $2 and n.shared
+             order by n.created_at desc, n.note_id desc limit $3
+         ) as latest order by created_at, note_id",
+    )
+    .bind(tenant)
+    .bind(incident)
     .bind(limit)
     .fetch_all(&mut **tx)
     .await

@@ -27,6 +27,7 @@ pub async fn offboard(tx: &mut Scoped, by: &By, tenant: &Tenant, now: DateTime<U
         return Err(WriteError::Changed);
     }
     super::invites::revoke_all(tx, tenant.tenant_id, now).await?;
+    super::customers::shut_out(tx, tenant.tenant_id).await?;
     sqlx::query("update sync_state set enabled = false where tenant_id = $1").bind(tenant.tenant_id).execute(&mut **tx).await?;
     sqlx::query("delete from grants where tenant_id = $1").bind(tenant.tenant_id).execute(&mut **tx).await?;
     super::suppressions::regroup(tx, tenant.tenant_id, None, now).await?;

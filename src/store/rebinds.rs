@@ -112,6 +112,7 @@ async fn unbind(tx: &mut Scoped, request: &Request, now: DateTime<Utc>) -> Resul
         return Err(WriteError::Changed);
     }
     super::invites::revoke_all(tx, request.tenant_id, now).await?;
+    super::customers::shut_out(tx, request.tenant_id).await?;
     super::entries::close(tx, request.tenant_id, now).await?;
     // What was granted, read and asked for was another directory's.
     super::permissions::forget(tx, request.tenant_id, now).await?;

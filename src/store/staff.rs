@@ -1,15 +1,18 @@
 //! Staff who sign in at Entra: their accounts, and their ways there and back. All times are the database's.
 
 use super::Scoped;
+pub use super::trips::Answered;
+use super::trips::{self, Bound, Columns};
 use super::users::Account;
 use super::vault::columns::{TRIP_NONCE, TRIP_VERIFIER};
-use crate::model::{DirectoryId, Role, UserId, hex};
+use crate::model::{DirectoryId, Role, UserId};
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use uuid::Uuid;
 
 /// How long a trip may take.
-const MINUTES: i32 = 10;
+pub(super) const MINUTES: i32 = 10;
+const SEALED: Columns = [&TRIP_NONCE, &TRIP_VERIFIER];
 
 /// Whom Entra has vouched for. The three make the person; whatever else is known of them changes.
 #[derive(Clone, Copy, Debug)]
@@ -57,19 +60,19 @@ struct TripRow {
     is_late: bool,
 }
 
-/// What is known of a state.
-pub enum Answered {
-    /// Of all who bring it one gets this.
-    Now(Trip),
-    Before,
-    Unknown,
+impl Bound for Trip {
+    fn browser_hash(&self) -> &[u8] {
+        &self.browser_hash
+    }
+
+    fn is_late(&self) -> bool {
+        self.is_late
+    }
 }
 
 /// Keeps a trip; its secrets sealed.
 pub async fn begin(tx: &mut Scoped, start: &Start<'_>) -> sqlx::Result<()> {
-    let row = hex::encode(start.state_hash);
-    let nonce = tx.vault.seal(&TRIP_NONCE.at(row.as_str(), None), start.nonce)?;
-    let verifier = tx.vault.seal(&TRIP_VERIFIER.at(row.as_str(), None), start.pkce_verifier)?;
+    let [nonce, verifier] = trips::seal(tx, SEALED, start.state_hash, [start.nonce, start.pkce_verifier])?;
     sqlx::query(
         "insert into sign_in_trips (state_hash, browser_hash, nonce, pkce_verifier, next, proves, expires_at)
          values ($1, $2, $3, $4, $5, $6, now() + make_interval(mins => $7))",
@@ -87,7 +90,7 @@ pub async fn begin(tx: &mut Scoped, start: &Start<'_>) -> sqlx::Result<()> {
 }
 
 /// Uses a trip up, whoever brings its state; what it kept secret is forgotten.
-pub async fn answer(tx: &mut Scoped, state_hash: &[u8]) -> sqlx::Result<Answered> {
+pub async fn answer(tx: &mut Scoped, state_hash: &[u8]) -> sqlx::Result<Answered<Trip>> {
     let trip: Option<TripRow> = sqlx::query_as(
         "with was as (select state_hash, nonce, pkce_verifier from sign_in_trips where state_hash = $1 and answered_at is null for update)
          update sign_in_trips as t set answered_at = now(), nonce = null, pkce_verifier = null from was
@@ -100,9 +103,7 @@ pub async fn answer(tx: &mut Scoped, state_hash: &[u8]) -> sqlx::Result<Answered
     .fetch_optional(&mut **tx)
     .await?;
     if let Some(TripRow { browser_hash, nonce, pkce_verifier, next, proves, begun_at, is_late }) = trip {
-        let row = hex::encode(state_hash);
-        let nonce = tx.vault.open(&TRIP_NONCE.at(row.as_str(), None), &nonce)?;
-        let pkce_verifier = tx.vault.open(&TRIP_VERIFIER.at(row.as_str(), None), &pkce_verifier)?;
+        let [nonce, pkce_verifier] = trips::open(tx, SEALED, state_hash, [&nonce, &pkce_verifier])?;
         return Ok(Answered::Now(Trip { browser_hash, nonce, pkce_verifier, next, proves, begun_at, is_late }));
     }
     let known: bool =

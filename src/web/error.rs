@@ -12,6 +12,8 @@ use std::borrow::Cow;
 pub enum PageError {
     /// Nobody is signed in; afterwards on to this path.
     SignIn(Option<String>),
+    /// Nobody of a customer's is signed in.
+    CustomerSignIn,
     /// Unknown, or another tenant's: the answer is the same.
     NotFound,
     Forbidden,
@@ -35,7 +37,7 @@ impl<E: Into<anyhow::Error>> From<E> for PageError {
     }
 }
 
-/// What an error page says, for those who cannot read a page; it goes along with the answer.
+/// What an error's page says; it goes along with the answer, for those who have a form of their own for it.
 #[derive(Clone, Debug)]
 pub struct Told {
     pub title: &'static str,
@@ -84,6 +86,7 @@ impl IntoResponse for PageError {
         let mut wait = TimeDelta::seconds(5);
         let (status, title, message) = match self {
             Self::SignIn(next) => return to_sign_in(next.as_deref()).into_response(),
+            Self::CustomerSignIn => return Redirect::to("/customer/login").into_response(),
             Self::NotFound => (StatusCode::NOT_FOUND, "Not found", Cow::from("There is no such page, or it is not yours to see.")),
             Self::Forbidden => (
                 StatusCode::FORBIDDEN,
@@ -126,7 +129,8 @@ impl IntoResponse for PageError {
         let page = ErrorPage { title, message: &message, reference: &reference };
         let html = page.render().unwrap_or_else(|_| title.to_owned());
         let mut response = (status, Html(html)).into_response();
-        response.extensions_mut().insert(Told { title, message, reference });
+        let told = Told { title, message: message.clone(), reference: reference.clone() };
+        response.extensions_mut().insert(told);
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response.headers_mut().insert(header::RETRY_AFTER, retry_after(wait));
         }

@@ -1,25 +1,25 @@
 //! What a handler asks for in its arguments, and what happens when it is missing.
 
 use super::error::PageError;
+pub use super::posted::Posted;
+use super::posted::Sender;
 use crate::app::AppState;
 use crate::app::notices::Notice;
-use crate::auth::form_tokens::{self, FormKey};
+use crate::auth::form_tokens::FormKey;
 use crate::auth::{Person, secret, sessions};
 use crate::config::Config;
 use crate::model::{Role, Scope, clock};
 use crate::store::audit::{Actor, By};
-use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, OriginalUri, Request};
+use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
-use axum_extra::extract::cookie::Cookie;
-use axum_extra::extract::{CookieJar, Form};
+use axum_extra::extract::CookieJar;
+use axum_extra::extract::cookie::{Cookie, SameSite};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
 use std::sync::Arc;
-use url::form_urlencoded;
 
 /// Somebody signed in, of any role. Nobody signed in: on to the sign-in page.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct User {
     pub here: String,
     /// Which of the user's sessions this is.
     pub session_hash: Vec<u8>,
+    /// Whether customers' people sign in at this portal.
+    pub customers_sign_in: bool,
     forms: FormKey,
     notices: Arc<Vec<Notice>>,
 }
@@ -48,7 +50,7 @@ impl User {
         self.forms.token(path)
     }
 
-    /// Whether a form's token is good. [`Posted`] does this; only forms of another encoding call it.
+    /// Whether a form's token is good. [`super::posted::Posted`] does this; only forms of another encoding call it.
     pub fn accepts_form_token(&self, path: &str, token: &str) -> bool {
         self.forms.accepts(path, token)
     }
@@ -94,6 +96,16 @@ impl User {
     }
 }
 
+impl Sender for User {
+    fn here(&self) -> &str {
+        &self.here
+    }
+
+    fn accepts_form_token(&self, path: &str, token: &str) -> bool {
+        Self::accepts_form_token(self, path, token)
+    }
+}
+
 /// Somebody signed in whose page asks by itself: that does not keep the session alive. Stands before whatever else needs the user.
 #[derive(Clone, Debug)]
 pub struct Watcher(pub User);
@@ -131,7 +143,8 @@ impl User {
             Arc::default()
         };
         let forms = FormKey::of_session(&secret);
-        let user = Self { person, ip: client_ip(parts, &state.config), here, session_hash, forms, notices };
+        let customers_sign_in = state.config.login.customers.is_some();
+        let user = Self { person, ip: client_ip(parts, &state.config), here, session_hash, customers_sign_in, forms, notices };
         parts.extensions.insert(user.clone());
         Ok(user)
     }
@@ -187,46 +200,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// A form sent by somebody signed in, from our page of the same session. Needs `form_token` among its fields, which `T` does not see.
-#[derive(Clone, Debug)]
-pub struct Posted<T>(pub User, pub T);
-
-impl<T: DeserializeOwned> FromRequest<AppState> for Posted<T> {
-    type Rejection = PageError;
-    async fn from_request(request: Request, state: &AppState) -> Result<Self, PageError> {
-        let (mut parts, body) = request.into_parts();
-        let user = User::from_request_parts(&mut parts, state).await?;
-        let path = user.here.split('?').next().unwrap_or_default();
-        let (token, rest) = split_token(Request::from_parts(parts.clone(), body)).await?;
-        if !user.accepts_form_token(path, &token) {
-            return Err(PageError::Forbidden);
-        }
-        let form = Form::from_request(Request::from_parts(parts, Body::from(rest)), state).await;
-        match form {
-            Ok(Form(form)) => Ok(Self(user, form)),
-            Err(_) => Err(PageError::BadRequest("The form is incomplete or has fields we do not know.".into())),
-        }
-    }
-}
-
-/// The form's token, and the other fields as they came.
-async fn split_token(request: Request) -> Result<(String, String), PageError> {
-    let body = Bytes::from_request(request, &()).await.map_err(|_| PageError::BadRequest("The form is too large.".into()))?;
-    let mut token = String::new();
-    let mut rest = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in form_urlencoded::parse(&body) {
-        if name == form_tokens::FIELD {
-            token = value.into_owned();
-        } else {
-            rest.append_pair(&name, &value);
-        }
-    }
-    Ok((token, rest.finish()))
-}
-
 /// The session cookie's name: `__Host-` needs https, which only a loopback address may do without.
 pub fn cookie_name(config: &Config) -> &'static str {
     if config.public_url.scheme() == "https" { "__Host-sid" } else { "sid" }
+}
+
+/// A session's cookie.
+pub fn session_cookie(config: &Config, name: &'static str, value: String) -> Cookie<'static> {
+    let secure = config.public_url.scheme() == "https";
+    Cookie::build((name, value)).path("/").http_only(true).secure(secure).same_site(SameSite::Lax).build()
 }
 
 /// A cookie that binds a way to Microsoft to one browser: ten minutes, as long as that may take. Lax, because Microsoft sends the browser
@@ -270,6 +252,7 @@ impl FromRequestParts<AppState> for ClientIp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::extract::Request;
 
     #[test]
     fn an_address_is_believed_as_far_as_proxies_of_ours_vouch_for_it_and_no_further() {

@@ -1,6 +1,7 @@
 //! One incident.
 
 mod notes;
+mod share;
 pub(super) mod timeline;
 mod work;
 
@@ -18,16 +19,18 @@ use super::show::{self, When};
 use super::triage::{Form, Sent};
 use crate::app::AppState;
 use crate::app::acting::Refusal;
-use crate::model::{AlertId, IncidentId, Status, SuppressionId, clock, verdict};
+use crate::model::{AlertId, IncidentId, Status, SuppressionId, UserId, clock, verdict};
 use crate::store;
 use crate::store::alerts::{Alert, AlertOriginal};
 use crate::store::incidents::Incident;
 use crate::store::related::{self, Elsewhere, Related, Sighting, TELLING};
+use crate::store::shares::Share;
 use askama::Template;
 use axum::Router;
 use axum::routing::get;
 use chrono::{DateTime, Utc};
 use notes::NotesPart;
+use share::SharePart;
 use std::collections::{BTreeMap, HashMap};
 use timeline::{Moment, timeline};
 use work::WorkPart;
@@ -38,12 +41,12 @@ const ENTITIES: usize = 40;
 const CHANGES: i64 = 200;
 
 pub fn routes() -> Router<AppState> {
-    Router::new().route("/incidents/{id}", get(detail)).merge(notes::routes()).merge(work::routes())
+    Router::new().route("/incidents/{id}", get(detail)).merge(notes::routes()).merge(share::routes()).merge(work::routes())
 }
 
 #[derive(Template)]
 #[template(path = "incident.html")]
-struct IncidentPage {
+pub(super) struct IncidentPage {
     user: User,
     incident: Incident,
     /// Where it was merged into, if that is here too.
@@ -60,6 +63,7 @@ struct IncidentPage {
     live: Watch,
     notes: NotesPart,
     work: WorkPart,
+    share: SharePart,
     /// `None`: looking for them took too long.
     related: Option<Vec<Related>>,
     /// What the rules that hide alerts of it are called, where the reader may see them.
@@ -140,7 +144,19 @@ pub(super) enum Back {
 }
 
 async fn detail(user: User, db: ScopedDb, Id(id): Id<IncidentId>) -> Result<Page<impl Template>, PageError> {
-    page(&db, user, id, Back::Nothing).await
+    let who = (user.id, user.name.clone());
+    let page = page(&db, user, id, Back::Nothing).await?;
+    // The customer may read who looked. A page is not lost over it.
+    if let Err(error) = looked(&db, &page.0.incident, (who.0, &who.1)).await {
+        tracing::warn!(%error, "a look at an incident was not noted");
+    }
+    Ok(page)
+}
+
+async fn looked(db: &ScopedDb, of: &Incident, who: (UserId, &str)) -> sqlx::Result<()> {
+    let mut tx = db.begin().await?;
+    store::looks::note(&mut tx, of, who, clock::now()).await?;
+    tx.commit().await
 }
 
 /// For who may change it from here.
@@ -161,6 +177,7 @@ struct Read {
     changes: Vec<store::changes::Change>,
     notes: Vec<store::notes::Note>,
     lease: Option<store::leases::Lease>,
+    share: Option<Share>,
     rules: HashMap<SuppressionId, String>,
 }
 
@@ -185,6 +202,7 @@ async fn read(tx: &mut store::Scoped, id: IncidentId, now: DateTime<Utc>) -> Res
         changes: store::changes::of_case(tx, tenant, &incident.external_id, &theirs, CHANGES).await?,
         notes: store::notes::list(tx, tenant, id, None, notes::SHOWN + 1).await?,
         lease: store::leases::current(tx, tenant, id, now).await?,
+        share: store::shares::get(tx, tenant, id).await?,
         rules: store::suppressions::labels(tx, &hiding).await?,
         alerts,
         incident,
@@ -192,7 +210,7 @@ async fn read(tx: &mut store::Scoped, id: IncidentId, now: DateTime<Utc>) -> Res
 }
 
 /// The incident's page; `back`: a form that was refused.
-pub(super) async fn page(db: &ScopedDb, user: User, id: IncidentId, back: Back) -> Result<Page<impl Template + use<>>, PageError> {
+pub(super) async fn page(db: &ScopedDb, user: User, id: IncidentId, back: Back) -> Result<Page<IncidentPage>, PageError> {
     let now = clock::now();
     let mut tx = db.begin().await?;
     let live = Watch::record(format!("/incidents/{id}"), &store::live::seen(&mut tx).await?);
@@ -203,7 +221,7 @@ pub(super) async fn page(db: &ScopedDb, user: User, id: IncidentId, back: Back) 
         Back::Change(refused) => (Some(*refused), None),
         Back::Note(sent, why) => (None, Some((sent, why))),
     };
-    let notes = NotesPart::new(&user, id, read.notes, note);
+    let notes = NotesPart::new(&user, (id, read.share.is_some()), read.notes, note);
     let timeline = timeline(&read.events, &read.alerts, &read.changes, &notes.notes);
     let changed = read.changes.into_iter().filter(|change| change.operation.contains(".incidents.")).take(5);
     let incident = read.incident;
@@ -219,6 +237,7 @@ pub(super) async fn page(db: &ScopedDb, user: User, id: IncidentId, back: Back) 
         form: form(&user, &incident, change),
         link: incident.portal(),
         work: WorkPart::new(&user, id, read.lease),
+        share: SharePart::new(&user, id, read.share),
         related,
         rules: read.rules,
         notes,

@@ -18,7 +18,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::cookie::{Cookie, SameSite};
+use axum_extra::extract::cookie::Cookie;
 use axum_extra::extract::{CookieJar, Form};
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
@@ -37,12 +37,15 @@ struct LoginPage {
     problem: Option<&'static str>,
     /// Whether staff sign in at Entra as well.
     entra: bool,
+    /// Whether customers' people have a door of their own.
+    customers: bool,
     demo: Option<Arc<Demo>>,
 }
 
 impl LoginPage {
     fn new(state: AppState, next: String, login: String, problem: Option<&'static str>) -> Self {
-        Self { next, login, problem, entra: state.config.login.entra.is_some(), demo: state.demo }
+        let (entra, customers) = (state.config.login.entra.is_some(), state.config.login.customers.is_some());
+        Self { next, login, problem, entra, customers, demo: state.demo }
     }
 
     /// Where signing in with Microsoft begins.
@@ -144,12 +147,7 @@ async fn signed_in(state: &AppState, jar: CookieJar, session: &SecretString, ip:
 
 /// The session's.
 pub(super) fn cookie(config: &Config, value: String) -> Cookie<'static> {
-    Cookie::build((extract::cookie_name(config), value))
-        .path("/")
-        .http_only(true)
-        .secure(config.public_url.scheme() == "https")
-        .same_site(SameSite::Lax)
-        .build()
+    extract::session_cookie(config, extract::cookie_name(config), value)
 }
 
 #[cfg(test)]

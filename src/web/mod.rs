@@ -19,6 +19,7 @@ pub mod chips;
 pub mod cloud_apps;
 pub mod consent;
 pub mod coverage;
+pub mod customer;
 pub mod device;
 pub mod devices;
 pub mod download;
@@ -45,6 +46,7 @@ pub mod overview;
 pub mod page;
 pub mod palette;
 pub mod picks;
+pub mod posted;
 pub mod preview;
 pub mod qr;
 pub mod queue;
@@ -104,6 +106,7 @@ pub fn router(state: AppState) -> Router {
         .merge(account::routes())
         .merge(step_up::routes())
         .merge(onboard::routes())
+        .merge(customer::routes())
         .merge(api::routes())
         .merge(overview::routes())
         .merge(shift::routes())

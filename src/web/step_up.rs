@@ -33,7 +33,7 @@ use serde::Deserialize;
 
 /// The routes whose forms need a fresh proof, and how many parts of the path their page does without: `/admin/users/{user}/link` is sent from
 /// `/admin/users/{user}`.
-pub const GRAVE: [(&str, usize); 28] = [
+pub const GRAVE: [(&str, usize); 30] = [
     ("/devices/{device}/act", 0),
     ("/tenants/{tenant}/changes/{change}/again", 2),
     ("/tenants/{tenant}/cloud-apps/ranges/new", 0),
@@ -47,6 +47,8 @@ pub const GRAVE: [(&str, usize); 28] = [
     ("/admin/tenants/{tenant}/directory", 1),
     ("/admin/tenants/{tenant}/directory/entry", 2),
     ("/admin/tenants/{tenant}/offboard", 0),
+    ("/admin/tenants/{tenant}/people", 0),
+    ("/admin/tenants/{tenant}/people/{person}", 1),
     ("/admin/tenants/{tenant}/rebind", 1),
     ("/admin/tenants/{tenant}/rebind/decision", 2),
     ("/admin/users", 0),

@@ -54,11 +54,13 @@ pub struct Visitor {
     router: Router,
     /// The session's secret.
     pub session: Option<String>,
+    /// The name of its cookie: "sid" of staff, "cid" of customers.
+    pub cookie: &'static str,
 }
 
 /// Most tests sign in with a password alone.
 fn open(entra: Option<EntraLogin>) -> Login {
-    Login { second_factor: SecondFactor::Optional, entra }
+    Login { second_factor: SecondFactor::Optional, entra, customers: None }
 }
 
 impl TestApp {
@@ -102,7 +104,7 @@ impl TestApp {
         let config = Config::plain("http://127.0.0.1:8080".parse().unwrap(), ([127, 0, 0, 1], 0).into(), apps);
         let config = Config { login, ..config };
         let microsoft = Client::stand_in(stand_in.address(), &config.app, clock::now()).unwrap();
-        let microsoft = microsoft.with_login(config.login.entra.as_ref(), clock::now()).unwrap();
+        let microsoft = microsoft.with_logins(&config.login, clock::now()).unwrap();
         let state = AppState {
             db: db.web.clone(),
             config: Arc::new(config),
@@ -126,7 +128,7 @@ impl TestApp {
 
     /// Nobody signed in.
     pub fn stranger(&self) -> Visitor {
-        Visitor { router: self.router.clone(), session: None }
+        Visitor { router: self.router.clone(), session: None, cookie: "sid" }
     }
 
     /// A user of this role, signed in through the sign-in page, who sees all tenants.
@@ -166,7 +168,7 @@ impl TestApp {
         assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.html);
         let cookie = reply.headers[header::SET_COOKIE].to_str().unwrap();
         let session = cookie.strip_prefix("sid=").unwrap().split(';').next().unwrap().to_owned();
-        Visitor { router: self.router.clone(), session: Some(session) }
+        Visitor { session: Some(session), ..self.stranger() }
     }
 
     /// An active tenant in the registry.
@@ -209,7 +211,7 @@ impl Visitor {
 
     /// The same person at another process of the portal.
     pub fn at(&self, router: &Router) -> Self {
-        Self { router: router.clone(), session: self.session.clone() }
+        Self { router: router.clone(), ..self.clone() }
     }
 
     /// The answer as it begins, its body still to come.
@@ -245,7 +247,7 @@ impl Visitor {
     pub fn request(&self, method: Method, path: &str) -> axum::http::request::Builder {
         let request = Request::builder().method(method).uri(path).header(header::HOST, "127.0.0.1:8080");
         match &self.session {
-            Some(session) => request.header(header::COOKIE, format!("sid={session}")),
+            Some(session) => request.header(header::COOKIE, format!("{}={session}", self.cookie)),
             None => request,
         }
     }

@@ -17,6 +17,7 @@ const WITHOUT_TENANT: &[(&str, &str)] = &[
     ("flows", "what a user has begun: a sign-in, a second factor"),
     ("recovery_codes", "belongs to a user"),
     ("bulk_jobs", "the provider's own wish; who sees it follows from the tenants of its incidents, see store/bulk.rs"),
+    ("customer_trips", "belongs to a browser; whose person it is shows when the trip ends"),
     ("hunts", "the provider's own query; who sees it follows from the tenants it ran over, see store/hunts.rs"),
     ("saved_views", "the provider's own lists, of one user or of the team"),
     ("saved_queries", "the provider's own queries, of one user or of the team"),

@@ -104,15 +104,11 @@ impl Scene {
         let rules = format!("--host-resolver-rules=MAP {LOGIN} {server}");
         let browser = Browser::start_with(&[&rules, "--ignore-certificate-errors"]).await?;
         let outbound = Outbound { proxy: Some(tunnel::proxy_to(server).await.0), ca_file: Some(papers.ca_file) };
-        let login = login();
-        let microsoft = Client::new(&outbound, &[], clock::now()).unwrap().with_login(Some(&login), clock::now()).unwrap();
+        let login = Login { second_factor: SecondFactor::Optional, entra: Some(login()), customers: None };
+        let microsoft = Client::new(&outbound, &[], clock::now()).unwrap().with_logins(&login, clock::now()).unwrap();
         let app = TestApp::start().await;
         let mut state = app.state.clone();
-        let config = Config {
-            public_url: address.parse().unwrap(),
-            login: Login { second_factor: SecondFactor::Optional, entra: Some(login) },
-            ..(*state.config).clone()
-        };
+        let config = Config { public_url: address.parse().unwrap(), login, ..(*state.config).clone() };
         (state.config, state.microsoft) = (Arc::new(config), microsoft);
         let answers = Arc::new(Mutex::new(Vec::new()));
         let kept = answers.clone();

@@ -70,6 +70,7 @@ fn the_example_is_valid_and_names_every_key_and_no_other() {
         ("", ""),
         ("[outbound]", "outbound"),
         ("[login]", "login"),
+        ("[login.customers]", "login.customers"),
         ("[login.entra]", "login.entra"),
         ("[[app]]", "app"),
         ("[[app.credential]]", "app.credential"),
@@ -89,7 +90,7 @@ fn the_example_is_valid_and_names_every_key_and_no_other() {
             assert!(program.remove("permissions") && program.remove("credential"));
         }
         if section == "login" {
-            assert!(program.remove("entra"));
+            assert!(program.remove("entra") && program.remove("customers"));
         }
         if section == "login.entra" {
             assert!(program.remove("roles"));

@@ -1,7 +1,7 @@
 //! `[login.entra]`: what the example says of it is understood, and what is wrong with it is told in one sentence.
 
 use std::path::{Path, PathBuf};
-use watchfloor::config::{Config, EntraLogin};
+use watchfloor::config::{Config, CustomersLogin, EntraLogin};
 use watchfloor::model::{Cloud, Role};
 
 const EXAMPLE: &str = include_str!("../../watchfloor.example.toml");
@@ -78,5 +78,40 @@ fn each_mistake_is_told_in_one_sentence_that_names_the_key() {
     let (before, rest) = good.split_once("[login.entra.roles]\n").unwrap();
     let error = load(&dir, &format!("{before}{}", rest.split_once("\n\n").unwrap().1)).unwrap_err();
     assert!(error.contains("[login.entra.roles] is empty"), "{error}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// The example with the block of `[login.customers]` put in.
+fn with_customers() -> String {
+    let start = EXAMPLE.find("#[login.customers]").unwrap();
+    let end = start + EXAMPLE[start..].find("\n\n").unwrap();
+    let wanted = ["#[", "#client_id", "#client_secret_file"];
+    let line = |line: &str| if wanted.iter().any(|start| line.starts_with(start)) { line[1..].to_owned() } else { line.to_owned() };
+    let block = EXAMPLE[start..end].lines().map(line).collect::<Vec<_>>().join("\n");
+    format!("{}{block}{}", &EXAMPLE[..start], &EXAMPLE[end..])
+}
+
+#[test]
+fn customers_sign_in_where_the_example_says_so_and_a_mistake_is_told_in_one_sentence() {
+    let dir = directory();
+    assert!(load(&dir, EXAMPLE).unwrap().login.customers.is_none(), "not without being asked");
+    let config = load(&dir, &with_customers()).unwrap();
+    let login: CustomersLogin = config.login.customers.clone().unwrap();
+    assert_eq!(login.cloud, Cloud::Commercial, "unless it is said otherwise");
+    assert!(config.customers_callback().path() == "/login/customer/callback");
+    let (secret, id) =
+        ("client_secret_file = \"/etc/watchfloor/customers.secret\"\n", "client_id = \"00000000-1111-2222-3333-aaaaaaaaaaaa\"\n");
+    for (part, broken, named) in [
+        (secret, "", "[login.customers] needs"),
+        (secret, "key_vault = \"contoso-keys\"\nkey_vault_secret = \"x\"\n", "[identity]"),
+        (id, "", "client_id"),
+        (id, "client_id = \"x\"\n", "client_id"),
+        ("[login.customers]\n", "[login.customers]\ndirectory_id = \"x\"\n", "directory_id"),
+    ] {
+        let text = with_customers();
+        assert!(text.contains(part), "the example holds {part}");
+        let error = load(&dir, &text.replacen(part, broken, 1)).unwrap_err();
+        assert!(error.contains(named) && error.lines().count() == 1, "{broken}: {error}");
+    }
     std::fs::remove_dir_all(dir).unwrap();
 }

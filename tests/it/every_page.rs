@@ -5,7 +5,7 @@ use crate::demo::Demo;
 use crate::eyes::Eyes;
 use crate::journey::sign_in;
 use crate::other_pages;
-use crate::page_rows::{ADMINS, ANALYSTS, ASKED, ELSEWHERE, EVERYBODY, First, Row};
+use crate::page_rows::{ADMINS, ANALYSTS, ASKED, CUSTOMERS, ELSEWHERE, EVERYBODY, First, Row};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -86,18 +86,18 @@ async fn act<'a>(eyes: &Eyes, first: &'a First) -> &'a str {
 
 async fn look_at(eyes: &mut Eyes, who: &str, rows: &[Row], places: &Places) {
     // What opens over a page is the same for everybody who has it.
-    let others = |(_, _, first): &&Row| who == "admin" || !matches!(first, First::Do(..) | First::Press(..));
+    let others = |(_, _, first): &&Row| ["admin", "customer"].contains(&who) || !matches!(first, First::Do(..) | First::Press(..));
     for (route, start, first) in rows.iter().filter(others) {
         let done = arrive(eyes, &filled(start, places), first).await;
         assert!(eyes.is_at(route).await, "{start} {done} leads to {}, not to {route}", eyes.says("location.pathname").await);
         let name = format!("{start} {done} as {who}");
-        if who == "admin" { eyes.look(&name).await } else { eyes.glance(&name).await }
+        if ["admin", "customer"].contains(&who) { eyes.look(&name).await } else { eyes.glance(&name).await }
     }
 }
 
 #[test]
 fn every_page_has_a_row() {
-    let rows: BTreeSet<String> = [EVERYBODY, ANALYSTS, ADMINS].concat().iter().map(|(route, ..)| (*route).to_owned()).collect();
+    let rows: BTreeSet<String> = [EVERYBODY, ANALYSTS, ADMINS, CUSTOMERS].concat().iter().map(|(route, ..)| (*route).to_owned()).collect();
     let elsewhere: BTreeSet<String> = ELSEWHERE.iter().map(|route| (*route).to_owned()).collect();
     let pages = access::pages();
     let missing: Vec<_> = pages.iter().filter(|page| !rows.contains(*page) && !elsewhere.contains(*page)).collect();
@@ -126,6 +126,9 @@ async fn no_page_of_the_demo_has_a_fault_that_axe_knows_in_either_theme_or_scrol
     look_at(&mut eyes, "analyst", &[EVERYBODY, ANALYSTS].concat(), &places).await;
     enter(&eyes, address, "viewer").await;
     look_at(&mut eyes, "viewer", EVERYBODY, &places).await;
+    other_pages::customer_sign_in(&mut eyes).await;
+    let shared = first(&eyes, "/customer/incidents", "tbody .title a").await;
+    look_at(&mut eyes, "customer", CUSTOMERS, &vec![("SHARED", shared)]).await;
     other_pages::onboarding(&mut eyes, address).await;
     eyes.assert_nothing(200);
     demo.stop();

@@ -111,6 +111,22 @@ const ROWS: &[(&str, &str)] = &[
         "insert into suppression_hits (tenant_id, suppression_id, alert_id, at, severity)
          select $1, coalesce((select suppression_id from suppression_tenants where tenant_id = $1 limit 1), gen_random_uuid()), $1, now(), 3",
     ),
+    (
+        "customers",
+        "insert into customers (tenant_id, customer_id, issuer, directory_id, object_id, display_name, username, is_admin, invited_by)
+         values ($1, $1, 'i', $1, $1, 'Eve', 'eve', true, 'Ann')",
+    ),
+    (
+        "customer_invites",
+        "insert into customer_invites (tenant_id, invite_id, ticket_hash, label, is_admin, made_by, expires_at)
+         values ($1, gen_random_uuid(), sha256($1::text::bytea), 'Eve', true, 'Ann', now())",
+    ),
+    (
+        "customer_sessions",
+        "insert into customer_sessions (tenant_id, session_hash, customer_id, expires_at) values ($1, sha256($1::text::bytea), $1, now())",
+    ),
+    ("incident_shares", "insert into incident_shares (tenant_id, incident_id, shared_by) values ($1, $1, 'Ann')"),
+    ("staff_looks", "insert into staff_looks (tenant_id, day, incident_id, user_id, name) values ($1, '2000-01-01', $1, $1, 'Ann')"),
     ("daily_counts", "insert into daily_counts (tenant_id, day) values ($1, '2000-01-01')"),
 ];
 

@@ -32,6 +32,21 @@ pub async fn onboarding(eyes: &mut Eyes, address: &str) {
     eyes.look("progress").await;
 }
 
+/// The demo's customer, from the link on staff's page to their first own one.
+pub async fn customer_sign_in(eyes: &mut Eyes) {
+    eyes.browser.driver.delete_all_cookies().await.unwrap();
+    eyes.go("/login").await;
+    eyes.leave("document.querySelector('a[href=\"/customer/login\"]').click()").await;
+    eyes.look("sign-in of customers").await;
+    let name = eyes.says("document.querySelector('.demo code').innerText").await;
+    eyes.leave("document.querySelector('a.button.primary').click()").await;
+    let pick = format!("document.querySelector('input[value$=\"/{name}\"]').checked = true; document.querySelector('form').submit()");
+    eyes.leave(&pick).await;
+    eyes.browser.sees("How completely you are watched over").await;
+    eyes.go("/customer/invite/unknown").await;
+    eyes.look("an invitation that has ended").await;
+}
+
 #[tokio::test]
 async fn nor_has_a_page_for_strangers_or_one_with_nothing_to_show_yet() {
     let app = TestApp::start().await;

@@ -52,6 +52,23 @@ pub const ELSEWHERE: &[&str] = &[
     "/setup/{}",
     "/onboard/{}",
     "/consent/callback",
+    "/customer/login",
+    "/customer/invite/{}",
+    "/login/customer",
+    "/login/customer/callback",
+];
+
+/// What an administrator of a customer sees.
+pub const CUSTOMERS: &[Row] = &[
+    ("/customer", "/customer", Nothing),
+    ("/customer/incidents", "/customer/incidents", Nothing),
+    ("/customer/incidents", "/customer/incidents?after=SHARED", Nothing),
+    ("/customer/incidents/{}", "/customer/incidents/SHARED", Nothing),
+    ("/customer/incidents/{}", "/customer/incidents/SHARED", Leave("hand.submit('.note-form', { text: 'Ask <them> first' })")),
+    ("/customer/access", "/customer/access", Nothing),
+    ("/customer/people", "/customer/people", Nothing),
+    ("/customer/people", "/customer/people", Leave("hand.submit('main form.stack', { label: 'Eve' })")),
+    ("/customer/incidents/{}", "/customer/incidents/none", Nothing),
 ];
 
 pub const EVERYBODY: &[Row] = &[
@@ -148,6 +165,8 @@ pub const ADMINS: &[Row] = &[
     ("/admin/tenants/import", "/admin/tenants/import", Leave("hand.submit('main form', { text: 'name\\nOne of many\\n,x' })")),
     ("/admin/tenants/reconsent", "/admin/tenants/reconsent", Nothing),
     ("/admin/tenants/{}", "/admin/tenants/TENANT", Unfold),
+    ("/admin/tenants/{}/people", "/admin/tenants/TENANT/people", Nothing),
+    ("/admin/tenants/{}/people", "/admin/tenants/TENANT/people", Leave("hand.submit('main form.stack', { label: 'Eve' })")),
     ("/admin/tenants/{}/offboard", "/admin/tenants/TENANT/offboard", Nothing),
     ("/admin/users", "/admin/users", Nothing),
     ("/admin/users/{}", "/admin/users/USER", Unfold),

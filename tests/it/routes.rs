@@ -71,6 +71,7 @@ pub const ROUTES: &[(&str, &str, Who, Proof)] = &[
     ("/suppressions/{id}/end", POST, Lead, Any),
     ("/suppressions/{id}/extend", POST, Lead, Any),
     ("/incidents/{id}", GET, Signed, Any),
+    ("/incidents/{id}/share", POST, Who::Analyst, Any),
     ("/live", GET, Signed, Any),
     ("/incidents/news", GET, Signed, Any),
     ("/incidents/views", GET, Signed, Any),
@@ -175,6 +176,9 @@ pub const ROUTES: &[(&str, &str, Who, Proof)] = &[
     ("/admin/tenants/{tenant}/state", POST, Lead, Any),
     ("/admin/tenants/{tenant}/offboard", GET, Lead, Any),
     ("/admin/tenants/{tenant}/offboard", POST, Lead, Fresh),
+    ("/admin/tenants/{tenant}/people", GET, Lead, Any),
+    ("/admin/tenants/{tenant}/people", POST, Lead, Fresh),
+    ("/admin/tenants/{tenant}/people/{person}", POST, Lead, Fresh),
     ("/admin/tenants/{tenant}/rebind", POST, Lead, Fresh),
     ("/admin/tenants/{tenant}/rebind/decision", POST, Lead, Fresh),
     ("/admin/users", GET, Admin, Any),
@@ -193,4 +197,26 @@ pub const ROUTES: &[(&str, &str, Who, Proof)] = &[
     ("/onboard/{invite}/accepted/{app}", POST, Anybody, Any),
     ("/onboard/{invite}/skip/{app}", POST, Anybody, Any),
     ("/consent/callback", GET, Anybody, Any),
+    ("/customer/login", GET, Anybody, Any),
+    ("/customer/invite/{ticket}", GET, Anybody, Any),
+    ("/login/customer", GET, Anybody, Any),
+    ("/login/customer/callback", GET, Anybody, Any),
 ];
+
+/// The customers' routes: route, method, and whether the visitor must administer their colleagues. None is anybody's of staff.
+pub const CUSTOMERS: &[(&str, &str, bool)] = &[
+    ("/customer", GET, false),
+    ("/customer/incidents", GET, false),
+    ("/customer/incidents/{id}", GET, false),
+    ("/customer/incidents/{id}/notes", POST, false),
+    ("/customer/access", GET, false),
+    ("/customer/people", GET, true),
+    ("/customer/people", POST, true),
+    ("/customer/people/{person}/disable", POST, true),
+    ("/customer/logout", POST, false),
+];
+
+/// Path and method of every route there is.
+pub fn every() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ROUTES.iter().map(|row| (row.0, row.1)).chain(CUSTOMERS.iter().map(|row| (row.0, row.1)))
+}

@@ -83,35 +83,64 @@ pub async fn alter(app: &TestApp, sql: &'static str) {
     tx.commit().await.unwrap();
 }
 
+/// A way in by Microsoft: where it begins, and what its cookies are called.
+struct Way {
+    start: &'static str,
+    trip: &'static str,
+    session: &'static str,
+}
+
+const STAFF: Way = Way { start: "/login/entra", trip: "trip", session: "sid" };
+const CUSTOMERS: Way = Way { start: "/login/customer", trip: "ctrip", session: "cid" };
+
 /// A browser with our two cookies.
 pub struct Browser {
+    way: &'static Way,
     visitor: Visitor,
     http: reqwest::Client,
     /// Binds a sign-in to this browser.
     pub trip: Option<String>,
 }
 
+impl Visitor {
+    /// The same browser with another session, in a cookie of this name.
+    pub fn with(mut self, cookie: &'static str, session: Option<String>) -> Self {
+        (self.cookie, self.session) = (cookie, session);
+        self
+    }
+}
+
 impl Browser {
     pub fn new(app: &TestApp) -> Self {
+        Self::on(&STAFF, app)
+    }
+
+    /// The same of somebody of a customer's.
+    pub fn customer(app: &TestApp) -> Self {
+        Self::on(&CUSTOMERS, app)
+    }
+
+    fn on(way: &'static Way, app: &TestApp) -> Self {
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { visitor: app.stranger(), http, trip: None }
+        let visitor = app.stranger().with(way.session, None);
+        Self { way, visitor, http, trip: None }
     }
 
     /// Another tab of the same browser, in which nobody is signed in.
     pub fn tab(&self, app: &TestApp) -> Self {
-        Self { trip: self.trip.clone(), ..Self::new(app) }
+        Self { trip: self.trip.clone(), ..Self::on(self.way, app) }
     }
 
     pub async fn get(&mut self, path: &str) -> Reply {
         let request = Request::builder().method(Method::GET).uri(path).header(header::HOST, "127.0.0.1:8080");
-        let cookies = [("trip", &self.trip), ("sid", &self.visitor.session)];
+        let cookies = [(self.way.trip, &self.trip), (self.way.session, &self.visitor.session)];
         let cookies: Vec<String> = cookies.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?))).collect();
         let request = request.header(header::COOKIE, cookies.join("; ")).header("sec-fetch-site", "cross-site");
         let reply = self.visitor.send(request.body(Body::empty()).unwrap()).await;
         for cookie in reply.headers.get_all(header::SET_COOKIE) {
             let (name, value) = cookie.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
             let value = (!value.is_empty()).then(|| value.to_owned());
-            if name == "trip" { self.trip = value } else { self.visitor.session = value }
+            if name == self.way.trip { self.trip = value } else { self.visitor.session = value }
         }
         reply
     }
@@ -129,9 +158,14 @@ impl Browser {
 
     /// Picks an account of our directory; what Microsoft sends back with, or none where it keeps the visitor.
     pub async fn pick(&self, url: Url, upn: &str) -> Option<Answer> {
-        let answer = self.http.post(url).form(&[("account", format!("{OWN}/{upn}"))]).send().await.unwrap();
+        self.pick_of(url, OWN, upn).await
+    }
+
+    /// The same of any directory.
+    pub async fn pick_of(&self, url: Url, directory: DirectoryId, upn: &str) -> Option<Answer> {
+        let answer = self.http.post(url).form(&[("account", format!("{directory}/{upn}"))]).send().await.unwrap();
         let location = Url::parse(answer.headers().get("location")?.to_str().unwrap()).unwrap();
-        assert_eq!(location.path(), "/login/entra/callback");
+        assert_eq!(location.path(), format!("{}/callback", self.way.start));
         Some(location.query_pairs().into_owned().collect())
     }
 
@@ -144,7 +178,7 @@ impl Browser {
     /// Brings an answer to us.
     pub async fn back(&mut self, answer: &Answer) -> Reply {
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(answer).finish();
-        self.get(&format!("/login/entra/callback?{query}")).await
+        self.get(&format!("{}/callback?{query}", self.way.start)).await
     }
 
     /// The whole way as one of our directory.

@@ -1,7 +1,7 @@
 //! Secrets in the database: sealed, each at its own place, and sealed anew with another key while the portal runs.
 
 use crate::app::TestApp;
-use crate::staff::portal;
+use crate::guests::portal;
 use crate::support::{TestDb, database};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
@@ -109,6 +109,7 @@ async fn no_secret_lies_in_clear_anywhere_and_every_sealed_column_is_known() {
     let tenant = app.tenant("Contoso").await;
     let (state, consent) = (begin(&app.db.web, 0).await, consent(&app, tenant).await);
     app.stranger().get("/login/entra").await;
+    app.stranger().get("/login/customer").await;
     factor(&app).await;
     rotation::acquaint(&app.db.web).await.unwrap();
     let mut owner = app.db.owner.connect().await.unwrap();

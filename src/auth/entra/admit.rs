@@ -83,7 +83,8 @@ pub(super) async fn without_role(db: &Db, person: &SignedIn, ip: Option<&str>) -
     Ok(Answer::Out(Refusal::NoRole))
 }
 
-fn key(person: &SignedIn) -> Person<'_> {
+/// What makes the person.
+pub(in crate::auth) fn key(person: &SignedIn) -> Person<'_> {
     Person { issuer: &person.issuer, directory: person.tid, object: person.oid }
 }
 
@@ -114,12 +115,13 @@ fn directory(ip: Option<&str>) -> By {
 }
 
 /// What the person signs in as, as far as people can read it. It says nothing about who it is.
-pub(super) fn username(person: &SignedIn) -> String {
+pub(in crate::auth) fn username(person: &SignedIn) -> String {
     let plain = |name: &String| !name.is_empty() && name.len() <= 200 && name.chars().all(|c| c.is_ascii_graphic());
     person.username.as_ref().map(|name| name.trim().to_lowercase()).filter(plain).unwrap_or_else(|| format!("entra:{}", person.oid))
 }
 
-fn display_name(person: &SignedIn) -> String {
+/// What the person is called, if people can read it.
+pub(in crate::auth) fn display_name(person: &SignedIn) -> String {
     let name = person.name.as_deref().map(str::trim).filter(|name| !name.is_empty() && visible::line(name, 120).is_ok());
     name.map_or_else(|| username(person), str::to_owned)
 }

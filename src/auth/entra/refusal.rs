@@ -27,6 +27,8 @@ pub enum Refusal {
     NoRole,
     /// The account was disabled here.
     Disabled,
+    /// Of customers' people: nobody who may come in here, for whatever reason.
+    NotKnown,
     /// A fresh proof was asked for, and this is somebody else's, an old one, or for a session that has ended.
     NotProven,
 }
@@ -44,6 +46,7 @@ impl Refusal {
             Self::Failed => "failed",
             Self::NoRole => "no_role",
             Self::Disabled => "disabled",
+            Self::NotKnown => "not_known",
             Self::NotProven => "not_proven",
         }
     }
@@ -64,6 +67,10 @@ impl Refusal {
                 "Microsoft knows you, but your organisation’s directory gives you no role in this portal. Ask whoever runs it, or use another \
                  account."
             }
+            Self::NotKnown => {
+                "Microsoft knows you, but nobody is let in here with this account. Use the one that you were invited with, or ask your security \
+                 provider, or whoever administers this portal at your organisation, for a new invitation."
+            }
             Self::NotProven => "Microsoft did not confirm that it is you who is signed in here. Please begin again.",
             Self::Disabled => "This account is disabled in this portal. Ask one of its administrators.",
         }
@@ -71,24 +78,33 @@ impl Refusal {
 
     /// Of the answer: Microsoft has said who it is, and they may not come in.
     pub const fn is_forbidden(self) -> bool {
-        matches!(self, Self::NoRole | Self::Disabled)
+        matches!(self, Self::NoRole | Self::Disabled | Self::NotKnown)
     }
 }
 
 /// A refusal with what the audit log is to know besides.
-pub(super) struct Refused {
+pub(in crate::auth) struct Refused {
     pub why: Refusal,
-    detail: Option<String>,
+    pub detail: Option<String>,
 }
 
 impl Refused {
-    pub(super) const fn because(why: Refusal) -> Self {
+    pub(in crate::auth) const fn because(why: Refusal) -> Self {
         Self { why, detail: None }
     }
 
     /// `detail` holds no token, no code and nothing a browser could have written freely.
-    pub(super) fn with(why: Refusal, detail: impl Into<String>) -> Self {
+    pub(in crate::auth) fn with(why: Refusal, detail: impl Into<String>) -> Self {
         Self { why, detail: Some(detail.into()) }
+    }
+}
+
+impl Refused {
+    /// Tells the log of the program what somebody should look at.
+    pub(in crate::auth) fn alert(&self) {
+        if self.why == Refusal::Unproven {
+            tracing::error!(detail = self.detail, "an id_token was refused: somebody may be playing Microsoft, or a token was replayed");
+        }
     }
 }
 
@@ -108,8 +124,6 @@ pub(super) async fn note(
             event.object(login).after(json!({ "reason": reason, "directory": person.tid, "object_id": person.oid }))
         }
     };
-    if refused.why == Refusal::Unproven {
-        tracing::error!(detail = refused.detail, "an id_token was refused: somebody may be playing Microsoft, or a token was replayed");
-    }
+    refused.alert();
     audit::record(tx, event).await
 }

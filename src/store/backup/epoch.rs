@@ -5,7 +5,7 @@ use anyhow::Result;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
-/// Sessions, links of accounts and jobs are in no backup. What is ended here:
+/// Sessions, links of accounts (of customers' people, too) and jobs are in no backup. What is ended here:
 ///
 /// - tokens of the API, of which one may have been revoked since;
 /// - links and consents that customers have not ended: one may have been used since;

@@ -28,16 +28,18 @@ impl Column {
 
 /// By it a process knows that it has the same keys as those before it.
 pub static CHECK: Column = Column { table: "vault_check", name: "sealed", row: "one::text", of_tenants: false };
-pub static TRIP_NONCE: Column = trip("nonce");
-pub static TRIP_VERIFIER: Column = trip("pkce_verifier");
+pub static TRIP_NONCE: Column = trip("sign_in_trips", "nonce");
+pub static TRIP_VERIFIER: Column = trip("sign_in_trips", "pkce_verifier");
+pub static CUSTOMER_TRIP_NONCE: Column = trip("customer_trips", "nonce");
+pub static CUSTOMER_TRIP_VERIFIER: Column = trip("customer_trips", "pkce_verifier");
 pub static CONSENT_NONCE: Column = consent("nonce");
 pub static CONSENT_VERIFIER: Column = consent("pkce_verifier");
 pub static FACTOR_SECRET: Column = Column { table: "factors", name: "secret", row: "factor_id::text", of_tenants: false };
 pub static FLOW_SECRET: Column =
     Column { table: "flows", name: "secret", row: "kind || ':' || encode(flow_hash, 'hex')", of_tenants: false };
 
-const fn trip(name: &'static str) -> Column {
-    Column { table: "sign_in_trips", name, row: "encode(state_hash, 'hex')", of_tenants: false }
+const fn trip(table: &'static str, name: &'static str) -> Column {
+    Column { table, name, row: "encode(state_hash, 'hex')", of_tenants: false }
 }
 
 const fn consent(name: &'static str) -> Column {
@@ -45,4 +47,14 @@ const fn consent(name: &'static str) -> Column {
 }
 
 /// All of them.
-pub static SEALED: [&Column; 7] = [&CHECK, &FACTOR_SECRET, &FLOW_SECRET, &TRIP_NONCE, &TRIP_VERIFIER, &CONSENT_NONCE, &CONSENT_VERIFIER];
+pub static SEALED: [&Column; 9] = [
+    &CHECK,
+    &FACTOR_SECRET,
+    &FLOW_SECRET,
+    &TRIP_NONCE,
+    &TRIP_VERIFIER,
+    &CUSTOMER_TRIP_NONCE,
+    &CUSTOMER_TRIP_VERIFIER,
+    &CONSENT_NONCE,
+    &CONSENT_VERIFIER,
+];

@@ -72,10 +72,11 @@ impl AuditPage {
 }
 
 /// What is offered to filter by: the beginnings of actions. Every event of the audit log begins with one of them.
-const ACTIONS: [(&str, &str); 23] = [
+const ACTIONS: [(&str, &str); 24] = [
     ("tenant.", "Tenants"),
     ("invite.", "Links"),
     ("consent.", "Consents"),
+    ("customer.", "Customers’ people"),
     ("change.", "Changes at Microsoft"),
     ("bulk.", "Bulk jobs"),
     ("action.", "Device actions"),

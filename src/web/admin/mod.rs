@@ -8,6 +8,7 @@ mod health;
 mod import;
 mod invite;
 mod new;
+mod people;
 mod reconsent;
 mod steps;
 mod tenant;
@@ -27,6 +28,7 @@ pub fn routes() -> Router<AppState> {
         .merge(import::routes())
         .merge(invite::routes())
         .merge(new::routes())
+        .merge(people::routes())
         .merge(reconsent::routes())
         .merge(tenant::routes())
         .merge(tenant_actions::routes())

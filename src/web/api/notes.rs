@@ -3,7 +3,8 @@
 use super::acting::{id, refused};
 use super::bearer::{Bearer, Body, Id, Query};
 use super::problem::{Problem, ProblemBody};
-use crate::app::{AppState, notes};
+use crate::app::AppState;
+use crate::app::notes::{self, Written};
 use crate::model::{IncidentId, NoteId, Role, clock};
 use crate::store;
 use axum::Json;
@@ -105,7 +106,8 @@ async fn add(
     let note = NoteId(id(&user, &headers)?.0);
     let mut tx = user.begin().await?;
     let of = store::incidents::get(&mut tx, incident).await?.ok_or(Problem::NotFound)?;
-    notes::add(&mut tx, (&user.by(), &user), &of, (note, &new.text), clock::now()).await.map_err(refused)?;
+    let written = Written { id: note, text: &new.text, shared: false };
+    notes::add(&mut tx, (&user.by(), &user.name), &of, written, clock::now()).await.map_err(refused)?;
     let written = store::notes::get(&mut tx, of.tenant_id, note).await?.ok_or(Problem::NotFound)?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(written.into())))

@@ -3,7 +3,7 @@
 use super::Back;
 use crate::app::AppState;
 use crate::app::acting::Refusal;
-use crate::app::notes::{self, LONGEST};
+use crate::app::notes::{self, LONGEST, Written};
 use crate::model::{IncidentId, NoteId, clock};
 use crate::store;
 use crate::store::notes::Note;
@@ -37,6 +37,23 @@ pub struct Sent {
     note: NoteId,
     #[serde(default)]
     text: String,
+    #[serde(default)]
+    readers: Readers,
+}
+
+/// Who reads a note.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Readers {
+    #[default]
+    Internal,
+    Shared,
+}
+
+impl Sent {
+    fn written(&self) -> Written<'_> {
+        Written { id: self.note, text: &self.text, shared: self.readers == Readers::Shared }
+    }
 }
 
 /// The section of the page.
@@ -55,19 +72,23 @@ pub struct NotesPart {
 pub struct NoteForm {
     pub id: NoteId,
     pub text: String,
+    /// The incident is shared: the note may be for the customer, too. `Some(true)`: that was chosen.
+    pub share: Option<bool>,
     pub problem: Option<&'static str>,
 }
 
 impl NotesPart {
-    /// `notes`: the newest first, one more than are shown if there is one.
-    pub fn new(user: &User, incident: IncidentId, mut notes: Vec<Note>, back: Option<(Sent, &'static str)>) -> Self {
+    /// `is_shared`: the customer sees the incident; `notes`: the newest first, one more than are shown if there is one.
+    pub fn new(user: &User, (incident, is_shared): (IncidentId, bool), mut notes: Vec<Note>, back: Option<(Sent, &'static str)>) -> Self {
         let more = i64::try_from(notes.len()).is_ok_and(|there| there > SHOWN);
         if more {
             notes.pop();
         }
         notes.reverse();
+        let chosen = back.as_ref().is_some_and(|(sent, _)| sent.readers == Readers::Shared);
         let (text, problem) = back.map_or_else(Default::default, |(sent, why)| (sent.text, Some(why)));
-        let form = user.is_analyst().then(|| NoteForm { id: NoteId::new(), text, problem });
+        let share = is_shared.then_some(chosen);
+        let form = user.is_analyst().then(|| NoteForm { id: NoteId::new(), text, share, problem });
         Self { path: format!("/incidents/{incident}/notes"), notes, more, form }
     }
 
@@ -85,7 +106,7 @@ impl NotesPart {
 async fn add(Analyst(user): Analyst, db: ScopedDb, Id(id): Id<IncidentId>, Posted(_, sent): Posted<Sent>) -> Result<Response, PageError> {
     let mut tx = db.begin().await?;
     let of = store::incidents::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
-    let outcome = notes::add(&mut tx, (&user.by(), &user), &of, (sent.note, &sent.text), clock::now()).await;
+    let outcome = notes::add(&mut tx, (&user.by(), &user.name), &of, sent.written(), clock::now()).await;
     let (status, why) = match outcome {
         Ok(()) => {
             tx.commit().await?;
