@@ -74,9 +74,8 @@ pub struct Client {
 struct Inner {
     http: Http,
     apps: Vec<App>,
-    /// The app of `[login.entra]`, and that itself.
+    /// The apps of `[login.entra]`, which stands beside its own, and of `[login.customers]`.
     login: Option<(App, config::EntraLogin)>,
-    /// The app of `[login.customers]`.
     customers: Option<App>,
     tokens: token::Tokens,
     keys: id_token::Keys,

@@ -146,7 +146,7 @@ async fn a_form_of_no_page_of_ours_in_another_encoding_or_by_another_method_does
         ann.send(request.body(Body::from(format!("form_token={token}&theme=dark"))).unwrap()).await.status
     };
     const FORM: &str = "application/x-www-form-urlencoded";
-    for origin in ["null", "https://evil.example", "http://127.0.0.1:8081", "https://127.0.0.1:8080.evil.example", ""] {
+    for origin in ["null", "https://evil.example", "http://127.0.0.1:8081", "https://127.0.0.1:8080.evil.example"] {
         assert_eq!(send(Method::POST, Some(origin), FORM).await, StatusCode::FORBIDDEN, "{origin:?}");
     }
     for kind in ["text/plain", "application/json", "multipart/form-data; boundary=x"] {

@@ -157,7 +157,7 @@ async fn a_foreign_id_takes_as_long_as_an_unknown_one() {
     let analyst = scene.app.sign_in_for(Role::Analyst, &[scene.own]).await;
     for kind in ["incidents", "alerts", "devices", "tenants"] {
         let mut times = [Vec::new(), Vec::new()];
-        for _ in 0..60 {
+        for _ in 0..100 {
             // In turn, so that whatever else the machine does falls on both.
             for (id, times) in [scene.foreign.0, Uuid::now_v7()].into_iter().zip(&mut times) {
                 let begun = Instant::now();
@@ -167,8 +167,8 @@ async fn a_foreign_id_takes_as_long_as_an_unknown_one() {
         }
         let [foreign, nobodys] = times.map(|mut times| {
             times.sort_unstable();
-            times[times.len() / 2].as_secs_f64()
+            times[times.len() / 5].as_secs_f64() // what else the machine does only ever adds
         });
-        assert!((foreign / nobodys - 1.0).abs() < 0.5, "{kind}: {foreign} s and {nobodys} s in the median");
+        assert!((foreign / nobodys - 1.0).abs() < 0.5, "{kind}: {foreign} s and {nobodys} s for the faster fifth");
     }
 }
