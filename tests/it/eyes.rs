@@ -32,10 +32,15 @@ const LOOK: &str = "const [rules, done] = arguments;
         (error) => done([`axe-core failed: ${error}`]));";
 
 /// What reaches beyond the page; what scrolls in a region of its own does not.
-const BEYOND: &str = "const page = document.scrollingElement;
-    if (page.scrollWidth <= page.clientWidth) return '';
-    const beyond = [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > page.clientWidth + 1);
-    return `${page.scrollWidth} > ${page.clientWidth}: ` + beyond.slice(0, 5).map((one) => `${one.tagName}.${one.className}`).join(', ');";
+const BEYOND: &str = "const [done] = arguments;
+    const page = document.scrollingElement;
+    const told = () => {
+        const [wide, seen] = [page.scrollWidth, page.clientWidth];
+        if (wide <= seen) return '';
+        const beyond = [...document.querySelectorAll('body *')].filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > seen + 1);
+        return `${wide} > ${seen}: ` + beyond.slice(0, 5).map((one) => `${one.tagName}.${one.className}`).join(', ');
+    };
+    requestAnimationFrame(() => requestAnimationFrame(() => done(told())));";
 
 /// Before any page: it does not load itself again while it is looked at, and `hand` fills in its forms, whatever they ask for.
 const BEFORE: &str = "window.setInterval = () => 0;
@@ -171,7 +176,7 @@ impl Eyes {
     }
 
     async fn look_beyond(&mut self, name: &str) {
-        let beyond: String = self.browser.driver.execute(BEYOND, Vec::new()).await.unwrap().convert().unwrap();
+        let beyond: String = self.browser.driver.execute_async(BEYOND, Vec::new()).await.unwrap().convert().unwrap();
         if !beyond.is_empty() {
             self.found.push(format!("{name} scrolls sideways: {beyond}"));
         }
