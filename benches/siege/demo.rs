@@ -29,7 +29,7 @@ pub fn client(from: [u8; 4]) -> reqwest::Client {
 
 impl Demo {
     /// Waits until it serves.
-    pub async fn start() -> Self {
+    pub fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_watchfloor"));
         command.args(["demo", "--listen", &format!("127.0.0.1:{port}")]).env("RUST_LOG", "error");

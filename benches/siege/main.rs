@@ -74,7 +74,7 @@ async fn look(demo: &Arc<Demo>, cookie: &str, time: Duration) -> Pages {
 #[tokio::main]
 async fn main() {
     demo::open_many();
-    let demo = Arc::new(Demo::start().await);
+    let demo = Arc::new(Demo::start());
     let time = Duration::from_secs(number("--seconds", 300).into());
     let cookie = demo.enter([127, 0, 0, 9]).await.expect("the owner gets in");
     look(&demo, &cookie, Duration::from_secs(5)).await;

@@ -24,7 +24,7 @@ pub async fn guess(demo: Arc<Demo>, rate: u32, attempts: Arc<AtomicUsize>) {
         tick.tick().await;
         let (demo, attempts) = (demo.clone(), attempts.clone());
         tokio::spawn(async move {
-            let login = if n % 2 == 0 { demo.login.clone() } else { format!("nobody-{n}@example.com") };
+            let login = if n.is_multiple_of(2) { demo.login.clone() } else { format!("nobody-{n}@example.com") };
             let form = client(address(10, n % GUESSERS)).post(demo.url("/login")).header("sec-fetch-site", "same-origin");
             let _ = form.form(&[("login", login.as_str()), ("password", "guessed again and again")]).send().await;
             attempts.fetch_add(1, Ordering::Relaxed);
@@ -50,7 +50,7 @@ pub async fn hold(demo: Arc<Demo>, idle: u32, slow: u32, opened: Arc<AtomicUsize
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         });
-        if n % 500 == 0 {
+        if n.is_multiple_of(500) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -62,7 +62,7 @@ async fn wait(stream: &mut tokio::net::TcpStream) {
 }
 
 async fn dawdle(stream: &mut tokio::net::TcpStream, n: u32) {
-    let start: &[u8] = if n % 2 == 0 {
+    let start: &[u8] = if n.is_multiple_of(2) {
         b"GET /login HTTP/1.1\r\nhost: localhost\r\nx-a: "
     } else {
         b"POST /login HTTP/1.1\r\nhost: localhost\r\nsec-fetch-site: same-origin\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 60000\r\n\r\nlogin="

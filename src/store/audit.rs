@@ -5,6 +5,20 @@ use crate::model::{CustomerId, TenantId, UserId};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+tokio::task_local! {
+    static REQUEST: String;
+}
+
+/// Does a part of the request with this number: each row that it writes bears it. What it spawns is no part of it, see [`carried`].
+pub async fn as_request<T>(number: String, work: impl Future<Output = T>) -> T {
+    REQUEST.scope(number, work).await
+}
+
+/// The same for a task of its own, spawned by a request: a part of that one.
+pub fn carried<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    as_request(REQUEST.try_with(Clone::clone).unwrap_or_default(), work)
+}
+
 /// Who did it.
 #[derive(Clone, Debug)]
 pub enum Actor {
@@ -136,8 +150,8 @@ pub async fn record(tx: &mut Scoped, event: Event<'_>) -> sqlx::Result<()> {
         Actor::Stranger => ("stranger", "stranger".to_owned(), None),
     };
     sqlx::query(
-        "insert into audit_log (actor_kind, actor, user_id, ip, tenant_id, action, object, before, after, result)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "insert into audit_log (actor_kind, actor, user_id, ip, tenant_id, action, object, before, after, result, request_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(kind)
     .bind(actor)
@@ -149,6 +163,7 @@ pub async fn record(tx: &mut Scoped, event: Event<'_>) -> sqlx::Result<()> {
     .bind(event.before)
     .bind(event.after)
     .bind(event.result)
+    .bind(REQUEST.try_with(Clone::clone).ok().filter(|number| !number.is_empty()))
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -169,6 +184,8 @@ pub struct Entry {
     pub before: Option<Value>,
     pub after: Option<Value>,
     pub result: String,
+    /// The number of the request that did it, which its answer and the log bear as well; none of what no request did.
+    pub request_id: Option<String>,
 }
 
 /// What of the log is asked for. What is `None` asks for nothing in particular.
@@ -192,7 +209,7 @@ pub struct Filter {
 /// Newest first, at most `limit` rows of the transaction's scope. Rows about no tenant are seen by an all-tenants scope only.
 pub async fn list(tx: &mut Scoped, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Entry>> {
     sqlx::query_as(
-        "select audit_id, at, actor_kind, actor, ip, a.tenant_id, t.name as tenant_name, action, object, before, after, result
+        "select audit_id, at, actor_kind, actor, ip, a.tenant_id, t.name as tenant_name, action, object, before, after, result, request_id
          from audit_log as a left join tenants as t on t.tenant_id = a.tenant_id
          where ($1::uuid is null or a.tenant_id = $1)
            and ($2::text is null or starts_with(action, $2))

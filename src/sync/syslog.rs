@@ -57,6 +57,7 @@ impl Message<'_> {
             ("action", Some(row.action.clone())),
             ("object", row.object.clone()),
             ("result", Some(row.result.clone())),
+            ("request", row.request_id.clone()),
             ("before", row.before.clone()),
             ("after", row.after.clone()),
         ];
@@ -100,6 +101,7 @@ impl Message<'_> {
                 "before" => ("cs3", Some("before")),
                 "after" => ("cs4", Some("after")),
                 "hash" => ("cs5", Some("hash")),
+                "request" => ("flexString1", Some("request")),
                 "position" => ("cn1", Some("position")),
                 _ => ("cs6", Some("actorKind")),
             };

@@ -65,6 +65,7 @@ pub mod triage;
 pub mod views;
 
 use crate::app::AppState;
+use crate::store::audit;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -147,6 +148,7 @@ pub fn guarded(pages: Router<AppState>, state: AppState) -> Router {
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(from_fn(audited))
         .layer(from_fn_with_state(state.clone(), headers::guard))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn(api::of_pages))
@@ -170,6 +172,12 @@ fn span(request: &Request) -> tracing::Span {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
     tracing::info_span!("request", method = %request.method(), path, id)
+}
+
+/// What a request does is written down under its number.
+async fn audited(request: Request, next: Next) -> Response {
+    let number = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+    audit::as_request(number, next.run(request)).await
 }
 
 fn own_site_only(state: &AppState) -> CsrfLayer {

@@ -10,7 +10,7 @@ use crate::app::AppState;
 use crate::app::onboarding::{self, AppStep, Ask, Desk, Flow, Reply, Told, View, Visit};
 use crate::config::Config;
 use crate::model::{SyncHealth, TenantState, clock, permission};
-use crate::store::audit::{Actor, By};
+use crate::store::audit::{Actor, By, carried};
 use askama::Template;
 use axum::Router;
 use axum::extract::{FromRef, RawQuery, State};
@@ -217,7 +217,7 @@ async fn callback(
     // In a task of its own: a browser that goes away must not cut a binding in two.
     let task = {
         let (desk, flow) = (desk.clone(), flow.clone());
-        tokio::spawn(async move { onboarding::answer(&desk, &query.unwrap_or_default(), flow.as_ref(), ip, clock::now()).await })
+        tokio::spawn(carried(async move { onboarding::answer(&desk, &query.unwrap_or_default(), flow.as_ref(), ip, clock::now()).await }))
     };
     let back = flow.as_ref().map(|flow| format!("/onboard/{}", flow.invite));
     match (task.await??, flow, back) {

@@ -133,6 +133,8 @@ async fn a_form_without_our_token_or_from_another_site_is_refused_and_changes_no
     admin.get("/account").await.assert_success(); // nobody was signed out
 }
 
+const FORM: &str = "application/x-www-form-urlencoded";
+
 #[tokio::test]
 async fn a_form_of_no_page_of_ours_in_another_encoding_or_by_another_method_does_nothing() {
     let app = TestApp::start().await;
@@ -145,7 +147,6 @@ async fn a_form_of_no_page_of_ours_in_another_encoding_or_by_another_method_does
         }
         ann.send(request.body(Body::from(format!("form_token={token}&theme=dark"))).unwrap()).await.status
     };
-    const FORM: &str = "application/x-www-form-urlencoded";
     for origin in ["null", "https://evil.example", "http://127.0.0.1:8081", "https://127.0.0.1:8080.evil.example"] {
         assert_eq!(send(Method::POST, Some(origin), FORM).await, StatusCode::FORBIDDEN, "{origin:?}");
     }

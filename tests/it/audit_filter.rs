@@ -1,7 +1,10 @@
 //! The audit page offers a filter for whatever is recorded, and none that finds nothing; what it finds can be saved whole.
 
+use crate::api::Program;
 use crate::app::TestApp;
+use crate::staff;
 use axum::http::StatusCode;
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
 use watchfloor::model::{Role, clock};
@@ -72,4 +75,32 @@ async fn a_filter_finds_what_it_says_and_the_file_holds_all_of_it() {
     assert_eq!(file.html.lines().count(), 1_101, "with its head");
     assert!(file.html.contains("\"'=cmd 1099\"") && !file.html.contains("\"=cmd"), "nothing a spreadsheet would run");
     assert_eq!(rows("?action=audit.exported").await, 1);
+}
+
+#[tokio::test]
+async fn a_row_bears_the_number_that_its_requests_answer_bears() {
+    let app = staff::portal().await;
+    let of = async |action: &'static str| {
+        let mut tx = app.db.web.all_tenants().await.unwrap();
+        let query =
+            sqlx::query_scalar::<_, Option<String>>("select request_id from audit_log where action = $1 order by audit_id desc limit 1");
+        query.bind(action).fetch_one(&mut *tx).await.unwrap()
+    };
+    let admin = app.sign_in(Role::Admin).await;
+    let reply = admin.post_form("/logout", &[]).await;
+    assert_eq!(of("session.logout").await.unwrap(), reply.headers["x-request-id"].to_str().unwrap());
+    // An answer from Microsoft is taken in a task of its own, and is a part of its request all the same.
+    let mut ann = staff::Browser::new(&app);
+    let reply = ann.sign_in("ann@watchers.example").await;
+    let number = of("login.entra").await.unwrap();
+    assert_eq!(number, reply.headers["x-request-id"].to_str().unwrap());
+    // Programs and files tell it; what no request did has none.
+    let mut tx = app.db.worker.no_tenant().await.unwrap();
+    record(&mut tx, Event::new(Actor::System("test"), "test.job")).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(of("test.job").await, None);
+    let (_, list) = Program::of(&app, Role::Admin, None).await.get("/audit?action=login.entra").await;
+    assert_eq!(list["data"][0]["request"], json!(number));
+    let file = app.sign_in(Role::Admin).await.get("/admin/audit/export.csv?action=login.").await.assert_success().html;
+    assert!(file.contains(&number), "{file}");
 }

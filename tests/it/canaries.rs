@@ -41,6 +41,29 @@ async fn readers(scene: &Scene) -> Vec<(String, Visitor)> {
     readers
 }
 
+/// Pages on which an administrator meets the mark.
+const MET: &[&str] = &[
+    "/",
+    "/incidents",
+    "/alerts",
+    "/incidents/{id}",
+    "/alerts/{id}",
+    "/incidents/export.csv",
+    "/alerts/export.json",
+    "/tenants",
+    "/tenants/{tenant}",
+    "/devices",
+    "/devices/{device}",
+    "/hunting/{hunt}",
+    "/suppressions",
+    "/suppressions/{id}",
+    "/admin/tenants",
+    "/tenants/{tenant}/changes",
+    "/tenants/{tenant}/consent",
+    "/incidents/{id}/preview",
+    "/shift",
+];
+
 #[tokio::test]
 async fn nobody_meets_another_tenants_words_in_any_page_list_file_count_or_suggestion() {
     let mut scene = Scene::start().await;
@@ -81,28 +104,7 @@ async fn nobody_meets_another_tenants_words_in_any_page_list_file_count_or_sugge
             met.insert(*route);
         }
     }
-    let expected = [
-        "/",
-        "/incidents",
-        "/alerts",
-        "/incidents/{id}",
-        "/alerts/{id}",
-        "/incidents/export.csv",
-        "/alerts/export.json",
-        "/tenants",
-        "/tenants/{tenant}",
-        "/devices",
-        "/devices/{device}",
-        "/hunting/{hunt}",
-        "/suppressions",
-        "/suppressions/{id}",
-        "/admin/tenants",
-        "/tenants/{tenant}/changes",
-        "/tenants/{tenant}/consent",
-        "/incidents/{id}/preview",
-        "/shift",
-    ];
-    let missing: Vec<_> = expected.iter().filter(|route| !met.contains(**route)).collect();
+    let missing: Vec<_> = MET.iter().filter(|route| !met.contains(**route)).collect();
     assert!(
         missing.is_empty() && asked > 1_500,
         "not even an administrator meets the mark at {missing:?}; {asked} were asked; met at {met:?}"

@@ -212,8 +212,8 @@ async fn write(db: ScopedDb, session: Vec<u8>, mut filter: Filter, mut out: Dupl
     }
 }
 
-const COLUMNS: [&str; 12] =
-    ["id", "at", "actor_kind", "actor", "ip", "tenant_id", "tenant", "action", "object", "before", "after", "result"];
+const COLUMNS: [&str; 13] =
+    ["id", "at", "actor_kind", "actor", "ip", "tenant_id", "tenant", "action", "object", "before", "after", "result", "request"];
 
 fn record(entry: Entry) -> Vec<String> {
     let json = |value: Option<Value>| value.map(|value| value.to_string());
@@ -230,6 +230,7 @@ fn record(entry: Entry) -> Vec<String> {
         json(entry.before),
         json(entry.after),
         Some(entry.result),
+        entry.request_id,
     ];
     cells.into_iter().map(|cell| harmless(cell.unwrap_or_default())).collect()
 }

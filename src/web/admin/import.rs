@@ -5,7 +5,7 @@ use crate::app::onboarding::{self, Desk};
 use crate::model::import::{self, Row, Verdict};
 use crate::model::{TenantId, clock};
 use crate::store;
-use crate::store::audit::By;
+use crate::store::audit::{By, carried};
 use crate::store::tenants::WriteError;
 use crate::web::error::PageError;
 use crate::web::extract::{Lead, User};
@@ -88,7 +88,7 @@ async fn take(
     }
     // In a task of its own: a browser that goes away does not cut it off.
     let by = user.by();
-    let (rows, added) = tokio::spawn(async move { add(&desk, &by, &mut rows).await.map(|added| (rows, added)) }).await??;
+    let (rows, added) = tokio::spawn(carried(async move { add(&desk, &by, &mut rows).await.map(|added| (rows, added)) })).await??;
     Ok(Page(ImportPage { user, problem: None, text: String::new(), rows, added: Some(added) }).into_response())
 }
 

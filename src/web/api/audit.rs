@@ -49,6 +49,8 @@ struct Entry {
     after: Option<Value>,
     /// ok, refused, failed
     result: String,
+    /// The number of the request that did it: its answer bore it as `x-request-id`.
+    request: Option<String>,
 }
 
 /// A page of the log.
@@ -92,6 +94,7 @@ async fn list(user: Bearer, Query(query): Query<AuditQuery>) -> Result<Json<Audi
         before: row.before,
         after: row.after,
         result: row.result,
+        request: row.request_id,
     });
     Ok(Json(AuditList { data: data.collect(), next_cursor }))
 }

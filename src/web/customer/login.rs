@@ -107,10 +107,9 @@ async fn callback(
     let door = Door::from_ref(&state);
     let browser = jar.get(trip_name(&state.config)).map(|cookie| cookie.value().to_owned());
     // In a task of its own: a browser that goes away must not keep a refusal out of the audit log.
-    let task =
-        tokio::spawn(
-            async move { customers::answer(&door, &query.unwrap_or_default(), browser.as_deref(), ip.as_deref(), clock::now()).await },
-        );
+    let task = tokio::spawn(audit::carried(async move {
+        customers::answer(&door, &query.unwrap_or_default(), browser.as_deref(), ip.as_deref(), clock::now()).await
+    }));
     match task.await?? {
         Answer::In(session, next) => {
             let jar = jar.remove(trip(&state.config, "")).add(cookie(&state.config, session.expose_secret().to_owned()));

@@ -5,6 +5,7 @@ use crate::app::AppState;
 use crate::auth::entra::{self, Answer, Begun, Door, Refusal};
 use crate::config::Config;
 use crate::model::clock;
+use crate::store::audit::carried;
 use crate::web::error::PageError;
 use crate::web::extract::{ClientIp, Query, User, trip_cookie};
 use crate::web::page::Page;
@@ -61,10 +62,9 @@ async fn callback(
     let browser = jar.get(cookie_name(&state.config)).map(|cookie| cookie.value().to_owned());
     let from = ip.clone();
     // In a task of its own: a browser that goes away must not keep a refusal out of the audit log.
-    let task =
-        tokio::spawn(
-            async move { entra::answer(&door, &query.unwrap_or_default(), browser.as_deref(), ip.as_deref(), clock::now()).await },
-        );
+    let task = tokio::spawn(carried(async move {
+        entra::answer(&door, &query.unwrap_or_default(), browser.as_deref(), ip.as_deref(), clock::now()).await
+    }));
     match task.await?? {
         Answer::In(session, next) => {
             let jar = super::signed_in(&state, jar.remove(cookie(&state.config, "")), &session, from).await?;
