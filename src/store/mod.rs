@@ -94,6 +94,9 @@ pub struct Db {
 pub struct Scoped {
     tx: Transaction<'static, Postgres>,
     vault: Vault,
+    /// Its scope; `None`: every tenant. Row-level security holds it to that; a statement that names these tenants too finds their rows by an
+    /// index.
+    tenants: Option<Vec<TenantId>>,
 }
 
 impl Db {
@@ -153,7 +156,11 @@ impl Db {
             }
         }
         begin.push_str("}', true)");
-        Ok(Scoped { tx: self.pool.begin_with(AssertSqlSafe(begin)).await?, vault: self.vault.clone() })
+        let tenants = match scope {
+            Scope::All => None,
+            Scope::Tenants(tenants) => Some(tenants.clone()),
+        };
+        Ok(Scoped { tx: self.pool.begin_with(AssertSqlSafe(begin)).await?, vault: self.vault.clone(), tenants })
     }
 
     /// A transaction over exactly one tenant.

@@ -21,7 +21,7 @@ use crate::config;
 use crate::microsoft::Client;
 use crate::model::{ChangeId, LookupId, Product, TenantId, clock};
 use crate::store::{
-    Db, Scoped, changes, device_reads, flows, limits, lookups, permissions, runs, sessions, staff, sync_state, uploads, usage,
+    Db, Scoped, changes, device_reads, flows, limits, lookups, overview, permissions, runs, sessions, staff, sync_state, uploads, usage,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use graphile_worker::{Cron, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, RefetchDelayConfig, WorkerOptions, WorkerUtils};
@@ -193,6 +193,9 @@ pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()>
     limits::forget(&mut tx).await?;
     staff::forget(&mut tx).await?;
     flows::forget(&mut tx).await?;
+    tx.commit().await?;
+    let mut tx = reader.db.all_tenants().await?;
+    overview::sum_days(&mut tx).await?;
     tx.commit().await?;
     Ok(())
 }

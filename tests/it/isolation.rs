@@ -111,6 +111,10 @@ const ROWS: &[(&str, &str)] = &[
         "insert into suppression_hits (tenant_id, suppression_id, alert_id, at, severity)
          select $1, coalesce((select suppression_id from suppression_tenants where tenant_id = $1 limit 1), gen_random_uuid()), $1, now(), 3",
     ),
+    (
+        "reading_marks",
+        "insert into reading_marks (tenant_id, there, enabled, reads, known) values ($1, 1, 1, 1, 1) on conflict (tenant_id) do update set there = 1",
+    ),
     ("daily_counts", "insert into daily_counts (tenant_id, day) values ($1, '2000-01-01')"),
 ];
 
