@@ -59,6 +59,13 @@ create index sync_state_until on sync_state (complete_until) where enabled and c
 create index sync_state_missing on sync_state (tenant_id, product)
     where enabled and (complete_until is null or state not in ('backfilling', 'ok'));
 
+-- Alerts in the orders of a click on "Status" and "Owner", like incidents (0027_sorts.sql): more than a million open ones were sorted each time, for
+-- two to four seconds. A new alert writes 7 % more for them.
+create index alerts_open_status on alerts
+    (hidden, array_position(array['new', 'in_progress', 'unknown', 'resolved', 'redirected'], status), severity desc, updated_at desc, alert_id desc)
+    where is_open;
+create index alerts_open_person on alerts (hidden, lower(coalesce(assigned_to, '')), severity desc, updated_at desc, alert_id desc) where is_open;
+
 -- The few tenants that most pages leave out.
 create index tenants_apart on tenants (state, tenant_id) where state not in ('active', 'degraded', 'blind');
 
