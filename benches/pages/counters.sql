@@ -18,3 +18,9 @@ select tenant_id, day, sum(opened), sum(resolved) from (
     union all
     select tenant_id, resolved_at::date, 0, 1 from incidents where resolved_at is not null
 ) as changes group by tenant_id, day;
+insert into day_sums (day, opened, resolved) select day, sum(opened), sum(resolved) from daily_counts group by day;
+insert into reading_marks (tenant_id, there, enabled, reads, known)
+select tenant_id, sum(product_bit(product)), sum(product_bit(product)) filter (where enabled),
+       coalesce(sum(product_bit(product)) filter (where state in ('waiting', 'backfilling', 'ok')), 0),
+       coalesce(sum(product_bit(product)) filter (where complete_until is not null), 0)
+from sync_state group by tenant_id;

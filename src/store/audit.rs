@@ -228,6 +228,7 @@ pub async fn list(tx: &mut Scoped, filter: &Filter, limit: i64) -> sqlx::Result<
     .bind(filter.result.as_deref())
     .bind(filter.since)
     .bind(filter.until)
+    .persistent(false)
     .fetch_all(&mut **tx)
     .await
 }

@@ -168,7 +168,7 @@ async fn find(tx: &mut Scoped, bulk: BulkId, filter: &Filter) -> sqlx::Result<i6
     query.push_bind(bulk).push(SHOWN);
     INCIDENTS.push_where(&mut query, filter);
     query.push(" limit ").push_bind(MOST + 1);
-    let matched = i64::try_from(query.build().execute(&mut **tx).await?.rows_affected()).unwrap_or(i64::MAX);
+    let matched = i64::try_from(query.build().persistent(false).execute(&mut **tx).await?.rows_affected()).unwrap_or(i64::MAX);
     let found = INCIDENTS.count(tx, filter, MOST.saturating_mul(2)).await?;
     Ok(found.saturating_sub(matched).max(0))
 }
@@ -177,7 +177,7 @@ async fn take(tx: &mut Scoped, bulk: BulkId, ids: &[IncidentId]) -> sqlx::Result
     let mut query = QueryBuilder::new(shown!());
     query.push_bind(bulk).push(SHOWN).push(" and r.incident_id = any(").push_bind(ids.to_vec());
     query.push(") and r.tenant_id <> all (array(select o.tenant_id from tenants as o where o.state = 'offboarded'))");
-    let matched = query.build().execute(&mut **tx).await?.rows_affected();
+    let matched = query.build().persistent(false).execute(&mut **tx).await?.rows_affected();
     Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX).saturating_sub(i64::try_from(matched).unwrap_or(i64::MAX)))
 }
 

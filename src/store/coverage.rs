@@ -65,20 +65,21 @@ macro_rules! rows {
 /// The readings of one tenant, or of every tenant in the transaction's scope, by name and product. Tenants that are not read yet
 /// and offboarded ones are left out; paused ones are in.
 pub async fn list(tx: &mut Scoped, tenant: Option<TenantId>) -> sqlx::Result<Vec<Coverage>> {
-    sqlx::query_as(rows!("($1::uuid is null or s.tenant_id = $1)")).bind(tenant).fetch_all(&mut **tx).await
+    sqlx::query_as(rows!("($1::uuid is null or s.tenant_id = $1)")).bind(tenant).persistent(false).fetch_all(&mut **tx).await
 }
 
 /// Those of [`list`] that should be read and are not, not wholly, or not lately.
 pub async fn gaps(tx: &mut Scoped, which: &Which<'_>) -> sqlx::Result<Vec<Coverage>> {
-    let reading: Vec<&str> = SyncHealth::ALL.iter().filter(|state| state.is_reading()).map(|state| state.as_str()).collect();
+    let tenants = which.tenants.map(<[TenantId]>::to_vec).or_else(|| tx.tenants.clone());
+    // What does not read is in an index of its own (`sync_state_missing`).
     sqlx::query_as(rows!(
         "s.enabled and ($1::uuid[] is null or s.tenant_id = any ($1)) and s.product = any ($2)
-         and (s.state <> all ($4) or s.complete_until is null or s.complete_until < $3)"
+         and (s.complete_until is null or s.state not in ('backfilling', 'ok') or s.complete_until < $3)"
     ))
-    .bind(which.tenants)
+    .bind(tenants)
     .bind(which.products())
     .bind(which.late_before())
-    .bind(reading)
+    .persistent(false)
     .fetch_all(&mut **tx)
     .await
 }
@@ -97,6 +98,17 @@ pub struct Which<'a> {
 impl Which<'_> {
     fn products(&self) -> Vec<&'static str> {
         self.products.iter().map(|product| product.as_str()).collect()
+    }
+
+    /// The products as the columns of `reading_marks` name them.
+    fn bits(&self) -> i32 {
+        let bit = |product: &Product| match product {
+            Product::DefenderXdr => 1,
+            Product::DefenderEndpoint => 2,
+            Product::CloudApps => 4,
+            Product::Graph => 8,
+        };
+        self.products.iter().map(bit).fold(0, |bits, bit| bits | bit)
     }
 
     /// What is complete up to less than this is late, also when no worker lives to notice.
@@ -160,34 +172,47 @@ fn tenants(n: i64) -> String {
     if n == 1 { "1 tenant".to_owned() } else { format!("{n} tenants") }
 }
 
-/// How complete these readings are. A row for each of them would be thousands, for one sentence on every list.
+/// What [`summary`] asks of the marks of those tenants for which `$which` holds of `tenant_id`. `$1` products, `$2` their bits, `$3` the time
+/// before which something is late.
+macro_rules! told {
+    ($which:literal) => {
+        concat!(
+            "with late as materialized (
+                 select distinct tenant_id from sync_state where enabled and complete_until < $3 and product = any ($1) and ",
+            $which,
+            "), apart as materialized (
+                 select tenant_id, state from tenants where state not in ('active', 'degraded', 'blind')
+             ), told as (
+                 select m.enabled & $2 as needed,
+                        case when a.state = 'paused' then 'paused' when m.enabled & m.reads & $2 = 0 then 'blind'
+                             when m.enabled & ~m.reads & $2 <> 0 then 'degraded' when m.enabled & ~m.known & $2 <> 0 then 'loading'
+                             when l.tenant_id is not null then 'late' else 'complete' end as word
+                 from (select * from reading_marks where ",
+            $which,
+            ") as m left join apart as a on a.tenant_id = m.tenant_id left join late as l on l.tenant_id = m.tenant_id
+                 where m.there & $2 <> 0 and case when a.state is null then true else a.state = 'paused' end
+             )
+             select word, count(*) as tenants, coalesce(sum(bit_count(needed::bit(8))), 0)::bigint as readings,
+                    case when word = 'complete' then (
+                        select s.complete_until from sync_state as s
+                        where s.enabled and s.complete_until >= $3 and s.product = any ($1) and ",
+            $which,
+            " and (select m.enabled & ~(m.reads & m.known) & $2 = 0 from reading_marks as m where m.tenant_id = s.tenant_id)
+                              and s.tenant_id <> all (array(select tenant_id from late)) and s.tenant_id <> all (array(select tenant_id from apart))
+                        order by s.complete_until limit 1
+                    ) end as until
+             from told group by word"
+        )
+    };
+}
+
+/// How complete these readings are. A row for each of them would be thousands, for one sentence on every list; so it comes from a row of marks
+/// for each tenant, which tells all but the times, and the times are looked for from their ends.
 pub async fn summary(tx: &mut Scoped, which: &Which<'_>) -> sqlx::Result<Summary> {
-    let expected: Vec<&str> =
-        SyncHealth::ALL.iter().filter(|state| state.is_reading() || **state == SyncHealth::Waiting).map(|state| state.as_str()).collect();
-    // The few tenants that are not read are looked up; the many that are need not be.
-    let words: Vec<(String, i64, i64, Option<DateTime<Utc>>)> = sqlx::query_as(
-        "with reading as (
-             select tenant_id, count(*) filter (where enabled) as needed, count(*) filter (where enabled and state = any ($4)) as read,
-                    count(complete_until) filter (where enabled) as known, min(complete_until) filter (where enabled) as until
-             from sync_state
-             where ($1::uuid[] is null or tenant_id = any ($1)) and product = any ($2)
-                   and tenant_id <> all (array(select tenant_id from tenants where state not in ('active', 'degraded', 'blind', 'paused')))
-             group by tenant_id
-         ), told as (
-             select needed, until,
-                    case when tenant_id = any (array(select tenant_id from tenants where state = 'paused')) then 'paused'
-                         when read = 0 then 'blind' when read < needed then 'degraded' when known < needed then 'loading'
-                         when until < $3 then 'late' else 'complete' end as word
-             from reading
-         )
-         select word, count(*) as tenants, coalesce(sum(needed), 0)::bigint as readings, min(until) as until from told group by word",
-    )
-    .bind(which.tenants)
-    .bind(which.products())
-    .bind(which.late_before())
-    .bind(expected)
-    .fetch_all(&mut **tx)
-    .await?;
+    let tenants = which.tenants.map(<[TenantId]>::to_vec).or_else(|| tx.tenants.clone());
+    let text = if tenants.is_some() { told!("tenant_id = any ($4)") } else { told!("$4::uuid[] is null") };
+    let words: Vec<(String, i64, i64, Option<DateTime<Utc>>)> =
+        sqlx::query_as(text).bind(which.products()).bind(which.bits()).bind(which.late_before()).bind(tenants).fetch_all(&mut **tx).await?;
     let mut sum = Summary::default();
     for (word, tenants, readings, until) in words {
         sum.readings += readings;

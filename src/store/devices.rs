@@ -85,8 +85,8 @@ macro_rules! of_filter {
     ($start:expr, $end:literal) => {
         concat!(
             $start,
-            " from devices as d join tenants as t on t.tenant_id = d.tenant_id
-              where t.state <> 'offboarded' and ($1::uuid[] is null or d.tenant_id = any ($1))
+            " where d.tenant_id <> all (array(select tenant_id from tenants where state = 'offboarded'))
+                and ($1::uuid[] is null or d.tenant_id = any ($1))
                 and ($2::text is null or d.name ilike $2 or d.external_id = $3 or d.last_ip = $3 or d.external_ip = $3 or d.aad_id = $3)
                 and ($4::text[] is null or d.health = any ($4)) and ($5::text[] is null or d.risk = any ($5))
                 and ($6::text[] is null or d.exposure = any ($6)) and ($7::text[] is null or d.os = any ($7))
@@ -114,17 +114,17 @@ macro_rules! bind {
 /// At most `limit` (1 to 201) devices by name, those after the device `after`.
 pub async fn list(tx: &mut Scoped, filter: &Filter, after: Option<DeviceId>, limit: i64) -> sqlx::Result<Vec<Device>> {
     const LIST: &str = of_filter!(
-        columns!(),
+        concat!(columns!(), " from devices as d join tenants as t on t.tenant_id = d.tenant_id"),
         " and ($10::uuid is null or (lower(d.name), d.device_id) > (select lower(name), device_id from devices where device_id = $10))
           order by lower(d.name), d.device_id limit $11"
     );
-    bind!(sqlx::query_as(LIST), filter).bind(after).bind(limit).fetch_all(&mut **tx).await
+    bind!(sqlx::query_as(LIST), filter).bind(after).bind(limit).persistent(false).fetch_all(&mut **tx).await
 }
 
 /// How many devices the filter finds, at most 1,001.
 pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
-    const COUNT: &str = of_filter!("select count(*) from (select 1", " limit $10) as capped");
-    bind!(sqlx::query_scalar(COUNT), filter).bind(COUNT_CAP + 1).fetch_one(&mut **tx).await
+    const COUNT: &str = of_filter!("select count(*) from (select 1 from devices as d", " limit $10) as capped");
+    bind!(sqlx::query_scalar(COUNT), filter).bind(COUNT_CAP + 1).persistent(false).fetch_one(&mut **tx).await
 }
 
 /// One device of the transaction's scope.

@@ -85,6 +85,7 @@ pub async fn shown(tx: &mut Scoped, tenant: Option<TenantId>, limit: i64) -> sql
     )
     .bind(tenant)
     .bind(limit)
+    .persistent(false)
     .fetch_all(&mut **tx)
     .await
 }

@@ -173,6 +173,7 @@ pub async fn recent(tx: &mut Scoped, user: UserId, before: Option<DateTime<Utc>>
         .bind(user)
         .bind(before)
         .bind(limit)
+        .persistent(false)
         .fetch_all(&mut **tx)
         .await
 }

@@ -98,6 +98,9 @@ pub struct Db {
 pub struct Scoped {
     tx: Transaction<'static, Postgres>,
     vault: Vault,
+    /// Its scope; `None`: every tenant. Row-level security holds it to that; a statement that names these tenants too finds their rows by an
+    /// index.
+    tenants: Option<Vec<TenantId>>,
 }
 
 impl Db {
@@ -111,12 +114,14 @@ impl Db {
             DbRole::Web => ("watchfloor_web", "10s", Duration::from_secs(3)),
             DbRole::Worker => ("watchfloor_worker", "60s", Duration::from_secs(30)),
         };
+        // A page asks a dozen things that are planned alike whatever is bound: a connection keeps those plans. What has optional conditions must
+        // be planned for those that are set, and asks for that itself (`persistent(false)`).
+        let plans = if role == DbRole::Web { "auto" } else { "force_custom_plan" };
         let options = options.application_name(name).options([
             ("role", name),
             ("statement_timeout", statement_timeout),
             ("lock_timeout", "3s"),
-            // A list query has a dozen optional filters: it must be planned for those that are set.
-            ("plan_cache_mode", "force_custom_plan"),
+            ("plan_cache_mode", plans),
             // Lists walk an index in page order and stop. At the default cost the planner fears that and sorts thousands of rows.
             ("random_page_cost", "1.1"),
             ("idle_in_transaction_session_timeout", "15s"),
@@ -157,7 +162,11 @@ impl Db {
             }
         }
         begin.push_str("}', true)");
-        Ok(Scoped { tx: self.pool.begin_with(AssertSqlSafe(begin)).await?, vault: self.vault.clone() })
+        let tenants = match scope {
+            Scope::All => None,
+            Scope::Tenants(tenants) => Some(tenants.clone()),
+        };
+        Ok(Scoped { tx: self.pool.begin_with(AssertSqlSafe(begin)).await?, vault: self.vault.clone(), tenants })
     }
 
     /// A transaction over exactly one tenant.

@@ -119,6 +119,7 @@ pub async fn list(tx: &mut Scoped, tenant: TenantId, incident: IncidentId, befor
     .bind(incident)
     .bind(before)
     .bind(limit)
+    .persistent(false)
     .fetch_all(&mut **tx)
     .await
 }

@@ -43,29 +43,44 @@ pub struct Totals {
     pub beside: i64,
 }
 
+/// [`totals`] of the tenants for which `$which` holds of `tenant_id`.
+macro_rules! totals {
+    ($which:literal) => {
+        concat!(
+            "select (select count(*) from tenants where state <> 'offboarded' and ",
+            $which,
+            ") as tenants,
+                    coalesce(sum(incidents_critical + incidents_high + incidents_medium + incidents_low + incidents_informational
+                                 + incidents_unknown), 0) as incidents,
+                    coalesce(sum(incidents_critical + incidents_high), 0) as worst, coalesce(sum(incidents_unassigned), 0) as unassigned,
+                    coalesce(sum(n.alerts) filter (where x.tenant_id is null), 0) as alerts,
+                    coalesce(sum(n.alerts) filter (where x.tenant_id is not null), 0) as beside
+             from (select * from tenant_counts where ",
+            $which,
+            ") as c
+             left join (select tenant_id from reading_marks where enabled & product_bit('defender_xdr') <> 0 and ",
+            $which,
+            ") as x on x.tenant_id = c.tenant_id and c.product = 'cloud_apps'
+             cross join lateral (
+                 select alerts_critical + alerts_high + alerts_medium + alerts_low + alerts_informational + alerts_unknown as alerts
+             ) as n
+             where c.tenant_id <> all (array(select o.tenant_id from tenants as o where o.state = 'offboarded'))"
+        )
+    };
+}
+
 /// What is open over the whole scope.
 pub async fn totals(tx: &mut Scoped) -> sqlx::Result<Totals> {
-    sqlx::query_as(
-        "select (select count(*) from tenants where state <> 'offboarded') as tenants,
-                coalesce(sum(incidents_critical + incidents_high + incidents_medium + incidents_low + incidents_informational
-                             + incidents_unknown), 0) as incidents,
-                coalesce(sum(incidents_critical + incidents_high), 0) as worst, coalesce(sum(incidents_unassigned), 0) as unassigned,
-                coalesce(sum(n.alerts) filter (where x.tenant_id is null), 0) as alerts,
-                coalesce(sum(n.alerts) filter (where x.tenant_id is not null), 0) as beside
-         from tenant_counts as c
-         left join sync_state as x on x.tenant_id = c.tenant_id and x.product = 'defender_xdr' and x.enabled and c.product = 'cloud_apps'
-         cross join lateral (
-             select alerts_critical + alerts_high + alerts_medium + alerts_low + alerts_informational + alerts_unknown as alerts
-         ) as n
-         where c.tenant_id <> all (array(select o.tenant_id from tenants as o where o.state = 'offboarded'))",
-    )
-    .fetch_one(&mut **tx)
-    .await
+    const ALL: &str = totals!("$1::uuid[] is null");
+    const SOME: &str = totals!("tenant_id = any ($1)");
+    let own = tx.tenants.clone();
+    sqlx::query_as(if own.is_some() { SOME } else { ALL }).bind(own).fetch_one(&mut **tx).await
 }
 
 /// The tenants of the scope, most and worst open incidents first, at most `limit`. Offboarded ones are left out.
 pub async fn tenants(tx: &mut Scoped, limit: i64) -> sqlx::Result<Vec<TenantLine>> {
-    // Every incident is counted under Defender XDR, whichever API told of it.
+    // Every incident is counted under Defender XDR, whichever API told of it. A reader of all names none.
+    let own = tx.tenants.clone();
     sqlx::query_as(
         "with worst as materialized (
              select t.tenant_id, t.name, t.state, t.state_reason, coalesce(c.incidents_critical, 0) as critical,
@@ -73,7 +88,7 @@ pub async fn tenants(tx: &mut Scoped, limit: i64) -> sqlx::Result<Vec<TenantLine
                     coalesce(c.incidents_informational, 0) as informational, coalesce(c.incidents_unknown, 0) as unknown,
                     coalesce(c.incidents_unassigned, 0)::bigint as unassigned
              from tenants as t left join tenant_counts as c on c.tenant_id = t.tenant_id and c.product = 'defender_xdr'
-             where t.state <> 'offboarded'
+             where t.state <> 'offboarded' and ($2::uuid[] is null or t.tenant_id = any ($2))
              order by critical desc, high desc, medium desc, low desc, lower(t.name) limit $1
          )
          select w.tenant_id, w.name, w.state, w.state_reason, w.unassigned, s.complete_until,
@@ -98,6 +113,8 @@ pub async fn tenants(tx: &mut Scoped, limit: i64) -> sqlx::Result<Vec<TenantLine
          order by critical desc, high desc, medium desc, low desc, lower(w.name)",
     )
     .bind(limit)
+    .bind(own)
+    .persistent(false)
     .fetch_all(&mut **tx)
     .await
 }
@@ -118,19 +135,47 @@ pub struct Day {
     pub resolved: i64,
 }
 
+/// The 30 days that end with `last`, and what the query `$counts` found of each, as `c`.
+macro_rules! days {
+    ($counts:literal) => {
+        concat!(
+            "select d.day::date as day, coalesce(c.opened, 0)::bigint as opened, coalesce(c.resolved, 0)::bigint as resolved
+             from generate_series($1::date - 29, $1::date, interval '1 day') as d (day)
+             left join (",
+            $counts,
+            ") as c on c.day = d.day::date order by d.day"
+        )
+    };
+}
+
 /// The 30 days that end with `last`, oldest first, over the scope.
 pub async fn days(tx: &mut Scoped, last: NaiveDate) -> sqlx::Result<Vec<Day>> {
-    sqlx::query_as(
-        "select d.day::date as day, coalesce(c.opened, 0) as opened, coalesce(c.resolved, 0) as resolved
-         from generate_series($1::date - 29, $1::date, interval '1 day') as d (day)
-         left join (
-             select day, sum(opened) as opened, sum(resolved) as resolved from daily_counts where day between $1::date - 29 and $1::date group by day
-         ) as c on c.day = d.day::date
-         order by d.day",
+    const ALL: &str = days!(
+        "select day, sum(opened) as opened, sum(resolved) as resolved from (
+             select day, opened, resolved from day_sums where day between $1::date - 29 and $1::date
+             union all select day, opened, resolved from day_news where day between $1::date - 29 and $1::date
+         ) as kept group by day"
+    );
+    const SOME: &str = days!(
+        "select day, sum(opened) as opened, sum(resolved) as resolved from daily_counts
+         where tenant_id = any ($2) and day between $1::date - 29 and $1::date group by day"
+    );
+    match tx.tenants.clone() {
+        None => sqlx::query_as(ALL).bind(last).fetch_all(&mut **tx).await,
+        Some(tenants) => sqlx::query_as(SOME).bind(last).bind(tenants).fetch_all(&mut **tx).await,
+    }
+}
+
+/// Adds what was noted of the days to their sums. Needs an all-tenants transaction of the worker.
+pub async fn sum_days(tx: &mut Scoped) -> sqlx::Result<()> {
+    sqlx::query(
+        "with noted as (delete from day_news returning day, opened, resolved)
+         insert into day_sums as d (day, opened, resolved) select day, sum(opened), sum(resolved) from noted group by day order by day
+         on conflict (day) do update set opened = d.opened + excluded.opened, resolved = d.resolved + excluded.resolved",
     )
-    .bind(last)
-    .fetch_all(&mut **tx)
-    .await
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// A tenant by name, for filters.
@@ -160,27 +205,44 @@ pub async fn names(tx: &mut Scoped) -> sqlx::Result<Vec<TenantName>> {
         .await
 }
 
+/// [`first_names`] where `$which` holds.
+macro_rules! first_names {
+    ($which:literal) => {
+        concat!(
+            "select tenant_id, name, tags from (
+                 (select tenant_id, name, tags from tenants where state <> 'offboarded' and ",
+            $which,
+            " order by lower(name) limit $1)
+                 union select tenant_id, name, tags from tenants where tenant_id = any ($2)
+             ) as named order by lower(name), tenant_id"
+        )
+    };
+}
+
 /// The first `limit` of them by name, and those of `also` that the scope has, by name.
 pub async fn first_names(tx: &mut Scoped, limit: i64, also: &[TenantId]) -> sqlx::Result<Vec<TenantName>> {
-    sqlx::query_as(
-        "select tenant_id, name, tags from (
-             (select tenant_id, name, tags from tenants where state <> 'offboarded' order by lower(name) limit $1)
-             union select tenant_id, name, tags from tenants where tenant_id = any ($2)
-         ) as named order by lower(name), tenant_id",
-    )
-    .bind(limit)
-    .bind(also)
-    .fetch_all(&mut **tx)
-    .await
+    let own = tx.tenants.clone();
+    let text = if own.is_some() { first_names!("tenant_id = any ($3)") } else { first_names!("$3::uuid[] is null") };
+    sqlx::query_as(text).bind(limit).bind(also).bind(own).fetch_all(&mut **tx).await
+}
+
+/// [`groups`] where `$which` holds.
+macro_rules! groups {
+    ($which:literal) => {
+        concat!(
+            "select distinct unnest(tags) as name from (select distinct tags from tenants where state <> 'offboarded' and ",
+            $which,
+            ") as sets order by name limit 500"
+        )
+    };
 }
 
 /// The groups of the scope's tenants that are not offboarded, by name; at most 500.
 pub async fn groups(tx: &mut Scoped) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar(
-        "select distinct unnest(tags) as name from (select distinct tags from tenants where state <> 'offboarded') as sets order by name limit 500",
-    )
-    .fetch_all(&mut **tx)
-    .await
+    const ALL: &str = groups!("$1::uuid[] is null");
+    const SOME: &str = groups!("tenant_id = any ($1)");
+    let own = tx.tenants.clone();
+    sqlx::query_scalar(if own.is_some() { SOME } else { ALL }).bind(own).fetch_all(&mut **tx).await
 }
 
 /// The scope's tenants that are not offboarded and have one of the tags `any`, if there are some, and none of `not`.

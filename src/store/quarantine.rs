@@ -67,6 +67,7 @@ pub async fn list(tx: &mut Scoped, tenant: TenantId, product: Option<Product>) -
     )
     .bind(tenant)
     .bind(product)
+    .persistent(false)
     .fetch_all(&mut **tx)
     .await
 }

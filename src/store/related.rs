@@ -51,8 +51,8 @@ macro_rules! sighted {
         "sighted as materialized (
              select e.entity, i.tenant_id, i.incident_id, i.updated_at
              from unnest($1::text[]) as e (entity) cross join lateral search_incidents(null, null, array[e.entity], $3::integer) as f (id)
-                  join incidents as i on i.incident_id = f.id join tenants as t on t.tenant_id = i.tenant_id
-             where i.incident_id <> $2 and t.state <> 'offboarded'
+                  join incidents as i on i.incident_id = f.id
+             where i.incident_id <> $2 and i.tenant_id <> all (array(select tenant_id from tenants where state = 'offboarded'))
          )"
     };
 }

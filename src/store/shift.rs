@@ -86,35 +86,40 @@ struct Placed {
 
 /// What was read since a time, and is not dated more than [`HISTORY`] before it.
 pub async fn news(tx: &mut Scoped, since: DateTime<Utc>) -> sqlx::Result<News> {
-    // The events' index holds all that finds them; the rows are looked up after that.
+    // The events' index holds all that finds them; the rows are looked up after that, where something stood otherwise before.
     let rows: Vec<Placed> = sqlx::query_as(
         "with read as materialized (
-             select tenant_id, event_id from incident_events where event_id >= $1 and at >= $2 order by event_id desc limit $3
+             select tenant_id, event_id, incident_id, kind, at from incident_events
+             where event_id >= $1 and at >= $2 order by event_id desc limit $3
          ), happened as (
-             select e.tenant_id, e.incident_id, max(e.at) as latest,
-                    bool_or(e.kind = 'opened') as opened,
-                    bool_or(e.kind = 'owner' and e.before is null) as taken,
-                    bool_or(e.kind = 'severity' and array_position(w.words, e.after) > array_position(w.words, e.before)) as raised,
-                    bool_or(e.kind = 'status' and e.after = 'resolved') as resolved,
-                    bool_or(e.kind = 'status' and e.before = 'resolved' and e.after in ('new', 'in_progress', 'unknown')) as reopened
+             select r.tenant_id, r.incident_id, max(r.at) as latest,
+                    bool_or(r.kind = 'opened') as opened,
+                    bool_or(r.kind = 'owner' and e.before is null) as taken,
+                    bool_or(r.kind = 'severity' and array_position(w.words, e.after) > array_position(w.words, e.before)) as raised,
+                    bool_or(r.kind = 'status' and e.after = 'resolved') as resolved,
+                    bool_or(r.kind = 'status' and e.before = 'resolved' and e.after in ('new', 'in_progress', 'unknown')) as reopened
              from read as r
-             cross join lateral (
-                 select * from incident_events as e where e.tenant_id = r.tenant_id and e.event_id = r.event_id offset 0
-             ) as e
+             left join lateral (
+                 select e.before, e.after from incident_events as e
+                 where e.tenant_id = r.tenant_id and e.event_id = r.event_id and r.kind in ('owner', 'severity', 'status') offset 0
+             ) as e on true
              cross join (values ('{unknown,informational,low,medium,high,critical}'::text[])) as w (words)
-             group by e.tenant_id, e.incident_id
+             group by r.tenant_id, r.incident_id
+         ), changed as (
+             select i.tenant_id, i.incident_id, i.external_id, i.title, i.severity, i.status, i.status_raw, i.assigned_to, i.is_open,
+                    h.latest, count(*) over () as changed, count(*) filter (where h.opened) over () as opened,
+                    count(*) filter (where h.taken) over () as taken, count(*) filter (where h.raised) over () as raised,
+                    count(*) filter (where h.resolved) over () as resolved, count(*) filter (where h.reopened) over () as reopened
+             from happened as h
+             cross join lateral (
+                 select * from incidents as i where i.tenant_id = h.tenant_id and i.incident_id = h.incident_id and not i.hidden offset 0
+             ) as i
+             where i.tenant_id <> all (array(select tenant_id from tenants where state = 'offboarded'))
+             order by i.is_open desc, i.severity desc, h.latest desc, i.incident_id
+             limit $4
          )
-         select i.tenant_id, t.name as tenant_name, i.incident_id, i.external_id, i.title, i.severity, i.status, i.status_raw, i.assigned_to,
-                h.latest, count(*) over () as changed, count(*) filter (where h.opened) over () as opened,
-                count(*) filter (where h.taken) over () as taken, count(*) filter (where h.raised) over () as raised,
-                count(*) filter (where h.resolved) over () as resolved, count(*) filter (where h.reopened) over () as reopened
-         from happened as h
-         cross join lateral (
-             select * from incidents as i where i.tenant_id = h.tenant_id and i.incident_id = h.incident_id and not i.hidden offset 0
-         ) as i
-         join tenants as t on t.tenant_id = i.tenant_id and t.state <> 'offboarded'
-         order by i.is_open desc, i.severity desc, h.latest desc, i.incident_id
-         limit $4",
+         select c.*, t.name as tenant_name from changed as c join tenants as t on t.tenant_id = c.tenant_id
+         order by c.is_open desc, c.severity desc, c.latest desc, c.incident_id",
     )
     .bind(first_id(since))
     .bind(since - HISTORY)

@@ -231,6 +231,7 @@ pub async fn list(tx: &mut Scoped, after: Option<SuppressionId>, limit: i64) -> 
     ))
     .bind(after)
     .bind(limit)
+    .persistent(false)
     .fetch_all(&mut **tx)
     .await
 }

@@ -111,7 +111,8 @@ pub async fn hurry_app(tx: &mut Scoped, app: &str, now: DateTime<Utc>) -> sqlx::
 }
 
 /// Sets whether a product is to be read at all. `trouble` is what a check of the permissions found; without it, a product that stood
-/// still over consent, permission or licence is due again at once. Returns how it stood before.
+/// still over consent, permission or licence is due again at once. Returns how it stood before. Locks every reading of the tenant, because
+/// several are set in one transaction (`migrations/0035_speed.sql` says why).
 pub async fn set_enabled(
     tx: &mut Scoped,
     tenant: TenantId,
@@ -120,11 +121,14 @@ pub async fn set_enabled(
     trouble: Option<(SyncHealth, &str, &str)>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<SyncHealth>> {
-    let before = sqlx::query_scalar("select state from sync_state where tenant_id = $1 and product = $2 for update")
-        .bind(tenant)
-        .bind(product)
-        .fetch_optional(&mut **tx)
-        .await?;
+    let before = sqlx::query_scalar(
+        "with theirs as materialized (select product, state from sync_state where tenant_id = $1 order by product for update)
+         select state from theirs where product = $2",
+    )
+    .bind(tenant)
+    .bind(product)
+    .fetch_optional(&mut **tx)
+    .await?;
     sqlx::query(
         "insert into sync_state as s (tenant_id, product, enabled, state, reason, remedy, failing_since, next_due)
          values ($1, $2, $3, coalesce($4, 'waiting'), $5, $6, case when $4::text is not null then $7 end, $7)

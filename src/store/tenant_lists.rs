@@ -61,6 +61,7 @@ pub async fn list(tx: &mut Scoped, filter: &Filter, skip: i64, limit: i64) -> sq
     .bind(skip)
     .bind(limit)
     .bind(&filter.only)
+    .persistent(false)
     .fetch_all(&mut **tx)
     .await
 }

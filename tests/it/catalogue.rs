@@ -13,6 +13,8 @@ const WITHOUT_TENANT: &[(&str, &str)] = &[
     ("audit_shipping", "how far the provider's own log was sent"),
     ("api_tokens", "belongs to a user; what it may see comes from the user's grants"),
     ("buckets", "what strangers may try, by address"),
+    ("day_news", "sums over all tenants, for who sees them all; anybody may add to them"),
+    ("day_sums", "sums over all tenants, for who sees them all"),
     ("factors", "second factors of staff; belongs to a user"),
     ("flows", "what a user has begun: a sign-in, a second factor"),
     ("recovery_codes", "belongs to a user"),

@@ -107,7 +107,7 @@ impl Portal {
 
 #[tokio::test]
 async fn alerts_are_closed_from_the_list_and_from_their_own_page() {
-    let portal = portal().await;
+    let portal = Box::pin(portal()).await;
     let analyst = portal.app.sign_in(Role::Analyst).await;
     let page = analyst.get(&portal.path("")).await.assert_success();
     let boxes = page.texts("tbody td.title a").len();
@@ -150,7 +150,7 @@ async fn alerts_are_closed_from_the_list_and_from_their_own_page() {
 
 #[tokio::test]
 async fn every_section_asks_and_shows_what_microsoft_answered() {
-    let portal = portal().await;
+    let portal = Box::pin(portal()).await;
     let analyst = portal.app.sign_in(Role::Analyst).await;
     let activities = portal.send(&analyst, "/activities", &[]).await;
     assert!(activities.contains("As Microsoft answered") && activities.contains("Microsoft Exchange Online"), "{activities}");
@@ -189,7 +189,7 @@ async fn every_section_asks_and_shows_what_microsoft_answered() {
 
 #[tokio::test]
 async fn a_range_is_edited_whole_and_its_deletion_names_the_tenant() {
-    let portal = portal().await;
+    let portal = Box::pin(portal()).await;
     let lead = portal.app.sign_in(Role::Lead).await;
     let unread = lead.get(&portal.path("/ranges/5f843e9cfe3f6d80fe58a962")).await;
     assert_eq!(unread.status, StatusCode::CONFLICT, "what is changed must be known whole");
@@ -223,7 +223,7 @@ fn scraper_link(html: &str, name: &str) -> String {
 
 #[tokio::test]
 async fn programs_change_what_people_may_and_get_the_change_back() {
-    let portal = portal().await;
+    let portal = Box::pin(portal()).await;
     let token = async |role| {
         let (_, user) = portal.app.user(role, Some(&[portal.tenant])).await;
         let mut tx = portal.app.db.web.no_tenant().await.unwrap();
@@ -274,7 +274,7 @@ async fn programs_change_what_people_may_and_get_the_change_back() {
 
 #[tokio::test]
 async fn a_log_is_uploaded_with_one_form() {
-    let portal = portal().await;
+    let portal = Box::pin(portal()).await;
     let lead = portal.app.sign_in(Role::Lead).await;
     let path = portal.path("/discovery/upload");
     let part = |name: &str, value: &str| format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");

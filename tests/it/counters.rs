@@ -1,7 +1,10 @@
 //! The counters that pages read are kept by triggers; a recount of the rows must give the same numbers.
 
 use crate::support::{TestDb, database};
+use chrono::NaiveDate;
 use sqlx::{Executor, PgConnection};
+use watchfloor::model::{Scope, TenantId};
+use watchfloor::store::overview;
 
 /// A few dozen incidents at once for three tenants; half of the external ids exist already, so new rows and changed rows mix.
 const INCIDENTS: &str = "
@@ -50,7 +53,13 @@ async fn drift(connection: &mut PgConnection) -> i64 {
     let query = format!(
         "with counted as (select * from tenant_counts where row(tenant_counts.*)::text ~ ',[1-9-][0-9]*[,)]'), recounted as ({RECOUNT}),
               days as (select tenant_id, day, opened, resolved from daily_counts where opened <> 0 or resolved <> 0), redays as ({RECOUNT_DAYS})
-         select (select count(*) from ((table counted except table recounted) union all (table recounted except table counted)) a)
+         , sums as (select day, sum(opened)::bigint as opened, sum(resolved)::bigint as resolved
+                    from (select day, opened, resolved from day_sums union all select day, opened, resolved from day_news) as kept
+                    group by day having sum(opened) <> 0 or sum(resolved) <> 0),
+              resums as (select day, sum(opened)::bigint as opened, sum(resolved)::bigint as resolved from daily_counts
+                         group by day having sum(opened) <> 0 or sum(resolved) <> 0)
+         select (select count(*) from ((table sums except table resums) union all (table resums except table sums)) c)
+              + (select count(*) from ((table counted except table recounted) union all (table recounted except table counted)) a)
               + (select count(*) from ((table days except table redays) union all (table redays except table days)) b)"
     );
     sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(connection).await.unwrap()
@@ -78,11 +87,60 @@ async fn the_counters_equal_a_recount_after_any_mix_of_new_and_changed_rows() {
         .await
         .unwrap();
         tx.execute("update alerts set status = 'resolved' where false").await.unwrap();
+        if round % 5 == 4 {
+            overview::sum_days(&mut tx).await.unwrap();
+        }
         assert_eq!(drift(&mut tx).await, 0, "round {round}");
     }
     let total: i64 = sqlx::query_scalar("select count(*) from incidents where is_open").fetch_one(&mut *tx).await.unwrap();
     assert!(total > 50, "the rounds made rows: {total}");
+    // A tenant that is deleted is counted no more, and its days leave the sums.
+    tx.execute("delete from tenants where name = 'Tenant 1'").await.unwrap();
+    assert_eq!(drift(&mut tx).await, 0);
     // The comparison itself can fail.
-    tx.execute("update tenant_counts set incidents_high = incidents_high + 1").await.unwrap();
-    assert!(drift(&mut tx).await > 0);
+    for wrong in ["update tenant_counts set incidents_high = incidents_high + 1", "update day_sums set resolved = resolved + 1"] {
+        tx.execute("savepoint before").await.unwrap();
+        tx.execute(wrong).await.unwrap();
+        assert!(drift(&mut tx).await > 0, "{wrong}");
+        tx.execute("rollback to savepoint before").await.unwrap();
+    }
+}
+
+/// What the overview of everybody tells of the days, and what a reader of one tenant is told.
+#[tokio::test]
+async fn the_days_are_the_same_before_and_after_they_are_summed_and_each_reader_sees_their_own() {
+    let TestDb { worker, web, .. } = database().await;
+    let mut tx = worker.all_tenants().await.unwrap();
+    tx.execute("insert into tenants (tenant_id, name) select gen_random_uuid(), 'Tenant ' || n from generate_series(1, 2) n")
+        .await
+        .unwrap();
+    let tenants: Vec<TenantId> = sqlx::query_scalar("select tenant_id from tenants order by name").fetch_all(&mut *tx).await.unwrap();
+    for (tenant, opened) in tenants.iter().zip([3, 5]) {
+        sqlx::query("insert into daily_counts (tenant_id, day, opened, resolved) values ($1, '2026-03-28', $2, 1)")
+            .bind(tenant)
+            .bind(opened)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+    }
+    tx.commit().await.unwrap();
+    let last: NaiveDate = "2026-03-30".parse().unwrap();
+    let told = async |scope: Scope| {
+        let mut tx = web.begin(&scope).await.unwrap();
+        let days = overview::days(&mut tx, last).await.unwrap();
+        assert_eq!((days.len(), days[29].day), (30, last));
+        (days[27].opened, days[27].resolved)
+    };
+    for sums in [false, true, true] {
+        assert_eq!(told(Scope::All).await, (8, 2), "summed: {sums}");
+        assert_eq!(told(Scope::one(tenants[0])).await, (3, 1));
+        assert_eq!(told(Scope::Tenants(Vec::new())).await, (0, 0));
+        let mut tx = worker.all_tenants().await.unwrap();
+        overview::sum_days(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let mut tx = web.begin(&Scope::one(tenants[0])).await.unwrap();
+    let seen: i64 =
+        sqlx::query_scalar("select (select count(*) from day_sums) + (select count(*) from day_news)").fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(seen, 0, "who does not see every tenant sees no sum over them");
 }

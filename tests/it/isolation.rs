@@ -127,6 +127,10 @@ const ROWS: &[(&str, &str)] = &[
     ),
     ("incident_shares", "insert into incident_shares (tenant_id, incident_id, shared_by) values ($1, $1, 'Ann')"),
     ("staff_looks", "insert into staff_looks (tenant_id, day, incident_id, user_id, name) values ($1, '2000-01-01', $1, $1, 'Ann')"),
+    (
+        "reading_marks",
+        "insert into reading_marks (tenant_id, there, enabled, reads, known) values ($1, 1, 1, 1, 1) on conflict (tenant_id) do update set there = 1",
+    ),
     ("daily_counts", "insert into daily_counts (tenant_id, day) values ($1, '2000-01-01')"),
 ];
 

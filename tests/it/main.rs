@@ -124,6 +124,7 @@ mod peers;
 mod portal_links;
 mod program;
 mod purge;
+mod reading_marks;
 mod rebinding;
 mod reconsent;
 mod regions;

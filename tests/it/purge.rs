@@ -3,8 +3,18 @@
 use crate::rig::Rig;
 use watchfloor::sync::engine::delete_gone;
 
-const TABLES: [&str; 9] =
-    ["tenants", "incidents", "incident_raw", "incident_events", "alerts", "alert_raw", "sync_state", "tenant_permissions", "tenant_counts"];
+const TABLES: [&str; 10] = [
+    "tenants",
+    "incidents",
+    "incident_raw",
+    "incident_events",
+    "alerts",
+    "alert_raw",
+    "sync_state",
+    "tenant_permissions",
+    "tenant_counts",
+    "reading_marks",
+];
 
 #[tokio::test]
 async fn an_offboarded_tenant_is_deleted_with_everything_of_it_when_its_time_has_come_and_no_other_is() {

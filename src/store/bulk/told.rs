@@ -135,6 +135,7 @@ pub async fn found(
     .bind(reason)
     .bind(after)
     .bind(limit)
+    .persistent(false)
     .fetch_all(&mut **tx)
     .await
 }

@@ -27,6 +27,7 @@ pub async fn recent(tx: &mut Scoped, tenant: TenantId, of: Option<&str>, limit: 
         .bind(tenant)
         .bind(of)
         .bind(limit)
+        .persistent(false)
         .fetch_all(&mut **tx)
         .await
 }
@@ -40,6 +41,7 @@ pub async fn list(tx: &mut Scoped, tenant: TenantId, before: Option<ChangeId>, l
     .bind(tenant)
     .bind(before)
     .bind(limit)
+    .persistent(false)
     .fetch_all(&mut **tx)
     .await
 }

@@ -106,7 +106,7 @@ impl Table {
         query.push("select g.key, min(g.label) as label, count(*) as rows, max(r.severity) as worst, max(r.updated_at) as newest, ");
         query.push("count(distinct r.tenant_id) as tenants from found as r left join lateral ").push(by.sql(self.is_alerts));
         query.push(" as g (key, label) on true group by g.key order by count(*) desc, max(r.severity) desc, g.key nulls last limit ");
-        query.push_bind(GROUPS).build_query_as().fetch_all(&mut **tx).await
+        query.push_bind(GROUPS).build_query_as().persistent(false).fetch_all(&mut **tx).await
     }
 
     /// The first [`LOOKED_AT`] rows that the filter finds, in figures. `last`: the last of the thirty days.
@@ -120,7 +120,7 @@ impl Table {
         query.push_bind(last).push(" - 30 and day <= ").push_bind(last).push(" group by day union all ");
         query.push("(select null, null, tenant_id, count(*) from found group by tenant_id order by count(*) desc, tenant_id limit 10)");
         let mut figures = Figures::default();
-        for figure in query.build_query_as::<Figure>().fetch_all(&mut **tx).await? {
+        for figure in query.build_query_as::<Figure>().persistent(false).fetch_all(&mut **tx).await? {
             figures.rows += figure.severity.map_or(0, |_| figure.rows);
             figures.severities.extend(figure.severity.map(|severity| (severity, figure.rows)));
             figures.days.extend(figure.day.map(|day| (day, figure.rows)));

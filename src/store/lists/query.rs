@@ -43,7 +43,7 @@ impl Table {
     {
         let filter = self.searched(tx, filter).await?;
         let mut query = self.select(&filter, order, after, limit.saturating_add(1));
-        let mut found: Vec<Placed<T>> = query.build_query_as().fetch_all(&mut **tx).await?;
+        let mut found: Vec<Placed<T>> = query.build_query_as().persistent(false).fetch_all(&mut **tx).await?;
         let most = usize::try_from(limit).unwrap_or(0);
         let more = found.len() > most;
         found.truncate(most);
@@ -79,7 +79,7 @@ impl Table {
         let mut query = QueryBuilder::new(format!("select r.{} from {} as r{} where true", self.id, self.name, names(order)));
         push_tenants(&mut query, filter);
         self.push_rest(&mut query, filter, order, None, most);
-        query.build_query_scalar().fetch_all(&mut **tx).await
+        query.build_query_scalar().persistent(false).fetch_all(&mut **tx).await
     }
 
     /// The conditions of the filter, for a statement on the table as `r`.
@@ -97,7 +97,7 @@ impl Table {
             query.push_bind(seen.snapshot.clone()).push("::pg_snapshot)");
         }
         query.push(" limit ").push_bind(cap).push(") as capped");
-        query.build_query_scalar().fetch_one(&mut **tx).await
+        query.build_query_scalar().persistent(false).fetch_one(&mut **tx).await
     }
 
     fn select(&self, filter: &Filter, order: &Order, after: Option<&Position>, limit: i64) -> QueryBuilder<Postgres> {
@@ -117,14 +117,16 @@ impl Table {
         // The indexes of open rows keep what is hidden apart.
         let halves = filter.hidden == Hidden::Too && filter.is_open_only() && order.is_indexed();
         if merged.is_some() || halves {
-            query.push("select r.* from ");
+            // The walks give keys, which their indexes hold; of the rows only those of the page are read.
+            let key = format!("r.tenant_id, r.{}", self.id);
+            query.push(format!("select r.*, {place} as place from (select {key} from "));
             if let Some(tenants) = merged {
                 query.push("unnest(").push_bind(tenants.clone()).push("::uuid[]) as asked (tenant_id) cross join ");
             }
             if halves {
                 query.push("(values (false), (true)) as half (hidden) cross join ");
             }
-            query.push(format!("lateral (select r.*, {place} as place from {table} as r where true"));
+            query.push(format!("lateral (select {key}, r.severity, r.updated_at from {table} as r where true"));
             match merged {
                 Some(_) => _ = query.push(" and r.tenant_id = asked.tenant_id"),
                 None => push_tenants(&mut query, filter),
@@ -132,6 +134,7 @@ impl Table {
             query.push(if halves { " and r.hidden = half.hidden" } else { "" });
             self.push_rest(&mut query, filter, order, after, limit);
             query.push(format!(") as r order by {sorted} limit ")).push_bind(limit);
+            query.push(format!(") as k join {table} as r on r.tenant_id = k.tenant_id and r.{id} = k.{id}", id = self.id));
         } else {
             query.push(format!("select r.*, {place} as place from {table} as r{} where true", names(order)));
             push_tenants(&mut query, filter);

@@ -48,11 +48,16 @@ pub async fn open(tx: &mut Scoped, tenants: Option<&[TenantId]>) -> sqlx::Result
          ) as c
          where o.owner is not null and c.open > 0
          union all
-         select null, count(*), max(severity) from (
+         select null, (
+             select count(*) from (
+                 select 1 from incidents as i
+                 where i.is_open and not i.hidden and i.assigned_to is null and i.tenant_id <> all ((select tenants from gone)::uuid[]) limit $2
+             ) as nobodys
+         ), (
              select i.severity from incidents as i
              where i.is_open and not i.hidden and i.assigned_to is null and i.tenant_id <> all ((select tenants from gone)::uuid[])
-             order by i.severity desc limit $2
-         ) as nobodys",
+             order by i.severity desc limit 1
+         )",
     )
     .bind(OWNERS)
     .bind(COUNT_CAP + 1)

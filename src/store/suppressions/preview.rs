@@ -102,6 +102,7 @@ async fn look(tx: &mut Scoped, criteria: &Criteria, tenants: &[TenantId], since:
     .bind(since)
     .bind(CAP + 1)
     .bind(i64::try_from(SHOWN).unwrap_or(i64::MAX))
+    .persistent(false)
     .fetch_all(&mut **tx)
     .await
 }
