@@ -1,11 +1,11 @@
 //! What strangers can do to those who work: `cargo bench --bench siege -- [--seconds 300] [--rate 200] [--idle 10000] [--slow 2000]
-//! [--pages 20]`.
+//! [--pages 20] [--peace 60]`.
 //!
 //! The demo runs as a process of its own, and one of its people looks at the queue so many times a second, whatever comes: first in peace, then
 //! while strangers from two thousand addresses try to sign in, half of them by that person's name, then while they hold connections open that say
 //! nothing or very little, and open each anew that is closed. Told are the pages' median and 95th percentile beside those in peace, answers
 //! that were none, how long after the end of it the person's own password opens the door again, and the most memory that the process took.
-//! `--seconds` is how long each of the two lasts.
+//! `--seconds` is how long each of the two lasts, and `--peace` how long it is quiet before each.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -76,9 +76,10 @@ async fn main() {
     demo::open_many();
     let demo = Arc::new(Demo::start());
     let time = Duration::from_secs(number("--seconds", 300).into());
+    let quiet = Duration::from_secs(number("--peace", 60).into());
     let cookie = demo.enter([127, 0, 0, 9]).await.expect("the owner gets in");
     look(&demo, &cookie, Duration::from_secs(5)).await;
-    let mut peace = look(&demo, &cookie, time / 5).await;
+    let mut peace = look(&demo, &cookie, quiet).await;
     peace.tell("in peace", None);
     let late = peace.at(95);
 
@@ -100,7 +101,7 @@ async fn main() {
             shut_out.elapsed()
         }
     });
-    let mut peace = look(&demo, &cookie, time / 5).await;
+    let mut peace = look(&demo, &cookie, quiet).await;
     peace.tell("in peace again", None);
     let late = peace.at(95);
     let held = Arc::new(AtomicUsize::new(0));
