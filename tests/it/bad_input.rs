@@ -15,7 +15,7 @@ use watchfloor::model::{Product, Role};
 const MARKUP: &str = "\"'><script>alert(1)</script>";
 
 /// A sample of each kind; the long one has ten thousand signs.
-fn samples() -> Vec<String> {
+pub fn samples() -> Vec<String> {
     let mut samples: Vec<String> = [
         "\0",
         "a\0b",
@@ -51,7 +51,7 @@ fn some(turn: usize) -> impl Iterator<Item = String> {
     samples().into_iter().enumerate().filter(move |(n, _)| *n == 0 || n % 4 == turn % 4).map(|(_, sample)| sample)
 }
 
-fn judge(reply: &Reply, what: &str) {
+pub fn judge(reply: &Reply, what: &str) {
     assert!(!reply.status.is_server_error(), "{what}: {} {}", reply.status, reply.html);
     let is_page = reply.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     assert!(!is_page || !reply.html.contains("<script>alert(1)"), "{what}: it comes back as markup");
@@ -193,28 +193,28 @@ enum Kind {
     Ticked,
 }
 
-struct Form {
+pub struct Form {
     method: String,
-    action: String,
+    pub action: String,
     fields: Vec<Field>,
 }
 
 impl Form {
     /// Each field that people fill, with each sample.
-    fn tries(&self) -> Vec<(String, String)> {
+    pub fn tries(&self) -> Vec<(String, String)> {
         let samples = samples();
         let fits = |sample: &&String| self.method == "post" || sample.len() < 5_000;
         let open = self.fields.iter().filter(|field| field.kind != Kind::Hidden || field.name == "change");
         open.flat_map(|field| samples.iter().filter(fits).map(|sample| (field.name.clone(), sample.clone()))).collect()
     }
 
-    fn filled<'a>(&'a self, field: &str, sample: &'a str) -> Vec<(&'a str, &'a str)> {
+    pub fn filled<'a>(&'a self, field: &str, sample: &'a str) -> Vec<(&'a str, &'a str)> {
         let sent = self.fields.iter().filter(|one| one.kind != Kind::Ticked || one.name == field);
         sent.map(|one| (one.name.as_str(), if one.name == field { sample } else { one.value.as_str() })).collect()
     }
 }
 
-fn forms_of(html: &str) -> Vec<Form> {
+pub fn forms_of(html: &str) -> Vec<Form> {
     let document = Html::parse_document(html);
     let (forms, fields) = (Selector::parse("form").unwrap(), Selector::parse("input[name], select[name], textarea[name]").unwrap());
     let attr = |element: &ElementRef<'_>, name: &str| element.attr(name).unwrap_or_default().to_owned();

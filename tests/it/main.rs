@@ -21,6 +21,7 @@ mod background;
 mod backup;
 mod backup_commands;
 mod bad_input;
+mod bad_places;
 mod before;
 mod browser;
 mod bulk;

@@ -111,7 +111,8 @@ async fn a_domain_is_looked_up_at_microsoft() {
     assert_eq!(second.texts(".field-error"), ["Another tenant of the registry has this directory."]);
 }
 
-async fn import(staff: &Visitor, fields: &[(&str, &str)]) -> Reply {
+/// The form of the import with these fields.
+pub async fn import(staff: &Visitor, fields: &[(&str, &str)]) -> Reply {
     let mut body = String::new();
     let token = staff.form_token("/admin/tenants/import");
     for (name, value) in fields.iter().chain([&("form_token", token.as_str())]) {
