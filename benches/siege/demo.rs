@@ -22,7 +22,7 @@ pub fn open_many() {
 }
 
 /// Somebody at this address of the machine's own.
-pub fn client(from: [u8; 4]) -> reqwest::Client {
+fn client(from: [u8; 4]) -> reqwest::Client {
     let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).local_address(IpAddr::from(from));
     client.timeout(Duration::from_secs(20)).build().unwrap()
 }

@@ -71,6 +71,10 @@ async fn look(demo: &Arc<Demo>, cookie: &str, time: Duration) -> Pages {
     std::mem::take(&mut *pages.lock().await)
 }
 
+fn tell_memory(demo: &Demo) {
+    println!("{:<34} {:>6} MiB at most until here (bar {})", "", demo.most_memory(), BARS.2);
+}
+
 #[tokio::main]
 async fn main() {
     demo::open_many();
@@ -81,6 +85,7 @@ async fn main() {
     look(&demo, &cookie, Duration::from_secs(5)).await;
     let mut peace = look(&demo, &cookie, quiet).await;
     peace.tell("in peace", None);
+    tell_memory(&demo);
     let late = peace.at(95);
 
     let attempts = Arc::new(AtomicUsize::new(0));
@@ -88,6 +93,7 @@ async fn main() {
     let mut guessed = look(&demo, &cookie, time).await;
     guessing.abort();
     guessed.tell(&format!("{} attempts to sign in", attempts.load(Ordering::Relaxed)), Some(late));
+    tell_memory(&demo);
 
     let shut_out = Instant::now();
     let waiting = tokio::spawn({
@@ -109,6 +115,6 @@ async fn main() {
     let mut beside = look(&demo, &cookie, time).await;
     holding.abort();
     beside.tell(&format!("{} connections, again and again", held.load(Ordering::Relaxed)), Some(late));
-    println!("{} MiB at most (bar {})", demo.most_memory(), BARS.2);
+    tell_memory(&demo);
     println!("the owner gets in {} s after the last attempt (bar {} s)", waiting.await.unwrap().as_secs(), BARS.1.as_secs());
 }
