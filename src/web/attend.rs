@@ -1,5 +1,6 @@
 //! A request is attended to once it has come as a whole: until then it takes no place from anybody, however slowly it comes.
 
+use super::error::PageError;
 use crate::app::seats::{Attended, Seat};
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::Request;
@@ -24,8 +25,11 @@ pub async fn attend(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let body = match tokio::time::timeout(TIME, arrived(body)).await {
         Ok(Ok(body)) => body,
-        Ok(Err(_)) => return StatusCode::BAD_REQUEST.into_response(),
-        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
+        Ok(Err(_)) => return PageError::BadRequest("The request broke off.".into()).into_response(),
+        Err(_) => {
+            let late = PageError::BadRequest("What you sent did not arrive as a whole in ten seconds. Nothing was done.".into());
+            return (StatusCode::REQUEST_TIMEOUT, late).into_response();
+        }
     };
     let attended = seat.map(|seat| seat.attend());
     next.run(Request::from_parts(parts, body)).await.map(|body| Body::new(Held { body, _attended: attended }))

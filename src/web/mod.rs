@@ -143,7 +143,6 @@ pub fn router(state: AppState) -> Router {
 /// Routes behind the layers that guard every page.
 pub fn guarded(pages: Router<AppState>, state: AppState) -> Router {
     let layers = ServiceBuilder::new()
-        .layer(from_fn(attend::attend))
         .layer(from_fn_with_state(state.clone(), headers::no_foreign_request_id))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(TraceLayer::new_for_http().make_span_with(span))
@@ -152,6 +151,7 @@ pub fn guarded(pages: Router<AppState>, state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), headers::guard))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn(api::of_pages))
+        .layer(from_fn(attend::attend))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Arc::new(Semaphore::new(AT_ONCE)), shed))
         .layer(

@@ -3,6 +3,7 @@
 
 use crate::app::{Reply, TestApp};
 use crate::customer::Answer;
+use crate::entra_refused::LIES;
 use crate::guests::{Bound, bound, enter, go, invite, portal, rebind};
 use crate::staff::{Browser, OWN, alter, ask, person};
 use axum::http::StatusCode;
@@ -30,21 +31,6 @@ async fn answer(browser: &mut Browser, invite: Option<&str>, directory: Director
     let url = go(browser, invite).await;
     browser.pick_of(url, directory, upn).await.unwrap()
 }
-
-/// A token that lies, and what the audit log says of it.
-const LIES: &[(&str, IdTokenLie, &str)] = &[
-    ("another tenant's token", IdTokenLie::Directory(DirectoryId(Uuid::from_u128(77))), "unproven: it is of another directory"),
-    ("a wrong nonce", IdTokenLie::WrongNonce, "unproven: it answers another sign-in"),
-    ("no nonce", IdTokenLie::NoNonce, "unproven: "),
-    ("no signature", IdTokenLie::Unsigned, "unproven: "),
-    ("a wrong signature", IdTokenLie::Forged, "unproven: "),
-    ("HS256 with the public key", IdTokenLie::PublicKeyAsSecret, "unproven: its algorithm is not allowed"),
-    ("an unknown key", IdTokenLie::UnknownKey, "unproven: its key is not Microsoft's"),
-    ("another audience", IdTokenLie::WrongAudience, "unproven: "),
-    ("another issuer", IdTokenLie::WrongIssuer, "unproven: its issuer is another"),
-    ("expired an hour ago", IdTokenLie::Expired, "unproven: it has expired"),
-    ("not valid yet", IdTokenLie::Times { from: 600, until: 4200 }, "unproven: it is not valid yet"),
-];
 
 #[tokio::test]
 async fn a_token_that_proves_nothing_lets_no_customer_in_and_uses_no_invite_up() {

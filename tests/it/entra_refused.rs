@@ -25,7 +25,7 @@ async fn assert_refused(app: &TestApp, case: &str, before: i64, reply: &Reply, r
 }
 
 /// A token that lies, and what the audit log says of it.
-const LIES: &[(&str, IdTokenLie, &str)] = &[
+pub const LIES: &[(&str, IdTokenLie, &str)] = &[
     ("another tenant's token", IdTokenLie::Directory(DirectoryId(Uuid::from_u128(77))), "unproven: it is of another directory"),
     ("a wrong nonce", IdTokenLie::WrongNonce, "unproven: it answers another sign-in"),
     ("no nonce", IdTokenLie::NoNonce, "unproven: "),

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use axum::routing::get;
+use futures_util::StreamExt;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -71,6 +72,21 @@ async fn a_route_that_never_answers_is_given_up_after_a_quarter_of_a_minute() {
             "{}",
             reply.html
         );
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_does_not_end_is_given_up_after_ten_seconds_with_the_headers_of_every_answer() {
+    let app = TestApp::start().await;
+    let begun = Instant::now();
+    let endless = futures_util::stream::iter([Ok::<_, std::io::Error>("login=")]).chain(futures_util::stream::pending());
+    let request = app.stranger().request(Method::POST, "/login").header("sec-fetch-site", "same-origin");
+    let reply = app.stranger().send(request.body(Body::from_stream(endless)).unwrap()).await;
+    let took = begun.elapsed();
+    assert_eq!((reply.status, reply.texts("code").len()), (StatusCode::REQUEST_TIMEOUT, 1), "a page with its reference: {}", reply.html);
+    assert!((10..13).contains(&took.as_secs()), "{took:?}");
+    for name in ["content-security-policy", "x-content-type-options", "cache-control", "x-request-id"] {
+        assert!(reply.headers.contains_key(name), "{name}: {:?}", reply.headers);
     }
 }
 

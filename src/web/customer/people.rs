@@ -4,8 +4,9 @@ use super::{Customer, CustomerAdmin};
 use crate::app::AppState;
 use crate::auth::customers::{self as door, Wish};
 use crate::config::Config;
-use crate::model::{CustomerId, clock, visible};
+use crate::model::{CustomerId, TenantId, clock, visible};
 use crate::store::Scoped;
+use crate::store::audit::By;
 use crate::store::customers::{self, Customer as Person, invites};
 use crate::web::error::PageError;
 use crate::web::extract::{Id, Posted};
@@ -76,8 +77,8 @@ pub struct Invited {
 pub async fn link(
     tx: &mut Scoped,
     config: &Config,
-    (by, made_by): (&crate::store::audit::By, &str),
-    tenant: crate::model::TenantId,
+    (by, made_by): (&By, &str),
+    tenant: TenantId,
     form: &Invited,
 ) -> Result<Result<Link, &'static str>, PageError> {
     let label = form.label.trim();
