@@ -9,6 +9,11 @@ use std::time::Duration;
 /// A reading this many intervals old is late, whoever is to blame.
 const LATE_AFTER_INTERVALS: i32 = 3;
 
+/// How old what is read may be, where this is the time between two readings: older is late.
+pub fn patience(interval: Duration) -> TimeDelta {
+    TimeDelta::from_std(interval).unwrap_or(TimeDelta::MAX / LATE_AFTER_INTERVALS) * LATE_AFTER_INTERVALS
+}
+
 /// How the reading of one product of one tenant goes. Times are Microsoft's unless said otherwise.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Coverage {
@@ -113,8 +118,7 @@ impl Which<'_> {
 
     /// What is complete up to less than this is late, also when no worker lives to notice.
     fn late_before(&self) -> DateTime<Utc> {
-        let patience = TimeDelta::from_std(self.interval).unwrap_or(TimeDelta::MAX / LATE_AFTER_INTERVALS) * LATE_AFTER_INTERVALS;
-        self.now.checked_sub_signed(patience).unwrap_or(DateTime::UNIX_EPOCH)
+        self.now.checked_sub_signed(patience(self.interval)).unwrap_or(DateTime::UNIX_EPOCH)
     }
 }
 

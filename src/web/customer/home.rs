@@ -73,12 +73,12 @@ fn line(row: &Coverage, patience: TimeDelta, now: DateTime<Utc>) -> Line {
         SyncHealth::Throttled => chips::chip("warn", "Slowed down"),
         _ => chips::chip("bad", "Not read"),
     };
-    let failing = (row.state.is_reading() || is_paused).then_some(()).is_none();
+    let is_failing = !row.state.is_reading() && !is_paused;
     Line {
         product: row.product,
         chip,
         until: row.complete_until.map(|at| When::new(at, now)),
-        since: row.failing_since.filter(|_| failing).map(|at| When::new(at, now)),
+        since: row.failing_since.filter(|_| is_failing).map(|at| When::new(at, now)),
         why: why(row.state, is_paused, is_late),
     }
 }
@@ -99,11 +99,6 @@ fn why(state: SyncHealth, is_paused: bool, is_late: bool) -> &'static str {
     }
 }
 
-/// Three intervals.
-fn patience(config: &Config) -> TimeDelta {
-    TimeDelta::from_std(config.sync.interval * 3).unwrap_or(TimeDelta::MAX)
-}
-
 async fn show(State(config): State<Arc<Config>>, customer: Customer) -> Result<Page<impl Template>, PageError> {
     let now = clock::now();
     let mut tx = customer.begin().await?;
@@ -111,7 +106,7 @@ async fn show(State(config): State<Arc<Config>>, customer: Customer) -> Result<P
     let coverage = coverage::list(&mut tx, Some(customer.tenant)).await?;
     let numbers = shares::numbers(&mut tx, customer.tenant).await?;
     tx.commit().await?;
-    let lines = coverage.iter().filter(|row| row.enabled).map(|row| line(row, patience(&config), now)).collect();
+    let lines = coverage.iter().filter(|row| row.enabled).map(|row| line(row, coverage::patience(config.sync.interval), now)).collect();
     let contacts = tenant.contacts.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
     Ok(Page(HomePage { customer, lines, is_paused: tenant.state == TenantState::Paused, numbers, contacts }))
 }
