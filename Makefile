@@ -11,7 +11,7 @@ demo:
 test:
 	@script/setup test
 	$(MAKE) check
-	cargo test --locked
+	RUST_BACKTRACE=0 cargo test --locked
 
 check:
 	cargo fmt --check

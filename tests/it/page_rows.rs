@@ -21,6 +21,10 @@ pub type Row = (&'static str, &'static str, First);
 const DIALOG: &str = "document.querySelector('dialog:modal') !== null";
 const COLUMNS: &str = "/incidents?created=7d&cols=status,owner,alerts,entities,products,tags,verdict,activity,age,opened,resolved,read";
 
+/// Rows with more products than any has, and with texts that never break.
+const WIDEST: &str = "document.querySelectorAll('tbody .chips').forEach((one) => one.append(...[1, 2, 3].flatMap(() => [...one.children].map((chip) => chip.cloneNode(true))))),
+    document.querySelectorAll('tbody .clip, tbody .category a').forEach((one) => { one.textContent += 'W'.repeat(90); })";
+
 const BULK: &str = "/incidents?status=new&severity=low";
 
 /// Not pages: data, streams, files and parts that rows below open; and the pages at which `other_pages.rs` looks.
@@ -92,7 +96,9 @@ pub const EVERYBODY: &[Row] = &[
     ("/incidents", "/incidents", Press(" ", "document.querySelector('#preview h2') !== null")),
     ("/incidents/{}", "/incidents/INCIDENT", Nothing),
     ("/incidents/{}", "/incidents/INCIDENT", Unfold),
+    ("/incidents", "/incidents", Do(WIDEST, "document.querySelectorAll('tbody .chips').length > 9")),
     ("/alerts", "/alerts", Nothing),
+    ("/alerts", "/alerts", Do(WIDEST, "document.querySelectorAll('tbody .category a').length > 9")),
     ("/alerts", "/alerts?q=no-title-is-like-this", Nothing),
     ("/alerts/{}", "/alerts/ALERT", Unfold),
     ("/suppressions", "/suppressions", Nothing),
