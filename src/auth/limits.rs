@@ -26,12 +26,17 @@ impl Attempt {
         }
     }
 
-    /// The bucket of an address. A household has a whole range of 64 bits in the newer protocol.
+    /// The bucket of an address.
     fn bucket(self, ip: &str) -> String {
-        match ip.parse() {
-            Ok(IpAddr::V6(address)) => format!("{} {:x}::/64", self.word(), address.to_bits() >> 64),
-            _ => format!("{} {ip}", self.word()),
-        }
+        format!("{} {}", self.word(), household(ip))
+    }
+}
+
+/// An address as limits count it: in the newer protocol a household has a whole range of 64 bits.
+pub fn household(ip: &str) -> String {
+    match ip.parse() {
+        Ok(IpAddr::V6(address)) => format!("{:x}::/64", address.to_bits() >> 64),
+        _ => ip.to_owned(),
     }
 }
 

@@ -17,6 +17,7 @@ pub mod totp;
 mod trips;
 
 use crate::model::{Role, Scope, UserId};
+use crate::store::sessions::Behind;
 use crate::store::users::{Density, Identity, Theme};
 use chrono::{DateTime, TimeDelta, Utc};
 use passwords::HashError;
@@ -73,12 +74,14 @@ pub struct Person {
     pub keys: bool,
     /// When this person said last that they have seen what had changed.
     pub looked_at: Option<DateTime<Utc>>,
+    /// The administrator who looks at the portal as this person.
+    pub behind: Option<Behind>,
 }
 
 impl From<Identity> for Person {
     fn from(row: Identity) -> Self {
         let scope = if row.all_tenants { Scope::All } else { Scope::Tenants(row.tenants) };
-        let Identity { user_id: id, login, display_name: name, role, theme, density, keys, looked_at, .. } = row;
-        Self { id, login, name, role, scope, theme, density, keys, looked_at }
+        let Identity { user_id: id, login, display_name: name, role, theme, density, keys, looked_at, behind, .. } = row;
+        Self { id, login, name, role, scope, theme, density, keys, looked_at, behind }
     }
 }

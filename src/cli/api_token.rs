@@ -55,10 +55,8 @@ pub async fn run(config: &Config, args: Args) -> Result<ExitCode> {
 }
 
 async fn create(db: &Db, login: &str, (name, days): (&str, i32), limits: &Limits) -> Result<()> {
-    if limits.tenants.is_some() && !limits.role.is_some_and(|role| Role::Analyst.allows(role)) {
-        return Err(
-            Usage(anyhow!("a token for some tenants is for looking or for the queue: give it --role viewer or --role analyst")).into()
-        );
+    if limits.tenants.is_some() && !limits.role.is_some_and(|role| Role::Responder.allows(role)) {
+        return Err(Usage(anyhow!("a token for some tenants keeps no registry: give it --role viewer, analyst or responder")).into());
     }
     let mut tx = db.all_tenants().await?;
     for &tenant in limits.tenants.iter().flatten() {

@@ -9,6 +9,8 @@ super::words::words! {
         Admin = "admin",
         /// The registry: add, invite, approve, pause, offboard tenants.
         Lead = "lead",
+        /// Does something to devices: isolates, releases, collects.
+        Responder = "responder",
         /// Works the queue.
         Analyst = "analyst",
         /// Looks only.
@@ -22,6 +24,7 @@ impl Role {
         match self {
             Self::Admin => "Administrator",
             Self::Lead => "Lead",
+            Self::Responder => "Responder",
             Self::Analyst => "Analyst",
             Self::Viewer => "Viewer",
         }

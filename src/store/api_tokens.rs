@@ -23,7 +23,7 @@ pub struct ApiToken {
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
     pub role: Option<Role>,
-    /// At least one, and then the role is analyst or viewer: the registry is kept for all tenants or none.
+    /// At least one, and then the role is responder at most: the registry is kept for all tenants or none.
     pub tenants: Option<Vec<TenantId>>,
 }
 
@@ -66,8 +66,8 @@ pub async fn identify(tx: &mut Scoped, hash: &[u8]) -> sqlx::Result<Option<Known
              returning o.last_used_at is null as is_new
          )
          select u.user_id, u.login, u.display_name, u.theme, u.density, u.keys, u.looked_at, a.token_id, a.name,
-                case when array_position(array['viewer', 'analyst', 'lead', 'admin'], a.role)
-                          < array_position(array['viewer', 'analyst', 'lead', 'admin'], u.role) then a.role else u.role end as role,
+                case when array_position(array['viewer', 'analyst', 'responder', 'lead', 'admin'], a.role)
+                          < array_position(array['viewer', 'analyst', 'responder', 'lead', 'admin'], u.role) then a.role else u.role end as role,
                 u.all_tenants and a.tenants is null as all_tenants,
                 array(select t.tenant_id from tenants as t
                       where t.state <> 'offboarded' and not (u.all_tenants and a.tenants is null) and (a.tenants is null or t.tenant_id = any(a.tenants))

@@ -4,6 +4,7 @@ use super::Scoped;
 use super::users::Identity;
 use crate::model::UserId;
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 
 /// A session as its owner sees it.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -38,14 +39,27 @@ pub async fn insert(tx: &mut Scoped, (hash, proven): (&[u8], bool), user: UserId
     Ok(())
 }
 
-/// Who is behind the session `$1`, if it lives.
+/// An administrator who sees the portal as somebody else does.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Behind {
+    pub user_id: UserId,
+    pub login: String,
+    pub name: String,
+}
+
+/// As whom the session `$1` sees the portal, if it lives: as its own person, or as a colleague while that person is an
+/// administrator, who sees all tenants anyway.
 macro_rules! person {
     () => {
         "select u.user_id, u.login, u.display_name, u.role, u.all_tenants, u.theme, u.density, u.keys, u.looked_at,
                 array(select g.tenant_id from grants as g join tenants as t on t.tenant_id = g.tenant_id
-                      where g.user_id = u.user_id and not u.all_tenants and t.state <> 'offboarded' order by 1) as tenants
-         from sessions as s join users as u on u.user_id = s.user_id
-         where s.session_hash = $1 and s.expires_at > now() and s.last_seen_at > now() - interval '30 minutes' and u.disabled_at is null"
+                      where g.user_id = u.user_id and not u.all_tenants and t.state <> 'offboarded' order by 1) as tenants,
+                case when u.user_id <> own.user_id
+                     then jsonb_build_object('user_id', own.user_id, 'login', own.login, 'name', own.display_name) end as behind
+         from sessions as s join users as own on own.user_id = s.user_id
+         left join users as other on other.user_id = s.views_as and other.disabled_at is null and own.role = 'admin'
+         join users as u on u.user_id = coalesce(other.user_id, own.user_id)
+         where s.session_hash = $1 and s.expires_at > now() and s.last_seen_at > now() - interval '30 minutes' and own.disabled_at is null"
     };
 }
 
@@ -79,6 +93,12 @@ pub async fn list(tx: &mut Scoped, user: UserId) -> sqlx::Result<Vec<Session>> {
     .bind(user)
     .fetch_all(&mut **tx)
     .await
+}
+
+/// From now on a session shows the portal as somebody else sees it, or again as its own person does.
+pub async fn view_as(tx: &mut Scoped, hash: &[u8], other: Option<UserId>) -> sqlx::Result<()> {
+    sqlx::query("update sessions set views_as = $2 where session_hash = $1").bind(hash).bind(other).execute(&mut **tx).await?;
+    Ok(())
 }
 
 /// Ends one session of this user. False if it had ended already.

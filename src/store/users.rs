@@ -1,6 +1,7 @@
 //! Users and the tenants they may see.
 
 use super::Scoped;
+use super::sessions::Behind;
 use crate::model::words::words;
 use crate::model::{Role, TenantId, UserId};
 use chrono::{DateTime, Utc};
@@ -61,6 +62,9 @@ pub struct Identity {
     pub looked_at: Option<DateTime<Utc>>,
     /// Granted tenants that are not offboarded; empty is nothing, also where `all_tenants` is set.
     pub tenants: Vec<TenantId>,
+    /// The administrator in whose session this is, where that shows the portal as somebody else sees it.
+    #[sqlx(json(nullable), default)]
+    pub behind: Option<Behind>,
 }
 
 /// A user as administrators see it.

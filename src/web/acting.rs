@@ -1,7 +1,7 @@
 //! What can be done with changes from a page, and what a refusal to make one is there.
 
 use super::error::PageError;
-use super::extract::{Id, Lead, Posted};
+use super::extract::{Id, Posted, Responder};
 use super::scope::ScopedDb;
 use super::show::left;
 use crate::app::AppState;
@@ -57,7 +57,7 @@ struct NewChange {
 
 async fn again(
     State(queue): State<Queue>,
-    Lead(user): Lead,
+    Responder(user): Responder,
     db: ScopedDb,
     Id((tenant, change)): Id<(TenantId, ChangeId)>,
     Posted(_, form): Posted<NewChange>,
@@ -83,7 +83,7 @@ pub async fn settle(tx: Scoped, outcome: Result<(), Refusal>) -> Result<(), Page
 
 async fn cancel(
     State(queue): State<Queue>,
-    Lead(user): Lead,
+    Responder(user): Responder,
     db: ScopedDb,
     Id((tenant, change)): Id<(TenantId, ChangeId)>,
     Posted(_, form): Posted<NewChange>,
@@ -106,7 +106,7 @@ struct Which {
 /// Sends the browser to Microsoft's storage; the link stands nowhere else.
 async fn collect(
     State(state): State<AppState>,
-    Lead(user): Lead,
+    Responder(user): Responder,
     db: ScopedDb,
     Id((tenant, change)): Id<(TenantId, ChangeId)>,
     Posted(_, form): Posted<Which>,

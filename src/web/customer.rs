@@ -11,8 +11,8 @@ mod who;
 pub use people::{Invited, Link, link};
 pub use who::{Customer, CustomerAdmin};
 
+use super::cookies;
 use super::error::Told;
-use super::extract;
 use crate::app::AppState;
 use crate::config::Config;
 use askama::Template;
@@ -42,8 +42,9 @@ struct ErrorPage {
 async fn own_errors(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let Some(told) = response.extensions_mut().remove::<Told>() else { return response };
-    let Ok(html) = (ErrorPage { told }).render() else { return response };
+    let Ok(html) = (ErrorPage { told: told.clone() }).render() else { return response };
     let mut own = (response.status(), Html(html)).into_response();
+    own.extensions_mut().insert(told);
     for (name, value) in response.headers() {
         own.headers_mut().entry(name).or_insert(value.clone());
     }
@@ -51,12 +52,12 @@ async fn own_errors(request: Request, next: Next) -> Response {
     own
 }
 
-/// The session cookie's name, see [`extract::cookie_name`].
+/// The session cookie's name, see [`cookies::session_name`].
 fn cookie_name(config: &Config) -> &'static str {
     if config.public_url.scheme() == "https" { "__Host-cid" } else { "cid" }
 }
 
 /// The session's.
 fn cookie(config: &Config, value: String) -> Cookie<'static> {
-    extract::session_cookie(config, cookie_name(config), value)
+    cookies::session_cookie(config, cookie_name(config), value)
 }

@@ -3,7 +3,7 @@
 use super::acting::{refused, settle};
 use super::changes::Line;
 use super::error::PageError;
-use super::extract::{Analyst, Id, Lead, Posted, Query, User};
+use super::extract::{Analyst, Id, Posted, Query, Responder, User};
 use super::filters;
 use super::page::Page;
 use super::scope::ScopedDb;
@@ -218,7 +218,7 @@ struct Which {
 }
 
 async fn confirm(
-    Lead(user): Lead,
+    Responder(user): Responder,
     db: ScopedDb,
     Id(id): Id<DeviceId>,
     Query(Which { deed }): Query<Which>,
@@ -247,7 +247,7 @@ struct ActForm {
 
 async fn act(
     State(queue): State<Queue>,
-    Lead(user): Lead,
+    Responder(user): Responder,
     db: ScopedDb,
     Id(id): Id<DeviceId>,
     Posted(_, form): Posted<ActForm>,

@@ -17,6 +17,8 @@ pub enum PageError {
     /// Unknown, or another tenant's: the answer is the same.
     NotFound,
     Forbidden,
+    /// An administrator sees the portal as this colleague does, and may not do that meanwhile.
+    OnlyLooking(String),
     MethodNotAllowed,
     /// What to correct, for the visitor.
     BadRequest(Cow<'static, str>),
@@ -92,6 +94,13 @@ impl IntoResponse for PageError {
                 StatusCode::FORBIDDEN,
                 "Not allowed",
                 Cow::from("Your role does not allow this, or the form came from an old page. Go back, reload and try again."),
+            ),
+            Self::OnlyLooking(name) => (
+                StatusCode::FORBIDDEN,
+                "Only looking",
+                Cow::from(format!(
+                    "You see the portal as {name} does. Meanwhile nothing can be changed, and {name}’s account page stays closed. Go back and stop that first, at the top of any page."
+                )),
             ),
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "Not possible", Cow::from("This address does not take that kind of request."))

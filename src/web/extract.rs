@@ -1,21 +1,20 @@
 //! What a handler asks for in its arguments, and what happens when it is missing.
 
+use super::cookies::session_of;
 use super::error::PageError;
 pub use super::posted::Posted;
 use super::posted::Sender;
+use super::refusals::Caller;
 use crate::app::AppState;
 use crate::app::notices::Notice;
 use crate::auth::form_tokens::FormKey;
 use crate::auth::{Person, secret, sessions};
 use crate::config::Config;
-use crate::model::{Role, Scope, clock};
+use crate::model::{Role, Scope, UserId, clock};
 use crate::store::audit::{Actor, By};
 use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri};
+use axum::http::Method;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method};
-use axum_extra::extract::CookieJar;
-use axum_extra::extract::cookie::{Cookie, SameSite};
-use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
@@ -55,9 +54,16 @@ impl User {
         self.forms.accepts(path, token)
     }
 
-    /// For audit rows.
+    /// Who acts, for audit rows: whoever looks at the portal as somebody else stays who they are.
     pub fn actor(&self) -> Actor {
-        Actor::User(self.id, self.login.clone())
+        let (id, login) = self.behind.as_ref().map_or((self.id, &self.login), |behind| (behind.user_id, &behind.login));
+        Actor::User(id, login.clone())
+    }
+
+    /// The person who sits there, by id and name.
+    pub fn who(&self) -> (UserId, String) {
+        let (id, name) = self.behind.as_ref().map_or((self.id, &self.name), |behind| (behind.user_id, &behind.name));
+        (id, name.clone())
     }
 
     /// For changes that write their own audit row.
@@ -88,6 +94,11 @@ impl User {
     /// See [`User::is_admin`].
     pub fn is_lead(&self) -> bool {
         self.role.allows(Role::Lead)
+    }
+
+    /// See [`User::is_admin`].
+    pub fn is_responder(&self) -> bool {
+        self.role.allows(Role::Responder)
     }
 
     /// See [`User::is_admin`].
@@ -145,9 +156,19 @@ impl User {
         let forms = FormKey::of_session(&secret);
         let customers_sign_in = state.config.login.customers.is_some();
         let user = Self { person, ip: client_ip(parts, &state.config), here, session_hash, customers_sign_in, forms, notices };
+        let is_refused = user.behind.is_some() && !is_only_looking(&parts.method, &user.here);
+        Caller::note(parts, user.by(), None);
+        if is_refused {
+            return Err(PageError::OnlyLooking(user.person.name));
+        }
         parts.extensions.insert(user.clone());
         Ok(user)
     }
+}
+
+/// What somebody may ask for who sees the portal as a colleague does: its pages, but not the colleague's account, and the way back.
+fn is_only_looking(method: &Method, here: &str) -> bool {
+    if method.is_safe() { !here.starts_with("/account") } else { ["/view-as/end", "/logout"].contains(&here) }
 }
 
 /// An administrator; anybody else signed in sees the 403 page.
@@ -157,6 +178,10 @@ pub struct Admin(pub User);
 /// A lead or better.
 #[derive(Clone, Debug)]
 pub struct Lead(pub User);
+
+/// A responder or better.
+#[derive(Clone, Debug)]
+pub struct Responder(pub User);
 
 /// An analyst or better.
 #[derive(Clone, Debug)]
@@ -173,7 +198,7 @@ macro_rules! needs_role {
         }
     )+};
 }
-needs_role!(Admin, Lead, Analyst);
+needs_role!(Admin, Lead, Responder, Analyst);
 
 /// An id (or several, as a tuple) from the path; anything else there is the 404 page.
 #[derive(Clone, Copy, Debug)]
@@ -198,29 +223,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let query = axum_extra::extract::Query::from_request_parts(parts, state).await;
         query.map(|query| Self(query.0)).map_err(|_| PageError::BadRequest("The address of this list cannot be read.".into()))
     }
-}
-
-/// The session cookie's name: `__Host-` needs https, which only a loopback address may do without.
-pub fn cookie_name(config: &Config) -> &'static str {
-    if config.public_url.scheme() == "https" { "__Host-sid" } else { "sid" }
-}
-
-/// A session's cookie.
-pub fn session_cookie(config: &Config, name: &'static str, value: String) -> Cookie<'static> {
-    let secure = config.public_url.scheme() == "https";
-    Cookie::build((name, value)).path("/").http_only(true).secure(secure).same_site(SameSite::Lax).build()
-}
-
-/// A cookie that binds a way to Microsoft to one browser: ten minutes, as long as that may take. Lax, because Microsoft sends the browser
-/// back from another site.
-pub fn trip_cookie(config: &Config, name: &'static str, value: &str) -> Cookie<'static> {
-    let secure = if config.public_url.scheme() == "https" { "; Secure" } else { "" };
-    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=600{secure}");
-    Cookie::parse(text).unwrap_or_else(|_| Cookie::new(name, ""))
-}
-
-pub(super) fn session_of(headers: &HeaderMap, config: &Config) -> Option<SecretString> {
-    CookieJar::from_headers(headers).get(cookie_name(config)).map(|cookie| cookie.value().to_owned().into())
 }
 
 /// The client's address: the peer, or, if the peer is a trusted proxy, the rightmost address it vouches for that is not one.

@@ -13,7 +13,9 @@ pub fn content_security_policy(form_target: Option<&str>) -> HeaderValue {
     let target = form_target.map(|target| format!(" {target}")).unwrap_or_default();
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; \
-         form-action 'self'{target}; base-uri 'none'; frame-ancestors 'none'; object-src 'none'; require-trusted-types-for 'script'"
+         form-action 'self'{target}; base-uri 'none'; frame-ancestors 'none'; object-src 'none'; require-trusted-types-for 'script'; \
+         report-uri {}",
+        super::csp::PATH
     );
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }

@@ -144,7 +144,7 @@ pub(super) enum Back {
 }
 
 async fn detail(user: User, db: ScopedDb, Id(id): Id<IncidentId>) -> Result<Page<impl Template>, PageError> {
-    let who = (user.id, user.name.clone());
+    let who = user.who();
     let page = page(&db, user, id, Back::Nothing).await?;
     // The customer may read who looked. A page is not lost over it.
     if let Err(error) = looked(&db, &page.0.incident, (who.0, &who.1)).await {

@@ -3,8 +3,9 @@
 mod entra;
 mod second;
 
+use super::cookies;
 use super::error::PageError;
-use super::extract::{self, ClientIp, Posted, Query, User};
+use super::extract::{ClientIp, Posted, Query, User};
 use super::page::Page;
 use crate::app::{AppState, Demo};
 use crate::auth::AuthError;
@@ -125,7 +126,7 @@ struct Nothing {}
 
 async fn leave(State(state): State<AppState>, jar: CookieJar, Posted(user, Nothing {}): Posted<Nothing>) -> Result<Response, PageError> {
     let mut tx = state.db.no_tenant().await?;
-    store::sessions::end(&mut tx, user.id, &user.session_hash).await?;
+    store::sessions::end(&mut tx, user.who().0, &user.session_hash).await?;
     audit::record(&mut tx, Event::new(user.actor(), "session.logout").ip(user.ip.clone())).await?;
     tx.commit().await?;
     Ok((jar.remove(cookie(&state.config, String::new())), forget_everything(), Redirect::to("/login")).into_response())
@@ -138,7 +139,7 @@ pub(super) fn forget_everything() -> [(HeaderName, &'static str); 1] {
 
 /// The cookie of a session that begins. The one that this browser had until now ends, whoever's it was: nobody would see it again.
 async fn signed_in(state: &AppState, jar: CookieJar, session: &SecretString, ip: Option<String>) -> Result<CookieJar, PageError> {
-    if let Some(before) = jar.get(extract::cookie_name(&state.config)) {
+    if let Some(before) = jar.get(cookies::session_name(&state.config)) {
         let before = SecretString::from(before.value().to_owned());
         crate::auth::sessions::replace(&state.db, &before, ip).await?;
     }
@@ -147,7 +148,7 @@ async fn signed_in(state: &AppState, jar: CookieJar, session: &SecretString, ip:
 
 /// The session's.
 pub(super) fn cookie(config: &Config, value: String) -> Cookie<'static> {
-    extract::session_cookie(config, extract::cookie_name(config), value)
+    cookies::session_cookie(config, cookies::session_name(config), value)
 }
 
 #[cfg(test)]

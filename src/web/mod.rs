@@ -18,7 +18,9 @@ pub mod changes;
 pub mod chips;
 pub mod cloud_apps;
 pub mod consent;
+mod cookies;
 pub mod coverage;
+mod csp;
 pub mod customer;
 pub mod device;
 pub mod devices;
@@ -50,6 +52,7 @@ pub mod posted;
 pub mod preview;
 pub mod qr;
 pub mod queue;
+mod refusals;
 pub mod scope;
 pub mod setup;
 pub mod shift;
@@ -101,6 +104,7 @@ const LONG_TIME: Duration = Duration::from_mins(10);
 pub fn router(state: AppState) -> Router {
     let pages = Router::new()
         .merge(health::routes())
+        .merge(csp::routes())
         .merge(static_files::routes())
         .merge(login::routes())
         .merge(setup::routes())
@@ -153,6 +157,7 @@ pub fn guarded(pages: Router<AppState>, state: AppState) -> Router {
         .layer(from_fn(api::of_pages))
         .layer(from_fn(attend::attend))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(state.clone(), refusals::write_down))
         .layer(from_fn_with_state(Arc::new(Semaphore::new(AT_ONCE)), shed))
         .layer(
             own_site_only(&state).with_rejection_response(|_: ProtectionError| -> Response<Body> { PageError::Forbidden.into_response() }),

@@ -2,8 +2,9 @@
 
 mod say;
 
+use super::cookies::trip_cookie;
 use super::error::PageError;
-use super::extract::{ClientIp, Id, trip_cookie};
+use super::extract::{ClientIp, Id};
 use super::headers::content_security_policy;
 use super::page::Page;
 use crate::app::AppState;

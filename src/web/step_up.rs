@@ -7,8 +7,9 @@
 mod form;
 
 use super::account::proof_error;
+use super::cookies::session_of;
 use super::error::PageError;
-use super::extract::{ClientIp, Posted, Query, User, client_ip, session_of};
+use super::extract::{ClientIp, Posted, Query, User, client_ip};
 use super::login::{self, internal};
 use super::page::Page;
 use crate::app::AppState;
@@ -33,7 +34,7 @@ use serde::Deserialize;
 
 /// The routes whose forms need a fresh proof, and how many parts of the path their page does without: `/admin/users/{user}/link` is sent from
 /// `/admin/users/{user}`.
-pub const GRAVE: [(&str, usize); 30] = [
+pub const GRAVE: [(&str, usize); 31] = [
     ("/devices/{device}/act", 0),
     ("/tenants/{tenant}/changes/{change}/again", 2),
     ("/tenants/{tenant}/cloud-apps/ranges/new", 0),
@@ -56,6 +57,7 @@ pub const GRAVE: [(&str, usize); 30] = [
     ("/admin/users/{user}/link", 1),
     ("/admin/users/{user}/factors", 1),
     ("/admin/users/{user}/disabled", 1),
+    ("/admin/users/{user}/view-as", 1),
     ("/account/factors", 1),
     ("/account/factors/new", 2),
     ("/account/factors/name", 2),

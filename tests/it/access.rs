@@ -94,7 +94,13 @@ async fn everybody_gets_in_exactly_where_they_may() {
         }
         assert_eq!(stranger.status, StatusCode::SEE_OTHER, "{method} {route} as a stranger");
         assert!(stranger.headers["location"].to_str().unwrap().starts_with("/login"), "{method} {route} as a stranger");
-        for (role, is) in [(Role::Viewer, Signed), (Role::Analyst, Who::Analyst), (Role::Lead, Lead), (Role::Admin, Admin)] {
+        for (role, is) in [
+            (Role::Viewer, Signed),
+            (Role::Analyst, Who::Analyst),
+            (Role::Responder, Who::Responder),
+            (Role::Lead, Lead),
+            (Role::Admin, Admin),
+        ] {
             app.forget_attempts().await; // hundreds sign in here
             let visitor = app.sign_in(role).await;
             let reply = visit(&visitor, route, method).await;

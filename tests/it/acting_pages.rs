@@ -43,29 +43,29 @@ fn form<'a>(change: &'a str, deed: &'a str) -> [(&'a str, &'a str); 3] {
 }
 
 #[tokio::test]
-async fn another_tenants_device_is_no_device_and_only_a_lead_acts() {
+async fn another_tenants_device_is_no_device_and_only_a_responder_acts() {
     let app = TestApp::start().await;
     let (own, foreign) = (app.tenant("Own").await, app.tenant("Foreign").await);
     let (mine, theirs) = (device(&app, own, "mine").await, device(&app, foreign, "theirs").await);
-    let (analyst, lead) = (app.sign_in_for(Role::Analyst, &[own]).await, app.sign_in_for(Role::Lead, &[own]).await);
+    let (analyst, responder) = (app.sign_in_for(Role::Analyst, &[own]).await, app.sign_in_for(Role::Responder, &[own]).await);
     let id = uuid::Uuid::now_v7().to_string();
     let (path, wrong) = (format!("/devices/{mine}/act"), format!("/devices/{theirs}/act"));
-    assert_eq!(lead.post_form(&wrong, &form(&id, "isolate")).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(lead.get(&format!("{wrong}?deed=isolate")).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(lead.get(&format!("/devices/{theirs}")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(responder.post_form(&wrong, &form(&id, "isolate")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(responder.get(&format!("{wrong}?deed=isolate")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(responder.get(&format!("/devices/{theirs}")).await.status, StatusCode::NOT_FOUND);
     assert_eq!(analyst.post_form(&path, &form(&id, "isolate")).await.status, StatusCode::FORBIDDEN);
     assert!(changes(&app, own).await.is_empty() && changes(&app, foreign).await.is_empty());
-    let list = lead.get("/devices").await.assert_success();
+    let list = responder.get("/devices").await.assert_success();
     assert!(list.html.contains("mine") && !list.html.contains("theirs"));
     // The confirmation names tenant and device in its button.
-    let page = lead.get(&format!("{path}?deed=isolate")).await.assert_success();
+    let page = responder.get(&format!("{path}?deed=isolate")).await.assert_success();
     assert!(page.texts("form.stack button").iter().any(|text| text == "Isolate: mine of Own"), "{}", page.html);
-    lead.post_form(&path, &form(&id, "isolate")).await.assert_redirect(&format!("/devices/{mine}#changes"));
+    responder.post_form(&path, &form(&id, "isolate")).await.assert_redirect(&format!("/devices/{mine}#changes"));
     assert_eq!(changes(&app, own).await, [("endpoint.act.isolate".to_owned(), "intended".to_owned())]);
-    let page = lead.get(&format!("/tenants/{own}/changes")).await.assert_success();
+    let page = responder.get(&format!("/tenants/{own}/changes")).await.assert_success();
     assert!(page.html.contains("Isolate device") && page.html.contains("Because of alert 1234"));
-    assert_eq!(lead.get(&format!("/tenants/{foreign}/changes")).await.status, StatusCode::NOT_FOUND);
-    assert!(lead.get(&format!("/devices/{mine}")).await.assert_success().html.contains("Isolate device"));
+    assert_eq!(responder.get(&format!("/tenants/{foreign}/changes")).await.status, StatusCode::NOT_FOUND);
+    assert!(responder.get(&format!("/devices/{mine}")).await.assert_success().html.contains("Isolate device"));
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ fn the_demo_prints_its_address_and_logins_and_ends_with_everything_it_started() 
     let mut program =
         Program::start(&dir, &["demo", "--listen", address.trim_start_matches("http://").replace("localhost", "127.0.0.1").as_str()]);
     program.line("demo runs at http://127.0.0.1:");
-    for login in ["admin", "lead", "analyst", "viewer"] {
+    for login in ["admin", "lead", "responder", "analyst", "viewer"] {
         assert!(program.line(login).contains("-of-the-demo"));
     }
     assert!(program.stop(Signal::INT).success());

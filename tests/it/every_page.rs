@@ -115,7 +115,7 @@ async fn no_page_of_the_demo_has_a_fault_that_axe_knows_in_either_theme_or_scrol
     enter(&eyes, address, "viewer").await;
     let mut places = places_of_the_viewer(&eyes).await;
     enter(&eyes, address, "admin").await;
-    places.push(("USER", first(&eyes, "/admin/users", "tbody a").await));
+    places.push(("USER", first(&eyes, "/admin/users", "tbody tr:last-child a").await));
     places.push(("QUERY", first(&eyes, "/hunting", "a[href^='/hunting/queries/']").await));
     for (start, doing) in ASKED {
         arrive(&eyes, &filled(start, &places), &First::Leave(doing)).await;
@@ -130,6 +130,9 @@ async fn no_page_of_the_demo_has_a_fault_that_axe_knows_in_either_theme_or_scrol
     let shared = first(&eyes, "/customer/incidents", "tbody .title a").await;
     look_at(&mut eyes, "customer", CUSTOMERS, &vec![("SHARED", shared)]).await;
     other_pages::onboarding(&mut eyes, address).await;
+    enter(&eyes, address, "admin").await;
+    eyes.go("/admin/audit?action=security.csp").await;
+    assert_eq!(eyes.says("document.querySelectorAll('main tbody tr').length").await, "0", "what the policy kept from these pages");
     eyes.assert_nothing(200);
     demo.stop();
 }

@@ -176,6 +176,8 @@ pub const ADMINS: &[Row] = &[
     ("/admin/tenants/{}/offboard", "/admin/tenants/TENANT/offboard", Nothing),
     ("/admin/users", "/admin/users", Nothing),
     ("/admin/users/{}", "/admin/users/USER", Unfold),
+    ("/", "/admin/users/USER", Leave("document.querySelector('form[action$=view-as] button').click()")),
+    ("/admin/users/{}", "/", Leave("document.querySelector('.looking button').click()")),
     ("/admin/apps", "/admin/apps", Unfold),
     ("/admin/audit", "/admin/audit", Unfold),
     ("/admin/health", "/admin/health", Unfold),

@@ -6,10 +6,11 @@ pub enum Who {
     Anybody,
     Signed,
     Analyst,
+    Responder,
     Lead,
     Admin,
 }
-use Who::{Admin, Anybody, Lead, Signed};
+use Who::{Admin, Anybody, Lead, Responder, Signed};
 
 pub const GET: &str = "GET";
 pub const POST: &str = "POST";
@@ -28,6 +29,7 @@ pub const ROUTES: &[(&str, &str, Who, Proof)] = &[
     ("/livez", GET, Anybody, Any),
     ("/readyz", GET, Anybody, Any),
     ("/static/{file}", GET, Anybody, Any),
+    ("/csp-reports", POST, Anybody, Any),
     ("/login", GET, Anybody, Any),
     ("/login", POST, Anybody, Any),
     ("/login/second", GET, Anybody, Any),
@@ -87,9 +89,9 @@ pub const ROUTES: &[(&str, &str, Who, Proof)] = &[
     ("/tenants", GET, Signed, Any),
     ("/tenants/{tenant}", GET, Signed, Any),
     ("/tenants/{tenant}/changes", GET, Signed, Any),
-    ("/tenants/{tenant}/changes/{change}/again", POST, Lead, Fresh),
-    ("/tenants/{tenant}/changes/{change}/cancel", POST, Lead, Any),
-    ("/tenants/{tenant}/changes/{change}/collected", POST, Lead, Any),
+    ("/tenants/{tenant}/changes/{change}/again", POST, Responder, Fresh),
+    ("/tenants/{tenant}/changes/{change}/cancel", POST, Responder, Any),
+    ("/tenants/{tenant}/changes/{change}/collected", POST, Responder, Any),
     ("/incidents/{id}", POST, Who::Analyst, Any),
     ("/alerts/{id}", POST, Who::Analyst, Any),
     ("/alerts/batch", POST, Who::Analyst, Any),
@@ -115,8 +117,8 @@ pub const ROUTES: &[(&str, &str, Who, Proof)] = &[
     ("/devices/{device}", GET, Signed, Any),
     ("/devices/{device}/ask", POST, Who::Analyst, Any),
     ("/devices/{device}/label", POST, Who::Analyst, Any),
-    ("/devices/{device}/act", GET, Lead, Any),
-    ("/devices/{device}/act", POST, Lead, Fresh),
+    ("/devices/{device}/act", GET, Responder, Any),
+    ("/devices/{device}/act", POST, Responder, Fresh),
     ("/tenants/{tenant}/sync", POST, Who::Analyst, Any),
     ("/tenants/{tenant}/check", POST, Who::Analyst, Any),
     ("/tenants/{tenant}/region", POST, Lead, Any),
@@ -188,6 +190,8 @@ pub const ROUTES: &[(&str, &str, Who, Proof)] = &[
     ("/admin/users/{user}/link", POST, Admin, Fresh),
     ("/admin/users/{user}/factors", POST, Admin, Fresh),
     ("/admin/users/{user}/disabled", POST, Admin, Fresh),
+    ("/admin/users/{user}/view-as", POST, Admin, Fresh),
+    ("/view-as/end", POST, Signed, Any),
     ("/admin/apps", GET, Admin, Any),
     ("/admin/audit", GET, Admin, Any),
     ("/admin/audit/export.csv", GET, Admin, Any),

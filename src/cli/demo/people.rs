@@ -8,9 +8,10 @@ use crate::store::{Db, tenant_lists};
 use anyhow::{Context, Result};
 
 /// Login, name, role, what the person can do. The viewer sees the first three tenants only.
-const PEOPLE: [(&str, &str, Role, &str); 4] = [
+const PEOPLE: [(&str, &str, Role, &str); 5] = [
     ("admin", "Ada Admin", Role::Admin, "Administrator: everything, also users and the audit log."),
     ("lead", "Lena Lead", Role::Lead, "Lead: adds and invites customers, works the queue."),
+    ("responder", "Rey Responder", Role::Responder, "Responder: works the queue, and isolates and releases devices."),
     ("analyst", "Ari Analyst", Role::Analyst, "Analyst: works the queue of every customer."),
     ("viewer", "Vic Viewer", Role::Viewer, "Viewer: looks at three customers and no others."),
 ];

@@ -14,6 +14,7 @@ mod steps;
 mod tenant;
 mod tenant_actions;
 mod users;
+mod view_as;
 
 use super::error::PageError;
 use crate::app::AppState;
@@ -33,6 +34,7 @@ pub fn routes() -> Router<AppState> {
         .merge(tenant::routes())
         .merge(tenant_actions::routes())
         .merge(users::routes())
+        .merge(view_as::routes())
 }
 
 /// A change of the registry that was not written, as the page that answers an action.

@@ -145,7 +145,7 @@ struct Action {
     arguments: String,
 }
 
-/// Does something to a device. Leads and better; at most five times within ten minutes each of what hurts the work at a device. Takes `Idempotency-Key`.
+/// Does something to a device. Responders and better; at most five times within ten minutes each of what hurts the work at a device. Takes `Idempotency-Key`.
 #[utoipa::path(post, path = "/devices/{id}/actions", tag = "devices", params(("id" = uuid::Uuid, Path, description = "The device")), request_body = Action, responses(
     (status = ACCEPTED, body = Change),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -157,7 +157,7 @@ async fn act(
     headers: HeaderMap,
     Body(asked): Body<Action>,
 ) -> Result<(StatusCode, Json<Change>), Problem> {
-    user.needs(Role::Lead)?;
+    user.needs(Role::Responder)?;
     let change = id(&user, &headers)?;
     let deed: Deed = asked.action.parse().map_err(|_| Problem::field("action", "is not one of the known actions"))?;
     let mut tx = user.begin().await?;

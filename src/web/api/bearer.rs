@@ -7,6 +7,7 @@ use crate::model::{Role, Scope, TenantId};
 use crate::store::audit::{Actor, By};
 use crate::store::{Db, Scoped};
 use crate::web::extract::client_ip;
+use crate::web::refusals::Caller;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header;
 use axum::http::request::Parts;
@@ -63,7 +64,9 @@ impl FromRequestParts<AppState> for Bearer {
         }
         let ip = client_ip(parts, &state.config);
         let person = api_tokens::identify(&state.db, &token.trim().into(), ip.clone()).await?.ok_or(Problem::Unauthorized)?;
-        Ok(Self { person, ip, db: state.db.clone() })
+        let caller = Self { person, ip, db: state.db.clone() };
+        Caller::note(parts, caller.by(), None);
+        Ok(caller)
     }
 }
 

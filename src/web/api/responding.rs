@@ -163,13 +163,13 @@ async fn action(tx: &mut Scoped, change: ChangeId) -> Result<changes::Change, Pr
     changes::get(tx, change).await?.filter(|found| found.operation.starts_with("endpoint.act.")).ok_or(Problem::NotFound)
 }
 
-/// Cancels an action that runs. Leads and administrators. Takes `Idempotency-Key`.
+/// Cancels an action that runs. Responders and better. Takes `Idempotency-Key`.
 #[utoipa::path(post, path = "/actions/{id}/cancel", tag = "devices", params(("id" = uuid::Uuid, Path, description = "The action's change")), responses(
     (status = ACCEPTED, body = Change),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn cancel(user: Bearer, State(state): State<AppState>, Id(of): Id<ChangeId>, headers: HeaderMap) -> Answer {
-    user.needs(Role::Lead)?;
+    user.needs(Role::Responder)?;
     let change = id(&user, &headers)?;
     let mut tx = user.begin().await?;
     let of = action(&mut tx, of).await?;
@@ -191,13 +191,13 @@ struct Link {
     url: String,
 }
 
-/// Asks Microsoft for the link to a collected package or to the result of a live response. Leads and administrators.
+/// Asks Microsoft for the link to a collected package or to the result of a live response. Responders and better.
 #[utoipa::path(post, path = "/actions/{id}/link", tag = "devices", params(("id" = uuid::Uuid, Path, description = "The action's change")), request_body = Which, responses(
     (status = OK, body = Link),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn link(user: Bearer, State(state): State<AppState>, Id(of): Id<ChangeId>, Body(which): Body<Which>) -> Result<Json<Link>, Problem> {
-    user.needs(Role::Lead)?;
+    user.needs(Role::Responder)?;
     let mut tx = user.begin().await?;
     let of = action(&mut tx, of).await?;
     tx.commit().await?;

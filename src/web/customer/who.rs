@@ -9,6 +9,7 @@ use crate::store::{Db, Scoped};
 use crate::web::error::PageError;
 use crate::web::extract::client_ip;
 use crate::web::posted::Sender;
+use crate::web::refusals::Caller;
 use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::request::Parts;
 use axum_extra::extract::CookieJar;
@@ -97,6 +98,7 @@ impl FromRequestParts<AppState> for Customer {
             forms: FormKey::of_session(&secret),
             db: state.db.clone(),
         };
+        Caller::note(parts, customer.by(), Some(tenant));
         parts.extensions.insert(customer.clone());
         Ok(customer)
     }

@@ -32,6 +32,7 @@ fn person() -> Person {
         density: Density::Comfortable,
         keys: true,
         looked_at: None,
+        behind: None,
     }
 }
 

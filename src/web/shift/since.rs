@@ -90,6 +90,7 @@ mod tests {
             density: Density::Compact,
             keys: true,
             looked_at,
+            behind: None,
         };
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
         let start = |since: &str, now: &str| since.parse::<Since>().unwrap().start(&person(None), at(now));

@@ -1,0 +1,50 @@
+//! The portal as a colleague sees it, for an administrator who is asked why something is not there. Only for looking: [`super::super::extract::User`]
+//! lets nothing else through.
+
+use crate::app::AppState;
+use crate::model::UserId;
+use crate::store::{Db, audit, sessions, users};
+use crate::web::error::PageError;
+use crate::web::extract::{Admin, Id, Posted};
+use axum::Router;
+use axum::extract::State;
+use axum::response::Redirect;
+use axum::routing::post;
+use serde::Deserialize;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/admin/users/{user}/view-as", post(begin)).route("/view-as/end", post(end))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+async fn begin(
+    State(db): State<Db>,
+    Admin(user): Admin,
+    Id(id): Id<UserId>,
+    Posted(_, Nothing {}): Posted<Nothing>,
+) -> Result<Redirect, PageError> {
+    let mut tx = db.no_tenant().await?;
+    let account = users::find(&mut tx, id).await?.ok_or(PageError::NotFound)?;
+    if id == user.id || account.disabled_at.is_some() {
+        return Err(PageError::Conflict("Choose a colleague who can sign in.".into()));
+    }
+    sessions::view_as(&mut tx, &user.session_hash, Some(id)).await?;
+    audit::record(&mut tx, user.by().event("session.view_as").object(account.login)).await?;
+    tx.commit().await?;
+    Ok(Redirect::to("/"))
+}
+
+/// Of whoever sees the portal as nobody else: on to the overview.
+async fn end(State(db): State<Db>, Posted(user, Nothing {}): Posted<Nothing>) -> Result<Redirect, PageError> {
+    if user.behind.is_none() {
+        return Ok(Redirect::to("/"));
+    }
+    let mut tx = db.no_tenant().await?;
+    sessions::view_as(&mut tx, &user.session_hash, None).await?;
+    audit::record(&mut tx, user.by().event("session.view_as_end").object(user.login.as_str())).await?;
+    tx.commit().await?;
+    Ok(Redirect::to(&format!("/admin/users/{}", user.id)))
+}

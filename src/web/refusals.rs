@@ -1,0 +1,116 @@
+//! What is refused is written into the audit log: who wanted what, at first each time and then how often. An id that somebody is told does not
+//! exist may be another tenant's, so that is written down as well, whichever it is: looking whether it exists would take a while that tells.
+
+use super::error::Told;
+use super::extract::client_ip;
+use crate::app::AppState;
+use crate::auth::limits::household;
+use crate::model::TenantId;
+use crate::store::Db;
+use crate::store::audit::{self, Actor, By, Event};
+use crate::store::limits::{self, Limit};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
+use serde_json::json;
+use std::sync::{Arc, OnceLock};
+
+/// So many rows at once, and then one a minute: of one person or address, and of all strangers together.
+const EACH: Limit = Limit { burst: 10.0, each_second: 1.0 / 60.0 };
+const STRANGERS: Limit = Limit { burst: 30.0, each_second: 1.0 / 6.0 };
+/// The longest address that is written down whole.
+const LONG: usize = 200;
+
+/// Who sends a request, as soon as somebody has found out.
+#[derive(Clone, Debug, Default)]
+pub struct Caller(Arc<OnceLock<(By, Option<TenantId>)>>);
+
+impl Caller {
+    /// Notes it. `tenant`: whose person it is, if a customer's.
+    pub fn note(parts: &Parts, by: By, tenant: Option<TenantId>) {
+        if let Some(caller) = parts.extensions.get::<Self>() {
+            caller.0.get_or_init(|| (by, tenant));
+        }
+    }
+}
+
+/// What a request wanted.
+struct Wanted {
+    /// Method and path without the query. A stranger's is the pattern only: a path may hold a one-time secret.
+    what: String,
+    pattern: String,
+    /// One of its parts is somebody's choice.
+    names_something: bool,
+    of_api: bool,
+    ip: Option<String>,
+}
+
+impl Wanted {
+    fn of(parts: &Parts, state: &AppState) -> Self {
+        let pattern = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let path = parts.uri.path();
+        Self {
+            what: format!("{} {}", parts.method, &path[..path.floor_char_boundary(LONG)]),
+            pattern: format!("{} {pattern}", parts.method),
+            names_something: pattern.contains('{'),
+            of_api: path.starts_with("/api/"),
+            ip: client_ip(parts, &state.config),
+        }
+    }
+}
+
+/// The layer.
+pub async fn write_down(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let caller = Caller::default();
+    parts.extensions.insert(caller.clone());
+    let wanted = Wanted::of(&parts, &state);
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let told = response.extensions().get::<Told>().map(|told| told.title);
+    // A page of its own, of the sign-in say, has written its own row.
+    if (told.is_some() || wanted.of_api)
+        && let Err(error) = record(&state, caller.0.get(), &wanted, (response.status(), told)).await
+    {
+        tracing::warn!(%error, "what was refused is not in the audit log");
+    }
+    response
+}
+
+async fn record(
+    state: &AppState,
+    caller: Option<&(By, Option<TenantId>)>,
+    wanted: &Wanted,
+    (status, told): (StatusCode, Option<&str>),
+) -> sqlx::Result<()> {
+    let action = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "security.refused",
+        StatusCode::NOT_FOUND if caller.is_some() && wanted.names_something => "security.not_found",
+        _ => return Ok(()),
+    };
+    let stranger = By { actor: Actor::Stranger, ip: wanted.ip.clone() };
+    let (by, tenant) = caller.map_or((&stranger, None), |(by, tenant)| (by, *tenant));
+    let (who, all) = match caller {
+        Some(_) => (by.login().to_owned(), None),
+        None => (wanted.ip.as_deref().map(household).unwrap_or_default(), Some("refused")),
+    };
+    let object = if caller.is_some() { &wanted.what } else { &wanted.pattern };
+    let mut event = by.event(action).object(object.as_str()).after(json!({ "status": status.as_u16(), "told": told })).refused();
+    event.tenant = tenant;
+    now_and_then(&state.db, [Some(&format!("refused {who}")), all], event).await
+}
+
+/// Writes a row, at first each time, and then one a minute and how many there were. `buckets`: those of the person or address, and of all strangers.
+pub async fn now_and_then(db: &Db, buckets: [Option<&str>; 2], event: Event<'_>) -> sqlx::Result<()> {
+    let mut tx = db.no_tenant().await?;
+    for (bucket, limit) in buckets.into_iter().zip([EACH, STRANGERS]) {
+        let Some(bucket) = bucket else { continue };
+        if limits::take(&mut tx, bucket, limit).await?.is_some() {
+            limits::tell(&mut tx, bucket, event.ip.as_deref()).await?;
+            return tx.commit().await;
+        }
+    }
+    audit::record(&mut tx, event).await?;
+    tx.commit().await
+}
