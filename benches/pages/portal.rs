@@ -59,7 +59,7 @@ impl Portal {
         let mut tx = self.db.all_tenants().await.unwrap();
         let new = NewUser { login: &login, display_name: "Somebody", role, all_tenants: tenants.is_empty(), password_hash: &hash };
         let user = store::users::insert(&mut tx, &new).await.unwrap().unwrap();
-        store::users::set_grants(&mut tx, user, tenants).await.unwrap();
+        store::reach::set(&mut tx, user, &store::reach::Reach { tenants: tenants.to_vec(), ..Default::default() }).await.unwrap();
         tx.commit().await.unwrap();
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let form = client.post(format!("{}/login", self.address)).header("sec-fetch-site", "same-origin");

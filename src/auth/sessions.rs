@@ -31,6 +31,13 @@ pub async fn renew(tx: &mut Scoped, user: UserId, hash: &[u8]) -> anyhow::Result
     Ok(renewed.then_some(session))
 }
 
+/// Lets a session show the portal as a colleague sees it, or again as its own person does; gives its new secret, for the cookie.
+pub async fn view_as(tx: &mut Scoped, hash: &[u8], other: Option<UserId>) -> anyhow::Result<SecretString> {
+    let session = secret::random()?;
+    store::sessions::view_as(tx, (hash, &secret::hash(&session)), other).await?;
+    Ok(session)
+}
+
 /// Ends the session of a browser in which another one begins, and writes that down. One that has ended already is left alone.
 pub async fn replace(db: &Db, session: &SecretString, ip: Option<String>) -> sqlx::Result<()> {
     let hash = secret::hash(session);

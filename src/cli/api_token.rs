@@ -30,7 +30,7 @@ pub enum Args {
         /// What it may do at most; without it, what the account may.
         #[arg(long)]
         role: Option<Role>,
-        /// A tenant that it is for; may be given several times. Without it, those of the account. Takes a role of analyst or viewer.
+        /// A tenant that it is for; may be given several times. Without it, those of the account. Takes a role of responder, analyst or viewer.
         #[arg(long = "tenant", value_name = "ID")]
         tenants: Vec<TenantId>,
     },

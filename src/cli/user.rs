@@ -25,7 +25,7 @@ pub enum Args {
         login: String,
         #[arg(long)]
         name: String,
-        /// admin, lead, analyst or viewer.
+        /// admin, lead, responder, analyst or viewer.
         #[arg(long)]
         role: Role,
         /// Sees every tenant, also those to come. Otherwise an administrator grants tenants on the users page.

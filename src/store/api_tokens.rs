@@ -68,13 +68,14 @@ pub async fn identify(tx: &mut Scoped, hash: &[u8]) -> sqlx::Result<Option<Known
          select u.user_id, u.login, u.display_name, u.theme, u.density, u.keys, u.looked_at, a.token_id, a.name,
                 case when array_position(array['viewer', 'analyst', 'responder', 'lead', 'admin'], a.role)
                           < array_position(array['viewer', 'analyst', 'responder', 'lead', 'admin'], u.role) then a.role else u.role end as role,
-                u.all_tenants and a.tenants is null as all_tenants,
-                array(select t.tenant_id from tenants as t
-                      where t.state <> 'offboarded' and not (u.all_tenants and a.tenants is null) and (a.tenants is null or t.tenant_id = any(a.tenants))
-                        and (u.all_tenants or exists (select from grants as g where g.user_id = u.user_id and g.tenant_id = t.tenant_id))
-                      order by 1) as tenants,
+                r.reach is null and a.tenants is null as all_tenants,
+                case when a.tenants is null then coalesce(r.reach, '{}')
+                     else array(select t.tenant_id from tenants as t
+                                where t.state <> 'offboarded' and t.tenant_id = any (a.tenants) and (r.reach is null or t.tenant_id = any (r.reach))
+                                order by 1) end as tenants,
                 coalesce((select is_new from used), false) as is_new
          from api_tokens as a join users as u on u.user_id = a.user_id
+         cross join lateral (select reach_of(u) as reach offset 0) as r
          where a.token_hash = $1 and a.expires_at > now() and a.revoked_at is null and u.disabled_at is null",
     )
     .bind(hash)

@@ -37,6 +37,18 @@ pub async fn take(tx: &mut Scoped, name: &str, limit: Limit) -> sqlx::Result<Opt
     Ok((!taken).then(wait))
 }
 
+/// How many these buckets have refused since the last time that this was asked. Commit it.
+pub async fn untold(tx: &mut Scoped, names: &[&str]) -> sqlx::Result<i64> {
+    sqlx::query_scalar(
+        "with o as (select name, refused from buckets where name = any ($1) order by name for update),
+              told as (update buckets as b set refused = 0 from o where b.name = o.name)
+         select coalesce(sum(refused), 0)::bigint from o",
+    )
+    .bind(names)
+    .fetch_one(&mut **tx)
+    .await
+}
+
 /// Puts a token back, when what it was taken for was in order.
 pub async fn give_back(tx: &mut Scoped, name: &str) -> sqlx::Result<()> {
     sqlx::query("update buckets set level = level + 1 where name = $1").bind(name).execute(&mut **tx).await?;
@@ -87,9 +99,16 @@ pub async fn forgive(tx: &mut Scoped, login: &str) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Throws away what is full again and what is forgiven. The worker's.
+/// Throws away what is full again and what is forgiven, and writes down how many refusals were not told of. The worker's.
 pub async fn forget(tx: &mut Scoped) -> sqlx::Result<()> {
-    sqlx::query("delete from buckets where at < now() - interval '1 hour'").execute(&mut **tx).await?;
+    let untold: Option<i64> = sqlx::query_scalar(
+        "with gone as (delete from buckets where at < now() - interval '1 hour' returning refused) select sum(refused)::bigint from gone",
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    if let Some(untold) = untold.filter(|untold| *untold > 0) {
+        audit::record(tx, Event::new(Actor::System("limits"), "security.limited").after(json!({ "refused": untold })).refused()).await?;
+    }
     sqlx::query("delete from sign_in_attempts where last_at < now() - interval '24 hours'").execute(&mut **tx).await?;
     Ok(())
 }

@@ -55,6 +55,7 @@ pub mod overview;
 pub mod permissions;
 pub mod quarantine;
 pub mod quiet;
+pub mod reach;
 pub mod rebinds;
 pub mod reconsent;
 pub mod regions;

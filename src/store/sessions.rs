@@ -47,19 +47,18 @@ pub struct Behind {
     pub name: String,
 }
 
-/// As whom the session `$1` sees the portal, if it lives: as its own person, or as a colleague while that person is an
-/// administrator, who sees all tenants anyway.
+/// As whom the session `$1` sees the portal, if it lives: as its own person, or, an administrator's, as a colleague.
 macro_rules! person {
     () => {
-        "select u.user_id, u.login, u.display_name, u.role, u.all_tenants, u.theme, u.density, u.keys, u.looked_at,
-                array(select g.tenant_id from grants as g join tenants as t on t.tenant_id = g.tenant_id
-                      where g.user_id = u.user_id and not u.all_tenants and t.state <> 'offboarded' order by 1) as tenants,
+        "select u.user_id, u.login, u.display_name, u.role, u.theme, u.density, u.keys, u.looked_at,
+                r.reach is null as all_tenants, coalesce(r.reach, '{}') as tenants,
                 case when u.user_id <> own.user_id
                      then jsonb_build_object('user_id', own.user_id, 'login', own.login, 'name', own.display_name) end as behind
          from sessions as s join users as own on own.user_id = s.user_id
-         left join users as other on other.user_id = s.views_as and other.disabled_at is null and own.role = 'admin'
-         join users as u on u.user_id = coalesce(other.user_id, own.user_id)
-         where s.session_hash = $1 and s.expires_at > now() and s.last_seen_at > now() - interval '30 minutes' and own.disabled_at is null"
+         join users as u on u.user_id = coalesce(s.views_as, own.user_id)
+         cross join lateral (select reach_of(u) as reach offset 0) as r
+         where s.session_hash = $1 and s.expires_at > now() and s.last_seen_at > now() - interval '30 minutes' and own.disabled_at is null
+           and (s.views_as is null or own.role = 'admin' and u.disabled_at is null)"
     };
 }
 
@@ -95,9 +94,21 @@ pub async fn list(tx: &mut Scoped, user: UserId) -> sqlx::Result<Vec<Session>> {
     .await
 }
 
-/// From now on a session shows the portal as somebody else sees it, or again as its own person does.
-pub async fn view_as(tx: &mut Scoped, hash: &[u8], other: Option<UserId>) -> sqlx::Result<()> {
-    sqlx::query("update sessions set views_as = $2 where session_hash = $1").bind(hash).bind(other).execute(&mut **tx).await?;
+/// From now on a session shows the portal as somebody else sees it, or again as its own person does. It gets another secret, so that no form of one
+/// view is good in the other; what was begun in it ends.
+pub async fn view_as(tx: &mut Scoped, (old, new): (&[u8], &[u8]), other: Option<UserId>) -> sqlx::Result<()> {
+    sqlx::query("update sessions set session_hash = $2, views_as = $3 where session_hash = $1")
+        .bind(old)
+        .bind(new)
+        .bind(other)
+        .execute(&mut **tx)
+        .await?;
+    begun_ends(tx, old).await
+}
+
+/// What was begun in a session ends, when it gets another secret.
+async fn begun_ends(tx: &mut Scoped, hash: &[u8]) -> sqlx::Result<()> {
+    sqlx::query("delete from flows where kind <> 'sign_in' and flow_hash = $1").bind(hash).execute(&mut **tx).await?;
     Ok(())
 }
 
@@ -152,7 +163,7 @@ pub async fn renew(tx: &mut Scoped, user: UserId, old: &[u8], new: &[u8]) -> sql
     .bind(new)
     .execute(&mut **tx)
     .await?;
-    sqlx::query("delete from flows where kind <> 'sign_in' and flow_hash = $1").bind(old).execute(&mut **tx).await?;
+    begun_ends(tx, old).await?;
     Ok(renewed.rows_affected() == 1)
 }
 

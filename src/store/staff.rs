@@ -120,7 +120,8 @@ pub async fn forget(tx: &mut Scoped) -> sqlx::Result<()> {
 /// The account of a person, locked until the transaction ends.
 pub async fn find(tx: &mut Scoped, person: &Person<'_>) -> sqlx::Result<Option<Account>> {
     sqlx::query_as(
-        "select u.*, null::timestamptz as last_seen_at, null::timestamptz as locked_until, 0::bigint as factors from users as u
+        "select u.*, null::timestamptz as last_seen_at, null::timestamptz as locked_until, 0::bigint as factors,
+                false as has_denied from users as u
          where entra_issuer = $1 and entra_directory = $2 and entra_object = $3 for update",
     )
     .bind(person.issuer)

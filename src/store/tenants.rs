@@ -1,7 +1,7 @@
 //! The registry: tenants, their state and what staff know of them. Each change writes its audit row.
 
 use super::audit::{self, By};
-use super::{Scoped, suppressions};
+use super::{Scoped, reach, suppressions};
 use crate::model::registration::Registration;
 use crate::model::{Adapter, Cloud, CloudAppsHost, DirectoryId, Places, Region, Seat, TenantId, TenantState};
 use chrono::{DateTime, Utc};
@@ -59,6 +59,9 @@ pub enum WriteError {
     /// Somebody else was faster, or the tenant is not in a state that allows it.
     #[error("the tenant has changed meanwhile")]
     Changed,
+    /// Who sees the tenant hangs on the group that it leaves or joins: only an administrator decides that.
+    #[error("who sees this tenant hangs on its group, which only an administrator changes")]
+    GroupHeld,
     #[error(transparent)]
     Database(sqlx::Error),
 }
@@ -112,7 +115,8 @@ pub async fn create(tx: &mut Scoped, by: &By, tenant: TenantId, new: &Registrati
 }
 
 /// Writes what staff may edit, if the tenant is still the one they read (`version` is its `updated_at`) and not offboarded.
-/// The preset directory can be changed only while none is bound; afterwards that takes a rebind.
+/// The preset directory can be changed only while none is bound; afterwards that takes a rebind. A group on which somebody's reach hangs is joined
+/// and left by administrators and the command line only.
 pub async fn update(
     tx: &mut Scoped,
     by: &By,
@@ -121,6 +125,12 @@ pub async fn update(
     version: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<(), WriteError> {
+    if old.tenant_group != new.group && !is_administrator(tx, by).await? {
+        let groups: Vec<&str> = [&old.tenant_group, &new.group].into_iter().flatten().map(String::as_str).collect();
+        if reach::hangs_on(tx, &groups).await? {
+            return Err(WriteError::GroupHeld);
+        }
+    }
     let done = sqlx::query(
         "update tenants set name = $3, expected_directory_id = case when directory_id is null then $4 else expected_directory_id end,
                             domain = $5, cloud = case when directory_id is null then $6 else cloud end, apps = $7, tags = $8,
@@ -154,6 +164,12 @@ pub async fn update(
         suppressions::regroup(tx, old.tenant_id, new.group.as_deref(), now).await?;
     }
     Ok(())
+}
+
+/// Or whoever needs no account.
+async fn is_administrator(tx: &mut Scoped, by: &By) -> sqlx::Result<bool> {
+    let Some(user) = by.user() else { return Ok(true) };
+    sqlx::query_scalar("select exists (select from users where user_id = $1 and role = 'admin')").bind(user).fetch_one(&mut **tx).await
 }
 
 /// One tenant of the transaction's scope.

@@ -60,7 +60,7 @@ pub struct Identity {
     pub keys: bool,
     /// When they said last that they have seen what had changed.
     pub looked_at: Option<DateTime<Utc>>,
-    /// Granted tenants that are not offboarded; empty is nothing, also where `all_tenants` is set.
+    /// Otherwise those that are seen, see [`super::reach`]; empty is nothing, also where `all_tenants` is set.
     pub tenants: Vec<TenantId>,
     /// The administrator in whose session this is, where that shows the portal as somebody else sees it.
     #[sqlx(json(nullable), default)]
@@ -84,9 +84,22 @@ pub struct Account {
     pub entra_object: Option<Uuid>,
     /// Of any session that has not ended.
     pub last_seen_at: Option<DateTime<Utc>>,
+    pub tenant_groups: Vec<String>,
+    /// Whether a tenant of the transaction's scope is denied to this user.
+    pub has_denied: bool,
 }
 
 impl Account {
+    /// Which tenants they see, for people.
+    pub fn sees(&self) -> &'static str {
+        match (self.all_tenants, self.role == Role::Admin || !self.has_denied, self.tenant_groups.is_empty()) {
+            (true, true, _) => "All tenants",
+            (true, false, _) => "All tenants but some",
+            (false, _, false) => "Groups of tenants",
+            (false, _, true) => "Some tenants",
+        }
+    }
+
     /// Whether it signs in at Entra, which then says its name and its role.
     pub const fn is_of_entra(&self) -> bool {
         self.entra_object.is_some()
@@ -98,6 +111,7 @@ macro_rules! account {
     () => {
         "select u.*, (select max(s.last_seen_at) from sessions as s where s.user_id = u.user_id) as last_seen_at,
                 (select count(*) from factors as f where f.user_id = u.user_id) as factors,
+                exists (select from grants as g where g.user_id = u.user_id and g.denied) as has_denied,
                 (select a.locked_until from sign_in_attempts as a where a.login_hash = sha256(convert_to(u.login, 'UTF8'))) as locked_until
          from users as u "
     };
@@ -140,13 +154,12 @@ pub async fn find(tx: &mut Scoped, user: UserId) -> sqlx::Result<Option<Account>
     sqlx::query_as(concat!(account!(), "where user_id = $1")).bind(user).fetch_optional(&mut **tx).await
 }
 
-/// Who somebody is now, unless disabled; of the tenants granted to them, those in the transaction's scope.
+/// Who somebody is now, unless disabled; of the tenants that they see, those in the transaction's scope.
 pub async fn identity(tx: &mut Scoped, user: UserId) -> sqlx::Result<Option<Identity>> {
     sqlx::query_as(
-        "select u.user_id, u.login, u.display_name, u.role, u.all_tenants, u.theme, u.density, u.keys, u.looked_at,
-                array(select g.tenant_id from grants as g join tenants as t on t.tenant_id = g.tenant_id
-                      where g.user_id = u.user_id and not u.all_tenants and t.state <> 'offboarded' order by 1) as tenants
-         from users as u where u.user_id = $1 and u.disabled_at is null",
+        "select u.user_id, u.login, u.display_name, u.role, u.theme, u.density, u.keys, u.looked_at,
+                r.reach is null as all_tenants, coalesce(r.reach, '{}') as tenants
+         from users as u cross join lateral (select reach_of(u) as reach offset 0) as r where u.user_id = $1 and u.disabled_at is null",
     )
     .bind(user)
     .fetch_optional(&mut **tx)
@@ -208,10 +221,10 @@ pub async fn set_password(tx: &mut Scoped, user: UserId, password_hash: &str) ->
     shut_out(tx, user).await
 }
 
-/// Ends every session and whatever was begun, revokes every API token, and makes every link for a new password void.
+/// Ends every session, also those that show the portal as this user sees it, and whatever was begun, revokes every API token, and makes every link for a new password void.
 pub async fn shut_out(tx: &mut Scoped, user: UserId) -> sqlx::Result<()> {
     super::flows::end(tx, user).await?;
-    sqlx::query("delete from sessions where user_id = $1").bind(user).execute(&mut **tx).await?;
+    sqlx::query("delete from sessions where user_id = $1 or views_as = $1").bind(user).execute(&mut **tx).await?;
     sqlx::query("update api_tokens set revoked_at = now() where user_id = $1 and revoked_at is null").bind(user).execute(&mut **tx).await?;
     super::sessions::void_links(tx, user).await
 }
@@ -278,23 +291,5 @@ pub async fn hold(tx: &mut Scoped, user: UserId) -> sqlx::Result<Option<Account>
 /// Another hash of the same password.
 pub async fn set_hash(tx: &mut Scoped, user: UserId, password_hash: &str) -> sqlx::Result<()> {
     sqlx::query("update users set password_hash = $2 where user_id = $1").bind(user).bind(password_hash).execute(&mut **tx).await?;
-    Ok(())
-}
-
-/// The tenants granted to a user, within the transaction's scope.
-pub async fn grants(tx: &mut Scoped, user: UserId) -> sqlx::Result<Vec<TenantId>> {
-    sqlx::query_scalar("select tenant_id from grants where user_id = $1 order by tenant_id").bind(user).fetch_all(&mut **tx).await
-}
-
-/// Replaces the tenants granted to a user, within the transaction's scope: what the scope does not reach is neither added nor taken.
-pub async fn set_grants(tx: &mut Scoped, user: UserId, tenants: &[TenantId]) -> sqlx::Result<()> {
-    sqlx::query("delete from grants where user_id = $1 and tenant_id <> all ($2)").bind(user).bind(tenants).execute(&mut **tx).await?;
-    sqlx::query(
-        "insert into grants (user_id, tenant_id) select $1, tenant_id from tenants where tenant_id = any ($2) on conflict do nothing",
-    )
-    .bind(user)
-    .bind(tenants)
-    .execute(&mut **tx)
-    .await?;
     Ok(())
 }

@@ -32,8 +32,11 @@ struct Sent {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Report {
-    #[serde(alias = "violated-directive")]
+    #[serde(default)]
     effective_directive: String,
+    /// What older browsers send instead, and newer ones as well.
+    #[serde(default)]
+    violated_directive: String,
     #[serde(default)]
     blocked_uri: String,
 }
@@ -41,7 +44,7 @@ struct Report {
 /// What was kept away: an origin, or a word such as "inline". The rest of an address is a stranger's text, and of our own pages it may be secret.
 fn origin(blocked: &str) -> String {
     match Url::parse(blocked) {
-        Ok(url) if url.origin().is_tuple() => url.origin().ascii_serialization(),
+        Ok(url) if url.origin().is_tuple() => url.origin().ascii_serialization().chars().take(260).collect(),
         Ok(url) => url.scheme().chars().take(20).collect(),
         Err(_) => blocked.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect(),
     }
@@ -51,13 +54,14 @@ async fn take(State(db): State<Db>, ClientIp(ip): ClientIp, body: Bytes) -> Resu
     let Ok(Sent { report }) = serde_json::from_slice(&body) else {
         return Err(PageError::BadRequest("This is no report of a browser’s.".into()));
     };
-    let directive: String = report.effective_directive.chars().filter(|c| c.is_ascii_lowercase() || *c == '-').take(40).collect();
-    let event = Event::new(Actor::Stranger, "security.csp")
-        .ip(ip.clone())
-        .object(directive)
-        .after(json!({ "kept_away": origin(&report.blocked_uri) }));
-    let bucket = format!("csp {}", ip.as_deref().map(household).unwrap_or_default());
-    refusals::now_and_then(&db, [Some(&bucket), Some("csp")], event.refused()).await?;
+    let named = [&report.effective_directive, &report.violated_directive]
+        .into_iter()
+        .find_map(|named| named.split(' ').next().filter(|name| !name.is_empty()));
+    let Some(named) = named else { return Err(PageError::BadRequest("This is no report of a browser’s.".into())) };
+    let directive: String = named.chars().filter(|c| c.is_ascii_lowercase() || *c == '-').take(40).collect();
+    let event = Event::new(Actor::Stranger, "security.csp").ip(ip.clone()).object(directive).refused();
+    let who = format!("csp {}", household(ip.as_deref().unwrap_or_default()));
+    refusals::now_and_then(&db, &who, Some("csp"), event, json!({ "kept_away": origin(&report.blocked_uri) })).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

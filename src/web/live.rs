@@ -163,7 +163,7 @@ async fn alert(_: Watcher, db: ScopedDb, Id(id): Id<AlertId>, Query(since): Quer
 }
 
 async fn stream(State(live): State<Live>, State(db): State<Db>, Watcher(user): Watcher) -> Response {
-    let Some(place) = live.join(user.id) else {
+    let Some(place) = live.join(user.who().0) else {
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "30")], "too many open pages\n").into_response();
     };
     let now = Instant::now();

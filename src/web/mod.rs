@@ -157,8 +157,8 @@ pub fn guarded(pages: Router<AppState>, state: AppState) -> Router {
         .layer(from_fn(api::of_pages))
         .layer(from_fn(attend::attend))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(state.clone(), refusals::write_down))
         .layer(from_fn_with_state(Arc::new(Semaphore::new(AT_ONCE)), shed))
+        .layer(from_fn_with_state(refusals::Scribe::new(state.clone()), refusals::write_down))
         .layer(
             own_site_only(&state).with_rejection_response(|_: ProtectionError| -> Response<Body> { PageError::Forbidden.into_response() }),
         )

@@ -14,12 +14,15 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
+use tokio::sync::Semaphore;
 
 /// So many rows at once, and then one a minute: of one person or address, and of all strangers together.
 const EACH: Limit = Limit { burst: 10.0, each_second: 1.0 / 60.0 };
 const STRANGERS: Limit = Limit { burst: 30.0, each_second: 1.0 / 6.0 };
+/// So many are written at once.
+const AT_ONCE: usize = 3;
 /// The longest address that is written down whole.
 const LONG: usize = 200;
 
@@ -61,8 +64,22 @@ impl Wanted {
     }
 }
 
+/// What the layer needs.
+#[derive(Clone)]
+pub struct Scribe {
+    state: AppState,
+    /// What strangers can have refused takes few of the database's connections.
+    places: Arc<Semaphore>,
+}
+
+impl Scribe {
+    pub fn new(state: AppState) -> Self {
+        Self { state, places: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+}
+
 /// The layer.
-pub async fn write_down(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub async fn write_down(State(Scribe { state, places }): State<Scribe>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let caller = Caller::default();
     parts.extensions.insert(caller.clone());
@@ -70,7 +87,10 @@ pub async fn write_down(State(state): State<AppState>, request: Request, next: N
     let response = next.run(Request::from_parts(parts, body)).await;
     let told = response.extensions().get::<Told>().map(|told| told.title);
     // A page of its own, of the sign-in say, has written its own row.
-    if (told.is_some() || wanted.of_api)
+    let place = places.try_acquire();
+    if place.is_err() {
+        metrics::counter!("watchfloor_refusals_unwritten_total").increment(1);
+    } else if (told.is_some() || wanted.of_api)
         && let Err(error) = record(&state, caller.0.get(), &wanted, (response.status(), told)).await
     {
         tracing::warn!(%error, "what was refused is not in the audit log");
@@ -91,26 +111,31 @@ async fn record(
     };
     let stranger = By { actor: Actor::Stranger, ip: wanted.ip.clone() };
     let (by, tenant) = caller.map_or((&stranger, None), |(by, tenant)| (by, *tenant));
-    let (who, all) = match caller {
-        Some(_) => (by.login().to_owned(), None),
-        None => (wanted.ip.as_deref().map(household).unwrap_or_default(), Some("refused")),
+    let way = if wanted.of_api { "api" } else { "page" };
+    let who = match (by.user(), by.customer()) {
+        (Some(user), _) => format!("{way} {user}"),
+        (_, Some(customer)) => format!("customer {customer}"),
+        _ => household(wanted.ip.as_deref().unwrap_or_default()),
     };
     let object = if caller.is_some() { &wanted.what } else { &wanted.pattern };
-    let mut event = by.event(action).object(object.as_str()).after(json!({ "status": status.as_u16(), "told": told })).refused();
+    let mut event = by.event(action).object(object.as_str()).refused();
     event.tenant = tenant;
-    now_and_then(&state.db, [Some(&format!("refused {who}")), all], event).await
+    let all = caller.is_none().then_some("refused");
+    now_and_then(&state.db, &format!("refused {who}"), all, event, json!({ "status": status.as_u16(), "told": told })).await
 }
 
-/// Writes a row, at first each time, and then one a minute and how many there were. `buckets`: those of the person or address, and of all strangers.
-pub async fn now_and_then(db: &Db, buckets: [Option<&str>; 2], event: Event<'_>) -> sqlx::Result<()> {
+/// Writes a row about a person or address (`who`), as long as there are few of them, and of `all` strangers together: otherwise the next one says
+/// how many there were.
+pub async fn now_and_then(db: &Db, who: &str, all: Option<&str>, event: Event<'_>, mut after: Value) -> sqlx::Result<()> {
     let mut tx = db.no_tenant().await?;
-    for (bucket, limit) in buckets.into_iter().zip([EACH, STRANGERS]) {
-        let Some(bucket) = bucket else { continue };
-        if limits::take(&mut tx, bucket, limit).await?.is_some() {
-            limits::tell(&mut tx, bucket, event.ip.as_deref()).await?;
+    let buckets: Vec<(&str, Limit)> = [(who, EACH)].into_iter().chain(all.map(|all| (all, STRANGERS))).collect();
+    for (bucket, limit) in &buckets {
+        if limits::take(&mut tx, bucket, *limit).await?.is_some() {
             return tx.commit().await;
         }
     }
-    audit::record(&mut tx, event).await?;
+    let names: Vec<&str> = buckets.iter().map(|(name, _)| *name).collect();
+    after["unwritten"] = limits::untold(&mut tx, &names).await?.into();
+    audit::record(&mut tx, event.after(after)).await?;
     tx.commit().await
 }

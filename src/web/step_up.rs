@@ -7,7 +7,7 @@
 mod form;
 
 use super::account::proof_error;
-use super::cookies::session_of;
+use super::cookies::{session_name, session_of};
 use super::error::PageError;
 use super::extract::{ClientIp, Posted, Query, User, client_ip};
 use super::login::{self, internal};
@@ -103,6 +103,9 @@ pub async fn first(state: &AppState, user: &User, back: &str) -> Result<Option<R
     if !standing.is_some_and(|standing| is_due(&state.config, &standing)) {
         return Ok(None);
     }
+    if user.behind.is_some() {
+        return Err(PageError::Conflict("This needs a fresh proof of who you are: stop looking as somebody else first.".into()));
+    }
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", back).finish();
     Ok(Some(Redirect::to(&format!("/account/confirm?{query}"))))
 }
@@ -116,7 +119,12 @@ pub async fn guard(State(state): State<AppState>, request: Request, next: Next) 
         Ok(Looked::Pass(request)) => next.run(request).await,
         Ok(Looked::Renewed(request, cookie)) => {
             let mut response = next.run(request).await;
-            response.headers_mut().append(header::SET_COOKIE, cookie);
+            // A route that gives the session yet another secret has its own.
+            let name = format!("{}=", session_name(&state.config));
+            let has_own = |set: &HeaderValue| set.to_str().is_ok_and(|set| set.starts_with(&name));
+            if !response.headers().get_all(header::SET_COOKIE).iter().any(has_own) {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
             response
         }
         Ok(Looked::Ask(page)) => page,

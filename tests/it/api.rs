@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use watchfloor::model::{Product, Role, TenantId};
+use watchfloor::model::{Product, Role, TenantId, UserId};
 use watchfloor::{auth, store};
 
 /// A program with a token.
@@ -18,6 +18,11 @@ pub struct Program {
 impl Program {
     pub async fn of(app: &TestApp, role: Role, tenants: Option<&[TenantId]>) -> Self {
         let (_, user) = app.user(role, tenants).await;
+        Self::of_user(app, user).await
+    }
+
+    /// Somebody's, with all their rights.
+    pub async fn of_user(app: &TestApp, user: UserId) -> Self {
         let mut tx = app.db.web.no_tenant().await.unwrap();
         let (_, token) =
             auth::api_tokens::create(&mut tx, user, "test", 1, &watchfloor::store::api_tokens::Limits::default()).await.unwrap();
@@ -211,6 +216,7 @@ async fn a_tenant_is_registered_invited_changed_and_offboarded() {
         assert_eq!(status, StatusCode::BAD_REQUEST, "{body}: {problem}");
     }
 
+    assert_eq!(lead.post(&format!("/tenants/{id}/invites"), Value::Null).await.0, StatusCode::CREATED, "as if there were no body");
     let (status, invite) = lead.post(&format!("/tenants/{id}/invites"), json!({})).await;
     assert_eq!(status, StatusCode::CREATED, "{invite}");
     assert!(invite["url"].as_str().unwrap().starts_with("http://127.0.0.1:8080/onboard/"), "{invite}");

@@ -150,7 +150,9 @@ impl TestApp {
         let mut tx = self.db.web.all_tenants().await.unwrap();
         let new = NewUser { login: &login, display_name: "Test Person", role, all_tenants: tenants.is_none(), password_hash: &hash };
         let user = store::users::insert(&mut tx, &new).await.unwrap().unwrap();
-        store::users::set_grants(&mut tx, user, tenants.unwrap_or_default()).await.unwrap();
+        store::reach::set(&mut tx, user, &store::reach::Reach { tenants: tenants.unwrap_or_default().to_vec(), ..Default::default() })
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         (login, user)
     }

@@ -12,6 +12,7 @@ use watchfloor::app::bulk::work;
 use watchfloor::config::{self, Sync};
 use watchfloor::demo::{Api, Fault, Times};
 use watchfloor::model::{BulkId, DirectoryId, Product, Role, TenantId, UserId, clock};
+use watchfloor::store::reach::{self, Reach};
 use watchfloor::store::users;
 use watchfloor::sync::read::{self, Reader};
 use watchfloor::sync::verify;
@@ -172,7 +173,7 @@ async fn a_job_acts_with_the_rights_that_its_person_has_when_it_acts() {
         match n {
             0 => assert!(users::set_disabled(&mut tx, user, true).await.unwrap()),
             1 => assert!(users::change(&mut tx, user, "Ann", Role::Viewer, false).await.unwrap()),
-            _ => users::set_grants(&mut tx, user, &[birch.tenant]).await.unwrap(),
+            _ => reach::set(&mut tx, user, &Reach { tenants: vec![birch.tenant], ..Reach::default() }).await.unwrap(),
         }
         tx.commit().await.unwrap();
         scene.worked(&path, &[alder, birch]).await;

@@ -133,6 +133,14 @@ async fn no_page_of_the_demo_has_a_fault_that_axe_knows_in_either_theme_or_scrol
     enter(&eyes, address, "admin").await;
     eyes.go("/admin/audit?action=security.csp").await;
     assert_eq!(eyes.says("document.querySelectorAll('main tbody tr').length").await, "0", "what the policy kept from these pages");
+    eyes.says("new Image().src = 'https://evil.example/x.png'").await;
+    let reported = async {
+        while !eyes.says("document.querySelector('main tbody')?.innerText").await.contains("img-src") {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            eyes.go("/admin/audit?action=security.csp").await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(20), reported).await.is_ok(), "the browser reports what was kept away");
     eyes.assert_nothing(200);
     demo.stop();
 }

@@ -109,7 +109,7 @@ async fn a_reader_hears_of_own_tenants_only_and_no_more_once_one_is_taken_away()
     ask_for_a_change(&app, own).await;
     assert_eq!(stream.event().await.as_deref(), Some("changes"), "nothing of the incident and the alert elsewhere");
     let mut tx = app.db.web.all_tenants().await.unwrap();
-    store::users::set_grants(&mut tx, user, &[]).await.unwrap();
+    store::reach::set(&mut tx, user, &store::reach::Reach::default()).await.unwrap();
     tx.commit().await.unwrap();
     case(&app, own, "OWN").await;
     assert_eq!(stream.event().await, None);

@@ -125,6 +125,7 @@ mod peers;
 mod portal_links;
 mod program;
 mod purge;
+mod reach;
 mod reading_marks;
 mod rebinding;
 mod reconsent;

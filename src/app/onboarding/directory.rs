@@ -50,7 +50,9 @@ pub async fn enter(
         Ok(()) => {}
         Err(WriteError::DirectoryTaken) => return Ok(Judged::No("The directory belongs to another tenant.")),
         Err(WriteError::Database(error)) => return Err(error.into()),
-        Err(WriteError::Changed | WriteError::NameTaken) => return Ok(Judged::No("Somebody changed this tenant meanwhile. Look again.")),
+        Err(WriteError::Changed | WriteError::NameTaken | WriteError::GroupHeld) => {
+            return Ok(Judged::No("Somebody changed this tenant meanwhile. Look again."));
+        }
     }
     desk.queue.verify(&mut tx, tenant).await?;
     tx.commit().await?;

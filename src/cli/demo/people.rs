@@ -3,6 +3,7 @@
 use crate::app::DemoLogin;
 use crate::auth::passwords::Hasher;
 use crate::model::Role;
+use crate::store::reach::{self, Reach};
 use crate::store::users::{self, NewUser};
 use crate::store::{Db, tenant_lists};
 use anyhow::{Context, Result};
@@ -30,7 +31,7 @@ pub async fn add(db: &Db) -> Result<Vec<DemoLogin>> {
         let new = NewUser { login, display_name, role, all_tenants: role != Role::Viewer, password_hash: &password_hash };
         let user = users::insert(&mut tx, &new).await?.context("the demo's accounts are added once")?;
         if role == Role::Viewer {
-            users::set_grants(&mut tx, user, &tenants).await?;
+            reach::set(&mut tx, user, &Reach { tenants: tenants.clone(), ..Reach::default() }).await?;
         }
         logins.push(DemoLogin { login: login.to_owned(), password, about: about.to_owned() });
     }

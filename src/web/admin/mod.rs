@@ -43,6 +43,7 @@ fn not_written(error: WriteError) -> PageError {
         WriteError::NameTaken => PageError::Conflict("Another tenant has this name.".into()),
         WriteError::DirectoryTaken => PageError::Conflict("The directory belongs to another tenant.".into()),
         WriteError::Changed => PageError::Conflict("Somebody changed this tenant meanwhile. Go back, reload and look again.".into()),
+        WriteError::GroupHeld => PageError::Conflict("Who sees this tenant hangs on its group: an administrator changes that.".into()),
         WriteError::Database(error) => error.into(),
     }
 }

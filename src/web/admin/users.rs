@@ -6,8 +6,9 @@ use crate::auth::{links, secret};
 use crate::model::{Role, TenantId, UserId, clock, visible};
 use crate::store::audit;
 use crate::store::overview::TenantName;
+use crate::store::reach::{self, Reach};
 use crate::store::users::{self, Account, NewUser};
-use crate::store::{Db, Scoped, overview};
+use crate::store::{Db, Scoped, overview, suppressions};
 use crate::web::error::PageError;
 use crate::web::extract::{Admin, Id, Posted, User};
 use crate::web::filters;
@@ -22,6 +23,7 @@ use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
@@ -55,7 +57,7 @@ async fn users_page(
     link: Option<(String, String)>,
     problem: Option<&'static str>,
 ) -> Result<Page<UsersPage>, PageError> {
-    let accounts = users::list(&mut db.no_tenant().await?).await?;
+    let accounts = users::list(&mut db.begin(&user.scope).await?).await?;
     Ok(Page(UsersPage { user, accounts, link, problem, now: clock::now() }))
 }
 
@@ -110,12 +112,17 @@ struct UserPage {
     user: User,
     account: Account,
     tenants: Vec<TenantName>,
-    granted: Vec<TenantId>,
+    groups: Vec<String>,
+    reach: Reach,
 }
 
 impl UserPage {
     fn is_granted(&self, tenant: &TenantName) -> bool {
-        self.granted.contains(&tenant.tenant_id)
+        self.reach.tenants.contains(&tenant.tenant_id)
+    }
+
+    fn is_denied(&self, tenant: &TenantName) -> bool {
+        self.reach.denied.contains(&tenant.tenant_id)
     }
 
     fn at(&self, action: &str) -> String {
@@ -126,8 +133,11 @@ impl UserPage {
 async fn edit(State(db): State<Db>, Admin(user): Admin, Id(id): Id<UserId>) -> Result<Page<UserPage>, PageError> {
     let mut tx = db.begin(&user.scope).await?;
     let account = users::find(&mut tx, id).await?.ok_or(PageError::NotFound)?;
-    let (tenants, granted) = (overview::names(&mut tx).await?, users::grants(&mut tx, id).await?);
-    Ok(Page(UserPage { user, account, tenants, granted }))
+    let (tenants, reach) = (overview::names(&mut tx).await?, reach::find(&mut tx, id).await?);
+    let known = suppressions::groups(&mut tx).await?.into_iter().map(|group| group.name);
+    // One that no tenant has any more can still be taken away.
+    let groups: BTreeSet<String> = known.chain(reach.groups.iter().cloned()).collect();
+    Ok(Page(UserPage { user, account, tenants, groups: groups.into_iter().collect(), reach }))
 }
 
 #[derive(Deserialize)]
@@ -139,6 +149,10 @@ struct Changed {
     all_tenants: bool,
     #[serde(default)]
     tenants: Vec<TenantId>,
+    #[serde(default)]
+    groups: Vec<String>,
+    #[serde(default)]
+    denied: Vec<TenantId>,
 }
 
 const LAST_ADMIN: &str = "This is the last administrator who can sign in. Make another one first.";
@@ -172,10 +186,11 @@ async fn change(
     if form.role != Role::Admin {
         last_admin(&mut tx, &account).await?;
     }
-    let before = json!({ "name": account.display_name, "role": account.role, "all_tenants": account.all_tenants, "tenants": users::grants(&mut tx, id).await? });
+    let before = json!({ "name": account.display_name, "role": account.role, "all_tenants": account.all_tenants, "reach": reach::find(&mut tx, id).await? });
     users::change(&mut tx, id, name, form.role, form.all_tenants).await?;
-    users::set_grants(&mut tx, id, &form.tenants).await?;
-    let after = json!({ "name": name, "role": form.role, "all_tenants": form.all_tenants, "tenants": form.tenants });
+    let reach = Reach { tenants: form.tenants, groups: form.groups, denied: form.denied };
+    reach::set(&mut tx, id, &reach).await?;
+    let after = json!({ "name": name, "role": form.role, "all_tenants": form.all_tenants, "reach": reach });
     audit::record(&mut tx, user.by().event("user.update").object(account.login).before(before).after(after)).await?;
     tx.commit().await?;
     Ok(Redirect::to("/admin/users"))

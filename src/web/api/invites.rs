@@ -60,14 +60,14 @@ async fn create(
 ) -> Result<(StatusCode, Json<Invite>), Problem> {
     user.needs(Role::Lead)?;
     let unreadable = |error: serde_json::Error| Problem::BadRequest(format!("The body cannot be read: {error}."));
-    let new: NewInvite = if body.is_empty() { NewInvite::default() } else { serde_json::from_slice(&body).map_err(unreadable)? };
+    let new: Option<NewInvite> = if body.is_empty() { None } else { serde_json::from_slice(&body).map_err(unreadable)? };
     let (now, by) = (clock::now(), user.by());
     let mut tx = user.begin().await?;
     let row = store::tenants::get(&mut tx, tenant).await?.ok_or(Problem::NotFound)?;
     if row.state == TenantState::Offboarded {
         return Err(Problem::Conflict("An offboarded tenant cannot be invited.".to_owned()));
     }
-    let apps = onboarding::chosen(&row, new.apps).map_err(|why| Problem::field("apps", why.to_owned()))?;
+    let apps = onboarding::chosen(&row, new.unwrap_or_default().apps).map_err(|why| Problem::field("apps", why.to_owned()))?;
     let ticket = tickets::mint(tenant)?;
     let invite = store::invites::create(&mut tx, &by, tenant, &ticket, apps.as_deref(), now).await?;
     let links = onboarding::links(&desk, &mut tx, &by, &row, (&invite, &ticket), now).await?;

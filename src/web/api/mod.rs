@@ -129,7 +129,7 @@ struct Me {
     id: uuid::Uuid,
     login: String,
     name: String,
-    /// admin, lead, analyst or viewer
+    /// admin, lead, responder, analyst or viewer
     role: String,
     /// Whether every tenant is in scope.
     all_tenants: bool,
