@@ -45,7 +45,7 @@ async fn an_administrator_sees_what_the_colleague_sees_and_is_written_down_under
 
     let page = admin.get("/incidents").await.assert_success();
     assert!(page.html.contains("Phishing") && !page.html.contains("Skeleton key"), "{}", page.html);
-    assert_eq!(page.texts(".looking strong"), ["You see the portal as Test Person does"]);
+    assert_eq!(page.texts(".looking strong"), ["you see the portal as Test Person does"]);
     admin.get(&format!("/incidents/{own}")).await.assert_success();
     assert_eq!(admin.get(&format!("/incidents/{foreign}")).await.status, StatusCode::NOT_FOUND);
     assert_eq!(admin.get("/admin/users").await.status, StatusCode::FORBIDDEN, "a viewer does not administer");

@@ -89,7 +89,7 @@ const ACTIONS: [(&str, &str); 24] = [
     ("view.", "Views"),
     ("sync.", "Reading"),
     ("app.", "Our credentials"),
-    ("security.", "Refusals and forged answers"),
+    ("security.", "Refusals"),
     ("user.", "Users"),
     ("login", "Sign-in"),
     ("session.", "Sessions"),
