@@ -4,9 +4,13 @@ use crate::model::hunt::{LONGEST_QUERY, is_timespan};
 use crate::model::{HuntApi, HuntId, Scope, TenantId};
 use crate::store::audit::By;
 use crate::store::hunts::{self, Huntable, MOST_TENANTS, New};
+use crate::store::limits::{self, Limit};
 use crate::store::{Db, Scoped};
 use crate::sync::engine::Queue;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// What one person, or one program of theirs, may start: so many at once, and then one every half minute.
+const QUOTA: Limit = Limit { burst: 60.0, each_second: 1.0 / 30.0 };
 
 /// Over which tenants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,9 +44,15 @@ pub enum Refusal {
     /// One of the tenants is not in the scope, or there is none.
     #[error("there is no such tenant")]
     NoTenant,
+    /// Too many were started; and how long until the next. That is written into the audit log now and then.
+    #[error("too many hunts")]
+    TooMany(TimeDelta),
     #[error(transparent)]
     Failed(#[from] anyhow::Error),
 }
+
+/// What [`Refusal::TooMany`] says.
+pub const TOO_MANY: &str = "You have started 60 hunts in a short time. From now on one can be started every half minute.";
 
 impl From<sqlx::Error> for Refusal {
     fn from(error: sqlx::Error) -> Self {
@@ -70,6 +80,12 @@ pub async fn start(db: &Db, queue: &Queue, scope: &Scope, by: &By, wish: &Wish<'
     }
     let mut tx = db.begin(scope).await?;
     let tenants = chosen(&mut tx, &wish.over).await?;
+    let bucket = format!("hunts of {}", by.login());
+    if let Some(wait) = limits::take(&mut tx, &bucket, QUOTA).await? {
+        limits::tell(&mut tx, &bucket, by.ip.as_deref()).await?;
+        tx.commit().await?;
+        return Err(Refusal::TooMany(wait));
+    }
     let title = match wish.title.trim() {
         "" => query.lines().next().unwrap_or_default(),
         title => title,

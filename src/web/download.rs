@@ -1,6 +1,7 @@
 //! Files that are written piece by piece while they are sent.
 
 use super::error::PageError;
+use super::extract::User;
 use crate::app::places::{Place, Places};
 use crate::model::UserId;
 use ::csv::{QuoteStyle, Terminator, WriterBuilder};
@@ -28,9 +29,13 @@ pub struct FilePlace {
     _own: Place<UserId>,
 }
 
-/// A place for a file of somebody's. Too many at once: later.
-pub fn place(user: UserId) -> Result<FilePlace, PageError> {
-    let own = OWN.take(user).ok_or(PageError::Busy)?;
+/// A place for a file of somebody's. Too many at once: later. None for who is sent here by another site's page: making a file takes much and is
+/// written down.
+pub fn place(user: &User) -> Result<FilePlace, PageError> {
+    if user.is_sent_elsewhere {
+        return Err(PageError::Forbidden);
+    }
+    let own = OWN.take(user.who().0).ok_or(PageError::Busy)?;
     Ok(FilePlace { _all: PLACES.try_acquire().map_err(|_| PageError::Busy)?, _own: own })
 }
 

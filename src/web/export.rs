@@ -81,7 +81,7 @@ async fn export(
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
     let (now, asked) = (clock::now(), Asked::read(list.path(), &query)?);
-    let place = download::place(user.who().0)?;
+    let place = download::place(&user)?;
     let mut tx = db.begin().await?;
     let filter = asked.filter(&mut tx, &user, now).await?;
     let ids = list.ids(&mut tx, &filter, &asked.order, MOST).await?;

@@ -30,6 +30,8 @@ pub struct User {
     pub here: String,
     /// Which of the user's sessions this is.
     pub session_hash: Vec<u8>,
+    /// Another site's page sent the browser here.
+    pub is_sent_elsewhere: bool,
     /// Whether customers' people sign in at this portal.
     pub customers_sign_in: bool,
     forms: FormKey,
@@ -155,7 +157,9 @@ impl User {
         };
         let forms = FormKey::of_session(&secret);
         let customers_sign_in = state.config.login.customers.is_some();
-        let user = Self { person, ip: client_ip(parts, &state.config), here, session_hash, customers_sign_in, forms, notices };
+        let ip = client_ip(parts, &state.config);
+        let is_sent_elsewhere = parts.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site");
+        let user = Self { person, ip, here, session_hash, is_sent_elsewhere, customers_sign_in, forms, notices };
         let is_refused = user.behind.is_some() && !is_only_looking(&parts.method, &user.here);
         Caller::note(parts, user.by(), None);
         if is_refused {

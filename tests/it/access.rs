@@ -166,3 +166,23 @@ async fn a_form_of_no_page_of_ours_in_another_encoding_or_by_another_method_does
     assert_eq!(send(Method::POST, Some("http://127.0.0.1:8080"), FORM).await, StatusCode::SEE_OTHER);
     assert!(ann.get("/account").await.html.contains("data-theme=\"dark\""));
 }
+
+#[tokio::test]
+async fn a_file_is_not_made_for_another_sites_page() {
+    let app = TestApp::start().await;
+    let admin = app.sign_in(Role::Admin).await;
+    let files: Vec<&str> = ROUTES.iter().filter(|(route, ..)| route.contains("/export.")).map(|(route, ..)| *route).collect();
+    assert_eq!(files.len(), 5, "{files:?}");
+    for route in files {
+        for (site, status) in [
+            ("cross-site", StatusCode::FORBIDDEN),
+            ("same-site", StatusCode::FORBIDDEN),
+            ("same-origin", StatusCode::OK),
+            ("none", StatusCode::OK),
+        ] {
+            let request = admin.request(Method::GET, route).header("sec-fetch-site", site);
+            assert_eq!(admin.send(request.body(Body::empty()).unwrap()).await.status, status, "{route} {site}");
+        }
+    }
+    admin.get("/incidents/export.csv").await.assert_success(); // an older browser says nothing
+}

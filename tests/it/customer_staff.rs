@@ -96,6 +96,33 @@ async fn a_lead_invites_and_shuts_out_and_lets_in_again_and_nobody_below_does() 
 }
 
 #[tokio::test]
+async fn an_invitation_is_taken_back_by_those_who_make_them_once_and_of_their_own_customer_only() {
+    let app = portal().await;
+    let (contoso, fabrikam) = (bound(&app, "Contoso").await, bound(&app, "Fabrikam").await);
+    let (_, theirs) = person(&app, &contoso, "Ada", true).await;
+    let (_, foreign) = person(&app, &fabrikam, "Bob", true).await;
+    let lead = app.sign_in(Role::Lead).await;
+    let path = format!("/admin/tenants/{}/people", contoso.tenant);
+    for (visitor, page, others) in [(&lead, path.as_str(), &foreign), (&theirs, "/customer/people", &foreign)] {
+        let made = visitor.post_form(page, &[("label", "Eve")]).await.assert_success();
+        let link = made.attribute("#link", "value").unwrap();
+        let link = link.strip_prefix("http://127.0.0.1:8080").unwrap();
+        app.stranger().get(link).await.assert_success();
+        let take_back = visitor.get(page).await.assert_success().attribute("form[action$='/withdraw']", "action").unwrap();
+        let invite = take_back.split('/').nth_back(1).unwrap().to_owned();
+        assert_eq!(others.post_form(&format!("/customer/people/{invite}/withdraw"), &[]).await.status, StatusCode::NOT_FOUND);
+        let elsewhere = format!("/admin/tenants/{}/people/{invite}/withdraw", fabrikam.tenant);
+        assert_eq!(lead.post_form(&elsewhere, &[]).await.status, StatusCode::NOT_FOUND);
+        app.stranger().get(link).await.assert_success();
+        visitor.post_form(&take_back, &[]).await.assert_redirect(page);
+        assert_eq!(visitor.post_form(&take_back, &[]).await.status, StatusCode::NOT_FOUND, "it is gone");
+        assert!(!app.stranger().get(link).await.status.is_success(), "the link leads nowhere");
+    }
+    let events = "customer.invite, customer.invite_withdrawn, customer.invite, customer.invite_withdrawn";
+    assert_eq!(ask::<String>(&app, EVENTS).await, events);
+}
+
+#[tokio::test]
 async fn who_opens_an_incident_is_noted_once_a_day_and_told_to_the_customer() {
     let app = portal().await;
     let contoso: Bound = bound(&app, "Contoso").await;

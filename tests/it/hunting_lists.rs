@@ -3,7 +3,7 @@
 use crate::api::Program;
 use crate::app::TestApp;
 use crate::hunting_pages::{count, settle, start, tenant};
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, StatusCode, header};
 use chrono::TimeDelta;
 use serde_json::json;
 use watchfloor::model::{HuntApi, HuntId, Role, clock};
@@ -72,4 +72,22 @@ async fn a_hunt_that_has_ended_is_not_cancelled_any_more() {
     let page = analyst.get(&format!("/hunting/{hunt}")).await.assert_success();
     assert!(page.texts("h1")[0].ends_with("Answered"), "{user}: {}", page.html);
     assert_eq!(count(&app, "audit_log where action = 'hunt.cancelled'").await, 0);
+}
+
+#[tokio::test]
+async fn the_sixty_first_hunt_of_a_person_waits_and_another_persons_does_not() {
+    let app = TestApp::start().await;
+    let alder = tenant(&app, "Alder", "North").await;
+    let body = json!({"query": "DeviceInfo", "tenants": [alder]});
+    let program = Program::of(&app, Role::Analyst, None).await;
+    for n in 1..=60 {
+        assert_eq!(program.post("/hunts", body.clone()).await.0, StatusCode::ACCEPTED, "{n}");
+    }
+    let reply = program.answer(Method::POST, "/hunts", Some(body.clone())).await;
+    assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS, "{}", reply.html);
+    assert!((25..=31).contains(&reply.headers[header::RETRY_AFTER].to_str().unwrap().parse::<u64>().unwrap()));
+    assert_eq!(count(&app, "audit_log where action = 'security.limited' and object like 'hunts of analyst%'").await, 1);
+    let other = Program::of(&app, Role::Analyst, None).await;
+    assert_eq!(other.post("/hunts", body).await.0, StatusCode::ACCEPTED);
+    assert_eq!(count(&app, "hunts").await, 61);
 }

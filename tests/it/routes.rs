@@ -181,6 +181,7 @@ pub const ROUTES: &[(&str, &str, Who, Proof)] = &[
     ("/admin/tenants/{tenant}/people", GET, Lead, Any),
     ("/admin/tenants/{tenant}/people", POST, Lead, Fresh),
     ("/admin/tenants/{tenant}/people/{person}", POST, Lead, Fresh),
+    ("/admin/tenants/{tenant}/people/{invite}/withdraw", POST, Lead, Any),
     ("/admin/tenants/{tenant}/rebind", POST, Lead, Fresh),
     ("/admin/tenants/{tenant}/rebind/decision", POST, Lead, Fresh),
     ("/admin/users", GET, Admin, Any),
@@ -217,6 +218,7 @@ pub const CUSTOMERS: &[(&str, &str, bool)] = &[
     ("/customer/people", GET, true),
     ("/customer/people", POST, true),
     ("/customer/people/{person}/disable", POST, true),
+    ("/customer/people/{invite}/withdraw", POST, true),
     ("/customer/logout", POST, false),
 ];
 

@@ -96,3 +96,17 @@ pub async fn open(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<Vec<Invite>
     .fetch_all(&mut **tx)
     .await
 }
+
+/// Takes a link back that was not used yet, with its audit row ("customer.invite_withdrawn"). False: there is none such.
+pub async fn withdraw(tx: &mut Scoped, by: &By, tenant: TenantId, invite: CustomerInviteId) -> sqlx::Result<bool> {
+    let label: Option<String> = sqlx::query_scalar(
+        "delete from customer_invites where tenant_id = $1 and invite_id = $2 and used_at is null and expires_at > now() returning label",
+    )
+    .bind(tenant)
+    .bind(invite)
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(label) = label else { return Ok(false) };
+    audit::record(tx, by.event("customer.invite_withdrawn").tenant(tenant).object(label)).await?;
+    Ok(true)
+}

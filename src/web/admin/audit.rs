@@ -188,7 +188,7 @@ async fn export(
     if let Some(first) = step_up::first(&state, &user, &asked.address("/admin/audit", "")).await? {
         return Ok(first.into_response());
     }
-    let (filter, place) = (asked.filter()?, download::place(user.who().0)?);
+    let (filter, place) = (asked.filter()?, download::place(&user)?);
     let mut tx = db.begin().await?;
     let newest = audit::list(&mut tx, &filter, 1).await?.first().map_or(0, |entry| entry.audit_id);
     audit::record(&mut tx, user.by().event("audit.exported").after(json!({ "query": asked.address("", "") }))).await?;

@@ -2,7 +2,7 @@
 
 use crate::app::AppState;
 use crate::config::Config;
-use crate::model::{CustomerId, TenantId, TenantState, clock};
+use crate::model::{CustomerId, CustomerInviteId, TenantId, TenantState, clock};
 use crate::store::customers::{self, Customer, invites};
 use crate::store::tenants::Tenant;
 use crate::store::{self, Scoped};
@@ -27,6 +27,7 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/admin/tenants/{tenant}/people", get(show).post(invite))
         .route("/admin/tenants/{tenant}/people/{person}", post(set_disabled))
+        .route("/admin/tenants/{tenant}/people/{invite}/withdraw", post(withdraw))
 }
 
 #[derive(Template)]
@@ -53,6 +54,13 @@ impl PeoplePage {
 
     fn path_of(&self, person: &Customer) -> String {
         format!("{}/{}", self.path(), person.customer_id)
+    }
+
+    /// Where the form that takes an invitation back goes, and its token.
+    fn withdrawal(&self, invite: &invites::Invite) -> (String, String) {
+        let path = format!("{}/{}/withdraw", self.path(), invite.invite_id);
+        let token = self.user.form_token(&path);
+        (path, token)
     }
 
     /// Why nobody can be invited, if so.
@@ -128,6 +136,24 @@ async fn set_disabled(
     store::tenants::get(&mut tx, tenant).await?.ok_or(PageError::NotFound)?;
     let of = customers::get(&mut tx, tenant, person).await?.ok_or(PageError::NotFound)?;
     customers::set_disabled(&mut tx, &user.by(), &of, disabled).await?;
+    tx.commit().await?;
+    Ok(Redirect::to(&format!("/admin/tenants/{tenant}/people")))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+async fn withdraw(
+    Lead(user): Lead,
+    db: ScopedDb,
+    Id((tenant, invite)): Id<(TenantId, CustomerInviteId)>,
+    Posted(_, Nothing {}): Posted<Nothing>,
+) -> Result<Redirect, PageError> {
+    let mut tx = db.begin().await?;
+    if !invites::withdraw(&mut tx, &user.by(), tenant, invite).await? {
+        return Err(PageError::NotFound);
+    }
     tx.commit().await?;
     Ok(Redirect::to(&format!("/admin/tenants/{tenant}/people")))
 }

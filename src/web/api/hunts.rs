@@ -182,6 +182,7 @@ fn refused(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::Field(field, message) => Problem::field(field, message),
         Refusal::NoTenant => Problem::field("tenants", "There is no such tenant in the token's scope."),
+        Refusal::TooMany(wait) => Problem::TooMany(hunts::TOO_MANY.to_owned(), wait),
         Refusal::Failed(error) => Problem::Internal(error),
     }
 }

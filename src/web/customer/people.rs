@@ -4,7 +4,7 @@ use super::{Customer, CustomerAdmin};
 use crate::app::AppState;
 use crate::auth::customers::{self as door, Wish};
 use crate::config::Config;
-use crate::model::{CustomerId, TenantId, clock, visible};
+use crate::model::{CustomerId, CustomerInviteId, TenantId, clock, visible};
 use crate::store::Scoped;
 use crate::store::audit::By;
 use crate::store::customers::{self, Customer as Person, invites};
@@ -25,7 +25,10 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/customer/people", get(show).post(invite)).route("/customer/people/{person}/disable", post(disable))
+    Router::new()
+        .route("/customer/people", get(show).post(invite))
+        .route("/customer/people/{person}/disable", post(disable))
+        .route("/customer/people/{invite}/withdraw", post(withdraw))
 }
 
 #[derive(Template)]
@@ -50,6 +53,13 @@ impl PeoplePage {
         let is_admin = |of: &Person| of.is_admin && of.disabled_at.is_none();
         let others = self.people.iter().filter(|other| is_admin(other) && other.customer_id != person.customer_id).count();
         person.disabled_at.is_none() && (!person.is_admin || others > 0)
+    }
+
+    /// Where the form that takes an invitation back goes, and its token.
+    fn withdrawal(&self, invite: &invites::Invite) -> (String, String) {
+        let path = format!("/customer/people/{}/withdraw", invite.invite_id);
+        let token = self.customer.form_token(&path);
+        (path, token)
     }
 
     fn disable(person: &Person) -> String {
@@ -135,6 +145,19 @@ async fn disable(
         return Err(PageError::Conflict("This is the last administrator. Invite another one first.".into()));
     }
     customers::set_disabled(&mut tx, &customer.by(), &of, true).await?;
+    tx.commit().await?;
+    Ok(Redirect::to("/customer/people"))
+}
+
+async fn withdraw(
+    CustomerAdmin(customer): CustomerAdmin,
+    Id(invite): Id<CustomerInviteId>,
+    Posted(_, Nothing {}): Posted<Nothing, Customer>,
+) -> Result<Redirect, PageError> {
+    let mut tx = customer.begin().await?;
+    if !invites::withdraw(&mut tx, &customer.by(), customer.tenant, invite).await? {
+        return Err(PageError::NotFound);
+    }
     tx.commit().await?;
     Ok(Redirect::to("/customer/people"))
 }

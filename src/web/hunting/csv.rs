@@ -23,7 +23,7 @@ pub(super) async fn download(
     db: ScopedDb,
     Id(hunt): Id<HuntId>,
 ) -> Result<Response, PageError> {
-    let place = download::place(user.who().0)?;
+    let place = download::place(&user)?;
     let mut tx = db.begin().await?;
     let found = store::hunts::get(&mut tx, user.id, hunt).await?.ok_or(PageError::NotFound)?;
     let parts = store::hunts::parts(&mut tx, hunt).await?;

@@ -170,6 +170,7 @@ pub(super) async fn run(
             Ok((StatusCode::BAD_REQUEST, Page(EditorPage { problem: Some(message.to_owned()), ..page })).into_response())
         }
         Err(Refusal::NoTenant) => Err(PageError::NotFound),
+        Err(Refusal::TooMany(wait)) => Err(PageError::TooMany(hunts::TOO_MANY.into(), wait)),
         Err(Refusal::Failed(error)) => Err(error.into()),
     }
 }

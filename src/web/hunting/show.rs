@@ -187,6 +187,7 @@ pub(super) async fn again(
         Ok(hunt) => Ok(Redirect::to(&format!("/hunting/{hunt}"))),
         Err(Refusal::Field(_, message)) => Err(PageError::Conflict(message.into())),
         Err(Refusal::NoTenant) => Err(PageError::NotFound),
+        Err(Refusal::TooMany(wait)) => Err(PageError::TooMany(hunts::TOO_MANY.into(), wait)),
         Err(Refusal::Failed(error)) => Err(error.into()),
     }
 }
