@@ -60,7 +60,7 @@ pub struct Identity {
     pub keys: bool,
     /// When they said last that they have seen what had changed.
     pub looked_at: Option<DateTime<Utc>>,
-    /// Otherwise those that are seen, see [`super::reach`]; empty is nothing, also where `all_tenants` is set.
+    /// Those that are seen, see [`super::reach`]; empty where `all_tenants` is set.
     pub tenants: Vec<TenantId>,
     /// The administrator in whose session this is, where that shows the portal as somebody else sees it.
     #[sqlx(json(nullable), default)]
@@ -221,7 +221,8 @@ pub async fn set_password(tx: &mut Scoped, user: UserId, password_hash: &str) ->
     shut_out(tx, user).await
 }
 
-/// Ends every session, also those that show the portal as this user sees it, and whatever was begun, revokes every API token, and makes every link for a new password void.
+/// Ends every session, also those that show the portal as this user sees it, and whatever was begun, revokes every API token, and makes every link
+/// for a new password void.
 pub async fn shut_out(tx: &mut Scoped, user: UserId) -> sqlx::Result<()> {
     super::flows::end(tx, user).await?;
     sqlx::query("delete from sessions where user_id = $1 or views_as = $1").bind(user).execute(&mut **tx).await?;

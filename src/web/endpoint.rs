@@ -2,7 +2,7 @@
 
 use super::acting::refused;
 use super::error::PageError;
-use super::extract::{Analyst, Id, Posted, Query, User};
+use super::extract::{Analyst, Id, Nothing, Posted, Query, User};
 use super::filters;
 use super::page::Page;
 use super::scope::ScopedDb;
@@ -148,10 +148,6 @@ async fn ask(
     questions::ask(&state.db, &state.queue, &user.scope, &user.by(), tenant, &new).await.map_err(refused)?;
     Ok(Redirect::to(&format!("/tenants/{tenant}/endpoint#{what}")))
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 /// Has the tenant's devices read now.
 async fn read(

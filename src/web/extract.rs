@@ -2,8 +2,8 @@
 
 use super::cookies::session_of;
 use super::error::PageError;
-pub use super::posted::Posted;
 use super::posted::Sender;
+pub use super::posted::{Nothing, Posted};
 use super::refusals::Caller;
 use crate::app::AppState;
 use crate::app::notices::Notice;

@@ -5,7 +5,7 @@ mod second;
 
 use super::cookies;
 use super::error::PageError;
-use super::extract::{ClientIp, Posted, Query, User};
+use super::extract::{ClientIp, Nothing, Posted, Query, User};
 use super::page::Page;
 use crate::app::{AppState, Demo};
 use crate::auth::AuthError;
@@ -119,10 +119,6 @@ async fn enter(
 pub fn too_many(wait: TimeDelta) -> PageError {
     PageError::TooMany("There were too many attempts to sign in. Wait a moment and try again.".into(), wait)
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 async fn leave(State(state): State<AppState>, jar: CookieJar, Posted(user, Nothing {}): Posted<Nothing>) -> Result<Response, PageError> {
     let mut tx = state.db.no_tenant().await?;

@@ -7,6 +7,7 @@ use crate::auth::form_tokens;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum_extra::extract::Form;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 
@@ -22,6 +23,11 @@ pub trait Sender: FromRequestParts<AppState, Rejection = PageError> + Send {
 /// A form sent by somebody signed in, from our page of the same session. Needs `form_token` among its fields, which `T` does not see.
 #[derive(Clone, Debug)]
 pub struct Posted<T, S = User>(pub S, pub T);
+
+/// A form without a field.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
 
 impl<T: DeserializeOwned, S: Sender> FromRequest<AppState> for Posted<T, S> {
     type Rejection = PageError;

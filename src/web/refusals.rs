@@ -86,29 +86,35 @@ pub async fn write_down(State(Scribe { state, places }): State<Scribe>, request:
     let wanted = Wanted::of(&parts, &state);
     let response = next.run(Request::from_parts(parts, body)).await;
     let told = response.extensions().get::<Told>().map(|told| told.title);
-    // A page of its own, of the sign-in say, has written its own row.
-    let place = places.try_acquire();
-    if place.is_err() {
+    let caller = caller.0.get();
+    let Some(action) = action(response.status(), caller.is_some(), &wanted, told) else { return response };
+    let Ok(_place) = places.try_acquire() else {
         metrics::counter!("watchfloor_refusals_unwritten_total").increment(1);
-    } else if (told.is_some() || wanted.of_api)
-        && let Err(error) = record(&state, caller.0.get(), &wanted, (response.status(), told)).await
-    {
+        return response;
+    };
+    if let Err(error) = record(&state, caller, &wanted, action, json!({ "status": response.status().as_u16(), "told": told })).await {
         tracing::warn!(%error, "what was refused is not in the audit log");
     }
     response
+}
+
+/// What an answer is called in the audit log, if it is a refusal. A page of its own, of the sign-in say, has written its own row.
+fn action(status: StatusCode, known: bool, wanted: &Wanted, told: Option<&str>) -> Option<&'static str> {
+    match status {
+        _ if told.is_none() && !wanted.of_api => None,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Some("security.refused"),
+        StatusCode::NOT_FOUND if known && wanted.names_something => Some("security.not_found"),
+        _ => None,
+    }
 }
 
 async fn record(
     state: &AppState,
     caller: Option<&(By, Option<TenantId>)>,
     wanted: &Wanted,
-    (status, told): (StatusCode, Option<&str>),
+    action: &str,
+    answer: Value,
 ) -> sqlx::Result<()> {
-    let action = match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "security.refused",
-        StatusCode::NOT_FOUND if caller.is_some() && wanted.names_something => "security.not_found",
-        _ => return Ok(()),
-    };
     let stranger = By { actor: Actor::Stranger, ip: wanted.ip.clone() };
     let (by, tenant) = caller.map_or((&stranger, None), |(by, tenant)| (by, *tenant));
     let way = if wanted.of_api { "api" } else { "page" };
@@ -121,7 +127,7 @@ async fn record(
     let mut event = by.event(action).object(object.as_str()).refused();
     event.tenant = tenant;
     let all = caller.is_none().then_some("refused");
-    now_and_then(&state.db, &format!("refused {who}"), all, event, json!({ "status": status.as_u16(), "told": told })).await
+    now_and_then(&state.db, &format!("refused {who}"), all, event, answer).await
 }
 
 /// Writes a row about a person or address (`who`), as long as there are few of them, and of `all` strangers together: otherwise the next one says

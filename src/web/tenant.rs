@@ -4,7 +4,7 @@ use super::acting::refused;
 use super::chips::{self, Chip};
 use super::consent::{self, Group};
 use super::error::PageError;
-use super::extract::{Analyst, Id, Lead, Posted, User};
+use super::extract::{Analyst, Id, Lead, Nothing, Posted, User};
 use super::filters;
 use super::page::Page;
 use super::scope::ScopedDb;
@@ -31,7 +31,6 @@ use axum::extract::State;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
 use std::sync::Arc;
 
 pub fn routes() -> Router<AppState> {
@@ -159,10 +158,6 @@ async fn show(
     };
     Ok(Page(page))
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 async fn sync_now(
     State(queue): State<Queue>,

@@ -1,7 +1,7 @@
 //! Lists kept under a name, and those that everybody has.
 
 use super::error::PageError;
-use super::extract::{Id, Posted, User, Watcher};
+use super::extract::{Id, Nothing, Posted, User, Watcher};
 use super::list::Asked;
 use super::show::capped;
 use crate::app::AppState;
@@ -247,10 +247,6 @@ async fn save(db: ScopedDb, Posted(user, fields): Posted<Fields>) -> Result<Redi
     tx.commit().await?;
     Ok(Redirect::to(&there))
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 async fn delete(db: ScopedDb, Id(view): Id<ViewId>, Posted(user, Nothing {}): Posted<Nothing>) -> Result<Redirect, PageError> {
     let mut tx = db.begin().await?;

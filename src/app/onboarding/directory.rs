@@ -50,7 +50,7 @@ pub async fn enter(
         Ok(()) => {}
         Err(WriteError::DirectoryTaken) => return Ok(Judged::No("The directory belongs to another tenant.")),
         Err(WriteError::Database(error)) => return Err(error.into()),
-        Err(WriteError::Changed | WriteError::NameTaken | WriteError::GroupHeld) => {
+        Err(_) => {
             return Ok(Judged::No("Somebody changed this tenant meanwhile. Look again."));
         }
     }

@@ -57,7 +57,7 @@ async fn bind(desk: &Desk, by: &By, trip: &Trip, directory: DirectoryId, now: Da
             return not_bound(desk, by, trip, directory, ConsentOutcome::ForeignDirectory, now).await;
         }
         Err(WriteError::Database(error)) => return Err(error.into()),
-        Err(WriteError::Changed | WriteError::NameTaken | WriteError::GroupHeld) => {
+        Err(_) => {
             drop(tx);
             return not_bound(desk, by, trip, directory, ConsentOutcome::WrongDirectory, now).await;
         }

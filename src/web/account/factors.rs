@@ -7,7 +7,7 @@ use crate::auth::{AuthError, totp};
 use crate::model::{FactorId, clock};
 use crate::store;
 use crate::web::error::PageError;
-use crate::web::extract::{Posted, User};
+use crate::web::extract::{Nothing, Posted, User};
 use crate::web::login::too_many;
 use crate::web::page::Page;
 use crate::web::qr::Code;
@@ -96,10 +96,6 @@ pub fn proof_error(error: AuthError) -> Result<&'static str, PageError> {
         AuthError::Other(cause) => Err(PageError::Internal(cause)),
     }
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 async fn begin(State(state): State<AppState>, Posted(user, Nothing {}): Posted<Nothing>) -> Result<Page<FactorPage>, PageError> {
     let of_entra = store::users::find(&mut state.db.no_tenant().await?, user.id).await?.is_none_or(|account| account.is_of_entra());

@@ -6,7 +6,7 @@ use crate::auth::AuthError;
 use crate::auth::second::own::Owner;
 use crate::auth::second::passkeys;
 use crate::web::error::PageError;
-use crate::web::extract::{Posted, User};
+use crate::web::extract::{Nothing, Posted, User};
 use crate::web::page::Page;
 use askama::Template;
 use axum::Router;
@@ -29,10 +29,6 @@ struct PasskeyPage {
     name: String,
     problem: Option<&'static str>,
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 async fn begin(State(state): State<AppState>, Posted(user, Nothing {}): Posted<Nothing>) -> Result<Page<PasskeyPage>, PageError> {
     page(&state, user, String::new(), None).await

@@ -8,7 +8,7 @@ use crate::store::invites::Invite;
 use crate::store::tenants::Tenant;
 use crate::store::{self, Scoped, tickets};
 use crate::web::error::PageError;
-use crate::web::extract::{Id, Lead, Posted, User};
+use crate::web::extract::{Id, Lead, Nothing, Posted, User};
 use crate::web::page::Page;
 use crate::web::qr::Code;
 use crate::web::scope::ScopedDb;
@@ -89,10 +89,6 @@ struct Wanted {
     #[serde(default)]
     some: Option<String>,
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 async fn create(
     State(desk): State<Desk>,

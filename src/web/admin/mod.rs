@@ -37,13 +37,16 @@ pub fn routes() -> Router<AppState> {
         .merge(view_as::routes())
 }
 
+/// Why a lead does not move a tenant into or out of some groups.
+const GROUP_HELD: &str = "Who sees this tenant hangs on its group: an administrator changes that.";
+
 /// A change of the registry that was not written, as the page that answers an action.
 fn not_written(error: WriteError) -> PageError {
     match error {
         WriteError::NameTaken => PageError::Conflict("Another tenant has this name.".into()),
         WriteError::DirectoryTaken => PageError::Conflict("The directory belongs to another tenant.".into()),
         WriteError::Changed => PageError::Conflict("Somebody changed this tenant meanwhile. Go back, reload and look again.".into()),
-        WriteError::GroupHeld => PageError::Conflict("Who sees this tenant hangs on its group: an administrator changes that.".into()),
+        WriteError::GroupHeld => PageError::Conflict(GROUP_HELD.into()),
         WriteError::Database(error) => error.into(),
     }
 }

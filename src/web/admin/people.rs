@@ -8,7 +8,7 @@ use crate::store::tenants::Tenant;
 use crate::store::{self, Scoped};
 use crate::web::customer::{Invited, Link, link};
 use crate::web::error::PageError;
-use crate::web::extract::{Id, Lead, Posted, User};
+use crate::web::extract::{Id, Lead, Nothing, Posted, User};
 use crate::web::filters;
 use crate::web::page::Page;
 use crate::web::scope::ScopedDb;
@@ -139,10 +139,6 @@ async fn set_disabled(
     tx.commit().await?;
     Ok(Redirect::to(&format!("/admin/tenants/{tenant}/people")))
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 async fn withdraw(
     Lead(user): Lead,

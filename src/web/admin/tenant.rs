@@ -151,9 +151,7 @@ async fn update(
                     return Ok(Redirect::to(&format!("/admin/tenants/{tenant}")).into_response());
                 }
                 Err(WriteError::NameTaken) => vec![Wrong { field: "name", why: "Another tenant has this name." }],
-                Err(WriteError::GroupHeld) => {
-                    vec![Wrong { field: "group", why: "Who sees this tenant hangs on its group: an administrator changes that." }]
-                }
+                Err(WriteError::GroupHeld) => vec![Wrong { field: "group", why: super::GROUP_HELD }],
                 Err(error) => return Err(super::not_written(error)),
             }
         }

@@ -10,7 +10,7 @@ use crate::store::reach::{self, Reach};
 use crate::store::users::{self, Account, NewUser};
 use crate::store::{Db, Scoped, overview, suppressions};
 use crate::web::error::PageError;
-use crate::web::extract::{Admin, Id, Posted, User};
+use crate::web::extract::{Admin, Id, Nothing, Posted, User};
 use crate::web::filters;
 use crate::web::page::Page;
 use crate::web::show::When;
@@ -195,10 +195,6 @@ async fn change(
     tx.commit().await?;
     Ok(Redirect::to("/admin/users"))
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 async fn link(
     State(state): State<AppState>,

@@ -6,7 +6,7 @@ use crate::auth::sessions;
 use crate::model::UserId;
 use crate::store::{audit, users};
 use crate::web::error::PageError;
-use crate::web::extract::{Admin, Id, Posted};
+use crate::web::extract::{Admin, Id, Nothing, Posted};
 use crate::web::login;
 use axum::Router;
 use axum::extract::State;
@@ -14,15 +14,10 @@ use axum::response::Redirect;
 use axum::routing::post;
 use axum_extra::extract::CookieJar;
 use secrecy::ExposeSecret;
-use serde::Deserialize;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/admin/users/{user}/view-as", post(begin)).route("/view-as/end", post(end))
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 async fn begin(
     State(state): State<AppState>,

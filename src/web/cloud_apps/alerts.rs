@@ -11,7 +11,7 @@ use crate::store::lists::{Filter, OPEN, Order};
 use crate::store::lookups::{self, Lookup};
 use crate::web::acting::refused;
 use crate::web::error::PageError;
-use crate::web::extract::{Analyst, Id, Posted, Query, User};
+use crate::web::extract::{Analyst, Id, Nothing, Posted, Query, User};
 use crate::web::filters;
 use crate::web::page::Page;
 use crate::web::scope::ScopedDb;
@@ -95,10 +95,6 @@ fn named(alert: &serde_json::Value) -> (String, String) {
     let text = |name: &str| alert[name].as_str().unwrap_or_default().to_owned();
     (text("_id"), text("title"))
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 async fn compare(
     State(state): State<AppState>,

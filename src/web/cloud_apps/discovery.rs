@@ -7,7 +7,7 @@ use crate::model::cloud_apps::{FORMATS, SOURCES, category, is_id};
 use crate::model::{LookupId, LookupState, TenantId, clock};
 use crate::store::lookups::{self, Lookup, New};
 use crate::web::error::PageError;
-use crate::web::extract::{Analyst, Id, Posted, Query, User};
+use crate::web::extract::{Analyst, Id, Nothing, Posted, Query, User};
 use crate::web::filters;
 use crate::web::page::Page;
 use crate::web::scope::ScopedDb;
@@ -96,10 +96,6 @@ fn appliance(script: &Lookup) -> String {
     let known = FORMATS.iter().find(|(format, _)| format.to_string() == number);
     known.map_or_else(|| number.to_owned(), |(_, name)| (*name).to_owned())
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 async fn find(
     State(state): State<AppState>,

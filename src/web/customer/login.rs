@@ -10,7 +10,7 @@ use crate::store::audit;
 use crate::store::customers::sessions;
 use crate::web::cookies::trip_cookie;
 use crate::web::error::PageError;
-use crate::web::extract::{ClientIp, Id, Posted, Query};
+use crate::web::extract::{ClientIp, Id, Nothing, Posted, Query};
 use crate::web::filters;
 use crate::web::login::too_many;
 use crate::web::page::Page;
@@ -124,10 +124,6 @@ fn refused(state: AppState, refusal: Refusal) -> Response {
     let status = if refusal.is_forbidden() { StatusCode::FORBIDDEN } else { StatusCode::UNAUTHORIZED };
     (status, Page(LoginPage { problem: Some(refusal.sentence()), demo: state.demo })).into_response()
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 /// Leaves the cookies alone that are not ours: somebody of staff may be signed in in the same browser.
 async fn leave(

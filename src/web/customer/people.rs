@@ -9,7 +9,7 @@ use crate::store::Scoped;
 use crate::store::audit::By;
 use crate::store::customers::{self, Customer as Person, invites};
 use crate::web::error::PageError;
-use crate::web::extract::{Id, Posted};
+use crate::web::extract::{Id, Nothing, Posted};
 use crate::web::filters;
 use crate::web::page::Page;
 use crate::web::show::When;
@@ -128,10 +128,6 @@ async fn invite(
     let problem = made.as_ref().err().copied();
     Ok((status, page(tx, customer, made.ok(), problem).await?).into_response())
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 /// Whoever is the last administrator stays one: without any, nobody of the customer could let anybody in.
 async fn disable(

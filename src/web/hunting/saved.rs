@@ -5,7 +5,7 @@ use crate::model::hunt::LONGEST_QUERY;
 use crate::model::{SavedQueryId, clock};
 use crate::store::saved_queries::{self, SavedQuery, Text};
 use crate::web::error::PageError;
-use crate::web::extract::{Analyst, Id, Posted, User};
+use crate::web::extract::{Analyst, Id, Nothing, Posted, User};
 use crate::web::filters;
 use crate::web::page::Page;
 use crate::web::scope::ScopedDb;
@@ -117,10 +117,6 @@ pub(super) async fn change(
     tx.commit().await?;
     Ok(Redirect::to("/hunting").into_response())
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Nothing {}
 
 pub(super) async fn delete(
     Analyst(user): Analyst,

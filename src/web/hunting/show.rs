@@ -7,7 +7,7 @@ use crate::store;
 use crate::store::hunts::{Column, Hunt, Part};
 use crate::web::chips::{self, Chip};
 use crate::web::error::PageError;
-use crate::web::extract::{Analyst, Id, Posted, Query, User};
+use crate::web::extract::{Analyst, Id, Nothing, Posted, Query, User};
 use crate::web::filters;
 use crate::web::page::Page;
 use crate::web::scope::ScopedDb;
@@ -151,10 +151,6 @@ pub(super) async fn show(
     tx.commit().await?;
     Ok(Page(HuntPage { columns: store::hunts::columns(&parts), user, hunt, parts, rows, page, now: clock::now() }))
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Nothing {}
 
 pub(super) async fn cancel(
     Analyst(user): Analyst,

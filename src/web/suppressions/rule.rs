@@ -10,7 +10,7 @@ use crate::store::suppressions::{self, Hit, Rule, Standing};
 use crate::web::acting::refused;
 use crate::web::chips::Chip;
 use crate::web::error::PageError;
-use crate::web::extract::{Id, Lead, Posted, User};
+use crate::web::extract::{Id, Lead, Nothing, Posted, User};
 use crate::web::filters;
 use crate::web::page::Page;
 use crate::web::scope::ScopedDb;
@@ -108,10 +108,6 @@ async fn detail(user: User, db: ScopedDb, Id(id): Id<SuppressionId>) -> Result<P
     tx.commit().await?;
     Ok(page)
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 async fn end(
     Lead(user): Lead,
