@@ -92,6 +92,28 @@ async fn an_administrator_chooses_on_the_users_page_and_that_is_written_down() {
 }
 
 #[tokio::test]
+async fn of_more_tenants_than_are_listed_the_chosen_ones_are_and_stay_chosen() {
+    let app = TestApp::start().await;
+    let last = app.tenant("Zypress").await;
+    let mut tx = app.db.web.all_tenants().await.unwrap();
+    sqlx::query("insert into tenants (tenant_id, name) select gen_random_uuid(), 'Tenant ' || n from generate_series(1, 2001) as n")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let (_, user) = app.user(Role::Analyst, Some(&[last])).await;
+    let admin = app.sign_in(Role::Admin).await;
+    let path = format!("/admin/users/{user}");
+    let page = admin.get(&path).await.assert_success();
+    assert!(page.html.contains("The first 2,000 by name"));
+    let chosen = page.attribute("input[name=tenants][checked]", "value").expect("the chosen one is on the page");
+    assert_eq!(chosen, last.to_string());
+    let form = [("name", "Ann"), ("role", "analyst"), ("tenants", chosen.as_str())];
+    admin.post_form(&path, &form).await.assert_redirect("/admin/users");
+    assert_eq!(ask::<Vec<TenantId>>(&app, "select reach_of(u) from users as u where role = 'analyst'").await, [last]);
+}
+
+#[tokio::test]
 async fn who_is_no_administrator_changes_nobodys_reach_by_moving_a_tenant() {
     let app = TestApp::start().await;
     let (alder, birch) = (app.tenant("Alder").await, app.tenant("Birch").await);

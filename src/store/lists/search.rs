@@ -10,6 +10,8 @@ use uuid::Uuid;
 const FEW: usize = 5_000;
 /// As many rows as the longest page has.
 const PAGE: i64 = 200;
+/// What is common is walked to in a glance, and what is rare is found in one, mostly.
+const GLANCE: &str = "10ms";
 const MOMENT: &str = "150ms";
 /// What is rare and made of common trigrams takes longer than a moment to find, and walking past all else longer still.
 const PATIENCE: &str = "2s";
@@ -56,13 +58,17 @@ impl Search {
 
 impl Table {
     /// The filter with what its text, or else its entities, find, unless that is known. What is common is found by walking the list, and so is
-    /// what takes too long to find. Where a moment is not enough and the list cannot be walked in one either, two seconds are spent on it.
+    /// what takes too long to find. Which of the two it is shows by trying both: for a glance each, then for a moment each; and where neither is
+    /// enough, two seconds are spent on finding it.
     pub async fn searched<'f>(&self, tx: &mut Scoped, filter: &'f Filter) -> sqlx::Result<Cow<'f, Filter>> {
         let Some(search) = Search::of(filter) else { return Ok(Cow::Borrowed(filter)) };
-        let mut found = self.search(tx, &search, MOMENT).await?;
-        if found.is_none() && !self.is_walked_quickly(tx, filter).await? {
-            found = self.search(tx, &search, PATIENCE).await?;
+        for time in [GLANCE, MOMENT] {
+            let found = self.search(tx, &search, time).await?;
+            if found.is_some() || self.is_walked_within(tx, filter, time).await? {
+                return Ok(Cow::Owned(search.told(filter, found)));
+            }
         }
+        let found = self.search(tx, &search, PATIENCE).await?;
         Ok(Cow::Owned(search.told(filter, found)))
     }
 
@@ -94,9 +100,9 @@ impl Table {
         tx.limited(rows).await
     }
 
-    /// Whether the walk comes to a page's rows, or to the end, in a moment.
-    async fn is_walked_quickly(&self, tx: &mut Scoped, filter: &Filter) -> sqlx::Result<bool> {
-        tx.limit(MOMENT).await?;
+    /// Whether the walk comes to a page's rows, or to the end, in such a time.
+    async fn is_walked_within(&self, tx: &mut Scoped, filter: &Filter, time: &'static str) -> sqlx::Result<bool> {
+        tx.limit(time).await?;
         let walked = self.counted(tx, filter, None, PAGE).await;
         Ok(tx.limited(walked).await?.is_some())
     }

@@ -116,7 +116,14 @@ struct UserPage {
     reach: Reach,
 }
 
+/// So many tenants can be chosen one by one, the first by name; of more, groups.
+const TENANTS: i64 = 2_000;
+
 impl UserPage {
+    fn are_cut(&self) -> bool {
+        i64::try_from(self.tenants.len()).is_ok_and(|listed| listed >= TENANTS)
+    }
+
     fn is_granted(&self, tenant: &TenantName) -> bool {
         self.reach.tenants.contains(&tenant.tenant_id)
     }
@@ -133,7 +140,10 @@ impl UserPage {
 async fn edit(State(db): State<Db>, Admin(user): Admin, Id(id): Id<UserId>) -> Result<Page<UserPage>, PageError> {
     let mut tx = db.begin(&user.scope).await?;
     let account = users::find(&mut tx, id).await?.ok_or(PageError::NotFound)?;
-    let (tenants, reach) = (overview::names(&mut tx).await?, reach::find(&mut tx, id).await?);
+    let reach = reach::find(&mut tx, id).await?;
+    // What is not listed would be taken away by saving.
+    let chosen = [&*reach.tenants, &*reach.denied].concat();
+    let tenants = overview::first_names(&mut tx, TENANTS, &chosen).await?;
     let known = suppressions::groups(&mut tx).await?.into_iter().map(|group| group.name);
     // One that no tenant has any more can still be taken away.
     let groups: BTreeSet<String> = known.chain(reach.groups.iter().cloned()).collect();
