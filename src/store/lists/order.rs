@@ -103,7 +103,8 @@ impl FromStr for Key {
     }
 }
 
-/// How a list is sorted: by up to three keys, then by the last update and the id, so that no two rows are equal. The default is severity.
+/// How a list is sorted: by up to three keys, then by severity, the last update and the id, so that no two rows are equal; the last update ends
+/// the keys. The default is severity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     /// Each with whether it falls.
@@ -179,10 +180,12 @@ impl Order {
         self.keys.iter().any(|(key, _)| *key == Key::Tenant)
     }
 
-    /// All keys that are compared before the id.
+    /// All keys that are compared before the id. As many rows have the same title, and no index holds every order, what is equal by one key follows
+    /// in the order of all the indexes.
     fn full(&self) -> Vec<(Key, bool)> {
-        let last = (!self.keys.iter().any(|(key, _)| *key == Key::Updated)).then_some((Key::Updated, true));
-        self.keys.iter().copied().chain(last).collect()
+        let has = |key: Key| self.keys.iter().any(|(other, _)| *other == key);
+        let rest = [Key::Severity, Key::Updated].into_iter().filter(|key| !has(*key) && !has(Key::Updated));
+        self.keys.iter().copied().chain(rest.map(|key| (key, key.falls()))).collect()
     }
 
     /// Whether the id falls: as the key before it.

@@ -28,7 +28,8 @@ fn values_that_no_row_can_have_are_no_position() {
     ] {
         assert!(position(&Order::default(), values).is_err(), "{values:?}");
     }
-    assert!(position(&"title".parse().unwrap(), &["a\0b", "1", ID]).is_err());
+    let by_title = "title".parse().unwrap();
+    assert!(position(&by_title, &["a b", "4", "1", ID]).is_ok() && position(&by_title, &["a\0b", "4", "1", ID]).is_err());
     for bad in ["", "x", "forged", "W10", "eyJhIjoxfQ"] {
         assert!(Order::default().position(bad).is_err(), "{bad}");
     }
@@ -59,8 +60,10 @@ fn a_key_comes_first_when_it_is_chosen_and_turns_round_when_it_is_chosen_again()
 }
 
 #[test]
-fn every_list_ends_with_the_last_update_and_the_id() {
+fn every_list_ends_with_severity_the_last_update_and_the_id_as_its_indexes_do() {
     assert_eq!(Order::default().sql("incident_id"), "r.severity desc, r.updated_at desc, r.incident_id desc");
     assert_eq!("-updated".parse::<Order>().unwrap().sql("alert_id"), "r.updated_at asc, r.alert_id asc");
+    assert_eq!(Order::by(Key::Title).sql("alert_id"), "lower(r.title) asc, r.severity desc, r.updated_at desc, r.alert_id desc");
+    assert_eq!("title,updated".parse::<Order>().unwrap().sql("alert_id"), "lower(r.title) asc, r.updated_at desc, r.alert_id desc");
     assert!(Order::by(Key::Updated).is_indexed() && !"-severity".parse::<Order>().unwrap().is_indexed());
 }
