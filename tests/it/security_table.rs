@@ -82,9 +82,56 @@ fn faults(document: &str) -> Vec<String> {
     faults
 }
 
+/// What stands below a heading, up to the next one of its kind.
+fn section(document: &str, heading: &str) -> String {
+    let kind = heading.split(' ').next().unwrap_or_default();
+    let below = document.split(&format!("\n{heading}\n")).nth(1).unwrap_or_default();
+    below.split(&format!("\n{kind} ")).next().unwrap_or_default().to_owned()
+}
+
 #[test]
 fn each_rule_and_threat_has_one_row_that_says_how_it_stands_and_names_tests_that_exist() {
-    assert_eq!(faults(&read("SECURITY.md")), Vec::<String>::new());
+    assert_eq!(faults(&section(&read("SECURITY.md"), "## What is guaranteed")), Vec::<String>::new());
+}
+
+/// Every text in backticks.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn each_table_of_the_database_is_in_one_class_of_what_is_held() {
+    let document = section(&read("SECURITY.md"), "### What it holds");
+    let rows = document.lines().filter(|line| line.starts_with('|')).skip(2);
+    let mut told: Vec<&str> = rows.flat_map(|row| quoted(row.split('|').nth(2).unwrap_or_default())).collect();
+    let migrations = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations")).unwrap();
+    let text: String = migrations.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let made = text.lines().filter_map(|line| line.strip_prefix("create ")?.trim_start_matches("unlogged ").strip_prefix("table "));
+    let mut made: Vec<&str> = made.filter_map(|rest| rest.split([' ', '(']).next()).collect();
+    told.sort_unstable();
+    made.sort_unstable();
+    assert!(made.len() > 50, "{made:?}");
+    assert_eq!(told, made);
+}
+
+#[test]
+fn each_host_that_may_be_called_is_in_the_list_for_firewalls() {
+    let document = section(&read("SECURITY.md"), "### Connections");
+    let told = quoted(&document);
+    let hosts_of = |file: &str, name: &str| -> Vec<String> {
+        let source = read(file);
+        let list = source.split(&format!("const {name}: ")).nth(1).and_then(|rest| rest.split(';').nth(1)).unwrap_or_default().to_owned();
+        list.split('"').skip(1).step_by(2).map(|host| if host.starts_with('.') { format!("*{host}") } else { host.to_owned() }).collect()
+    };
+    let lists =
+        [("src/microsoft/clouds.rs", "HOSTS", 9), ("src/microsoft/clouds.rs", "SUFFIXES", 7), ("src/microsoft/azure.rs", "VAULTS", 2)];
+    for (file, name, count) in lists {
+        let hosts = hosts_of(file, name);
+        assert_eq!(hosts.len(), count, "{name}: {hosts:?}");
+        for host in hosts {
+            assert!(told.contains(&host.as_str()), "{host} of {name} is not in the list");
+        }
+    }
 }
 
 #[test]
