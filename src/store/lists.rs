@@ -6,6 +6,7 @@
 use crate::model::{Product, Severity, Status, TenantId, entity};
 use chrono::{DateTime, TimeDelta, Utc};
 
+mod conditions;
 mod groups;
 mod order;
 mod query;

@@ -1,6 +1,7 @@
 //! What the rows of a list have in common, counted.
 
-use super::query::{Table, names, push_tenants};
+use super::conditions::push_tenants;
+use super::query::{Table, names};
 use super::{Filter, Order};
 use crate::model::{Severity, TenantId};
 use crate::store::Scoped;

@@ -1,6 +1,7 @@
 //! The text of a list's query.
 
-use super::{Choice, Filter, Found, HISTORY, Hidden, Listed, OPEN, Order, Owner, Position, entity_keys, patterns};
+use super::conditions::{push_choice, push_owners, push_statuses, push_tenants};
+use super::{Choice, Filter, Found, HISTORY, Hidden, Listed, Order, Position, entity_keys, patterns};
 use crate::store::Scoped;
 use crate::store::live::Seen;
 use sqlx::postgres::PgRow;
@@ -232,56 +233,4 @@ impl Table {
 /// What an order needs beside the table itself.
 pub(super) fn names(order: &Order) -> &'static str {
     if order.needs_tenant() { " join tenants as t on t.tenant_id = r.tenant_id" } else { "" }
-}
-
-pub(super) fn push_tenants(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
-    if let Some(tenants) = &filter.tenants {
-        query.push(" and r.tenant_id = any(").push_bind(tenants.clone()).push(")");
-    }
-}
-
-/// The values as the database gets them. `words` is a condition that ends with an open bracket and is never null.
-fn push_choice<T, V>(query: &mut QueryBuilder<Postgres>, words: &str, choice: &Choice<T>, values: impl Fn(&[T]) -> V)
-where
-    V: for<'q> sqlx::Encode<'q, Postgres> + sqlx::Type<Postgres>,
-{
-    for (not, chosen) in [("", &choice.any), ("not ", &choice.not)] {
-        if !chosen.is_empty() {
-            query.push(" and ").push(not).push(words).push_bind(values(chosen)).push(")");
-        }
-    }
-}
-
-/// Where only open rows are asked for, that is said by the column of the partial indexes; and where it says it all, by nothing else: one
-/// condition too many makes the planner expect too few rows.
-fn push_statuses(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
-    let words = |statuses: &[crate::model::Status]| statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>();
-    if filter.is_open_only() {
-        query.push(" and r.is_open");
-        if OPEN.iter().all(|status| filter.statuses.any.contains(status)) {
-            return push_choice(query, "r.status = any(", &Choice { any: Vec::new(), not: filter.statuses.not.clone() }, words);
-        }
-    }
-    push_choice(query, "r.status = any(", &filter.statuses, words);
-}
-
-fn push_owners(query: &mut QueryBuilder<Postgres>, owners: &Choice<Owner>) {
-    for (not, chosen) in [("", &owners.any), ("not ", &owners.not)] {
-        if chosen.is_empty() {
-            continue;
-        }
-        let name = |owner: &Owner| match owner {
-            Owner::Nobody => None,
-            Owner::Is(name) => Some(name.clone()),
-        };
-        let names: Vec<String> = chosen.iter().filter_map(name).collect();
-        query.push(" and ").push(not).push("(");
-        if names.len() < chosen.len() {
-            query.push("r.assigned_to is null").push(if names.is_empty() { "" } else { " or " });
-        }
-        if !names.is_empty() {
-            query.push("(r.assigned_to is not null and r.assigned_to = any(").push_bind(names).push("))");
-        }
-        query.push(")");
-    }
 }

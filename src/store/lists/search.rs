@@ -10,8 +10,9 @@ use uuid::Uuid;
 const FEW: usize = 5_000;
 /// As many rows as the longest page has.
 const PAGE: i64 = 200;
-/// What is common is walked to in a glance, and what is rare is found in one, mostly.
-const GLANCE: &str = "10ms";
+/// What is rare is found in a glance, mostly, and what is common is soon walked to, also past what is not a reader's.
+const GLANCE: &str = "5ms";
+const SOON: &str = "25ms";
 const MOMENT: &str = "150ms";
 /// What is rare and made of common trigrams takes longer than a moment to find, and walking past all else longer still.
 const PATIENCE: &str = "2s";
@@ -58,13 +59,13 @@ impl Search {
 
 impl Table {
     /// The filter with what its text, or else its entities, find, unless that is known. What is common is found by walking the list, and so is
-    /// what takes too long to find. Which of the two it is shows by trying both: for a glance each, then for a moment each; and where neither is
+    /// what takes too long to find. Which of the two it is shows by trying both, shortly at first and then for a moment each; and where neither is
     /// enough, two seconds are spent on finding it.
     pub async fn searched<'f>(&self, tx: &mut Scoped, filter: &'f Filter) -> sqlx::Result<Cow<'f, Filter>> {
         let Some(search) = Search::of(filter) else { return Ok(Cow::Borrowed(filter)) };
-        for time in [GLANCE, MOMENT] {
-            let found = self.search(tx, &search, time).await?;
-            if found.is_some() || self.is_walked_within(tx, filter, time).await? {
+        for (finding, walking) in [(GLANCE, SOON), (MOMENT, MOMENT)] {
+            let found = self.search(tx, &search, finding).await?;
+            if found.is_some() || self.is_walked_within(tx, filter, walking).await? {
                 return Ok(Cow::Owned(search.told(filter, found)));
             }
         }
