@@ -94,7 +94,7 @@ async fn of_two_windows_the_second_one_is_told_what_the_first_one_did(hand: &mut
 async fn nothing_failed_but_what_others_had_changed(hand: &Hand<'_>) {
     let failed = "[...document.querySelectorAll('td[data-label=Failed]')].reduce((sum, cell) => sum + Number(cell.textContent), 0)";
     let others = "[...document.querySelectorAll('.lines-said li')]
-        .map(line => /^(\\d+) × Not sent: somebody has changed it since it was shown to you/.exec(line.textContent.trim()))
+        .map(line => /^(\\d+) × Not sent: somebody has changed it (?:since it was shown to you|meanwhile)/.exec(line.textContent.trim()))
         .reduce((sum, found) => sum + Number(found?.[1] ?? 0), 0)";
     assert_eq!(hand.says(failed).await, hand.says(others).await, "{}", hand.says("document.querySelector('main').textContent").await);
 }
