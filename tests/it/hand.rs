@@ -3,7 +3,7 @@
 use crate::browser::Browser;
 use crate::demo::Demo;
 use crate::journey::sign_in;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thirtyfour::prelude::*;
 
 /// Somebody at a keyboard and a mouse, whose presses and clicks are counted.
@@ -16,7 +16,14 @@ pub struct Hand<'a> {
 impl Hand<'_> {
     pub async fn press(&mut self, key: impl Into<TypingData>) {
         self.presses += 1;
-        self.browser.driver.active_element().await.unwrap().send_keys(key).await.unwrap();
+        let begun = Instant::now();
+        // While a dialog closes the focus is on something hidden for a moment, and the driver refuses to press there.
+        let mut focus = self.browser.driver.active_element().await.unwrap();
+        while !focus.is_displayed().await.unwrap_or(false) {
+            assert!(begun.elapsed() < Duration::from_secs(10), "the focus stays on something hidden");
+            focus = self.browser.driver.active_element().await.unwrap();
+        }
+        focus.send_keys(key).await.unwrap();
     }
 
     /// There are two windows, and ours is in front again.
