@@ -1,6 +1,6 @@
 //! `tests/ASVS.md` says of each requirement how it stands, once; its sum is right, and the tests that it names exist and are run.
 
-use crate::security_table::{is_test, read};
+use crate::security_table::{is_test, quoted, read};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -28,7 +28,7 @@ fn faults(document: &str) -> Vec<String> {
         if asks.is_empty() || evidence.is_empty() {
             faults.push(format!("{ids}: an empty cell"));
         }
-        for name in evidence.split('`').skip(1).step_by(2) {
+        for name in quoted(evidence) {
             let is_file = Path::new(env!("CARGO_MANIFEST_DIR")).join(name).exists();
             if name.contains("::") && !is_test(name) || name.starts_with("src/") && !name.contains("::") && !is_file {
                 faults.push(format!("{ids}: there is no {name}"));

@@ -1,6 +1,7 @@
 //! The example configuration is complete, and a broken configuration ends the program with one sentence that names the key or the file
 //! and repeats no secret.
 
+use crate::security_table::quoted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,7 @@ fn keys_of_the_program(dir: &Path, header: &str) -> BTreeSet<String> {
     let error = load(dir, &text).unwrap_err();
     assert!(error.contains("no_such_key"), "{error}");
     let expected = error.split("expected").nth(1).and_then(|rest| rest.split(" for key").next()).unwrap_or_default();
-    expected.split('`').skip(1).step_by(2).map(str::to_owned).filter(|word| !word.contains(' ')).collect()
+    quoted(expected).into_iter().map(str::to_owned).filter(|word| !word.contains(' ')).collect()
 }
 
 #[test]

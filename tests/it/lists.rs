@@ -235,12 +235,13 @@ async fn the_open_queue_is_read_from_its_index() {
     assert_eq!(rows, 0, "rows of the table were read one after the other");
 }
 
-/// Twelve thousand open rows over all tenants, all with the same title, status and owner.
+/// Twelve thousand open rows over all tenants, all with the same title and status, and each tenth of one owner.
 async fn many_alike(tx: &mut Scoped, (table, id): (&str, &str)) {
     let text = format!(
-        "insert into {table} (tenant_id, {id}, product, external_id, title, severity, severity_raw, status, status_raw, created_at, updated_at)
-         select tenant_id, gen_random_uuid(), 'defender_xdr', 'alike' || n, 'alike', n % 6, 'x', 'new', 'x', now() - n * interval '1 minute',
-                now() - n * interval '1 minute'
+        "insert into {table} (tenant_id, {id}, product, external_id, title, severity, severity_raw, status, status_raw, assigned_to, created_at,
+                              updated_at)
+         select tenant_id, gen_random_uuid(), 'defender_xdr', 'alike' || n, 'alike', n % 6, 'x', 'new', 'x',
+                case when n % 10 = 0 then 'ada@example.com' end, now() - n * interval '1 minute', now() - n * interval '1 minute'
          from generate_series(1, 12000) as n join (select tenant_id, row_number() over () as place from tenants) as t on t.place = n % 40 + 1"
     );
     sqlx::query(AssertSqlSafe(text)).execute(&mut **tx).await.unwrap();
@@ -270,6 +271,12 @@ async fn the_open_queue_is_read_from_an_index_by_whatever_one_key_it_is_sorted()
         let touched = touched(&mut tx).await - before;
         assert!((100..1_000).contains(&touched), "{}: {touched} rows were read for pages of 50", key.as_str());
     }
+    let mut tx = db.web.all_tenants().await.unwrap();
+    let before = touched(&mut tx).await;
+    let adas = Filter { owners: vec![Owner::Is("ada@example.com".into())].into(), ..open };
+    assert_eq!(incidents::list(&mut tx, &adas, &Order::default(), None, 50).await.unwrap().rows.len(), 50);
+    let touched = touched(&mut tx).await - before;
+    assert!((50..200).contains(&touched), "{touched} rows were read for a page of an owner's");
 }
 
 /// Rows read by scanning the whole table, so far in this transaction.

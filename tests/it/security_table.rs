@@ -48,7 +48,7 @@ fn faults_in_row(cells: &[&str]) -> Vec<String> {
     if !STATES.contains(&state) {
         faults.push(format!("{state:?} is none of {STATES:?}"));
     }
-    let names: Vec<&str> = proof.split('`').skip(1).step_by(2).collect();
+    let names = quoted(proof);
     if state != "open" && names.is_empty() {
         faults.push("it names no test".to_owned());
     }
@@ -95,7 +95,7 @@ fn each_rule_and_threat_has_one_row_that_says_how_it_stands_and_names_tests_that
 }
 
 /// Every text in backticks.
-fn quoted(text: &str) -> Vec<&str> {
+pub fn quoted(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 

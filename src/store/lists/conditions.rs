@@ -36,11 +36,6 @@ pub(super) fn push_statuses(query: &mut QueryBuilder<Postgres>, filter: &Filter)
 
 pub(super) fn push_owners(query: &mut QueryBuilder<Postgres>, owners: &Choice<Owner>) {
     for (not, chosen) in [("", &owners.any), ("not ", &owners.not)] {
-        // One name alone leaves the rows in the order of an index that begins with it.
-        if let ("", [Owner::Is(name)]) = (not, chosen.as_slice()) {
-            query.push(" and r.assigned_to = ").push_bind(name.clone());
-            continue;
-        }
         if chosen.is_empty() {
             continue;
         }
@@ -54,7 +49,13 @@ pub(super) fn push_owners(query: &mut QueryBuilder<Postgres>, owners: &Choice<Ow
             query.push("r.assigned_to is null").push(if names.is_empty() { "" } else { " or " });
         }
         if !names.is_empty() {
-            query.push("(r.assigned_to is not null and r.assigned_to = any(").push_bind(names).push("))");
+            query.push("(r.assigned_to is not null and r.assigned_to = ");
+            // One name alone leaves the rows in the order of an index that begins with it.
+            match names.as_slice() {
+                [name] => query.push_bind(name.clone()),
+                _ => query.push("any(").push_bind(names).push(")"),
+            };
+            query.push(")");
         }
         query.push(")");
     }

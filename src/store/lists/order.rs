@@ -103,8 +103,8 @@ impl FromStr for Key {
     }
 }
 
-/// How a list is sorted: by up to three keys, then by severity, the last update and the id, so that no two rows are equal; the last update ends
-/// the keys. The default is severity.
+/// How a list is sorted: by up to three keys, then by severity and the last update, if that is not among them, and by the id, so that no two rows
+/// are equal. The default is severity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     /// Each with whether it falls.

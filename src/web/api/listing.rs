@@ -66,7 +66,7 @@ pub struct ListQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     created_until: Option<DateTime<Utc>>,
     /// Up to three of severity, updated_at, created_at, tenant, title, status, assigned_to, alert_count (incidents), with commas between; a
-    /// minus before one turns it round. Default: severity, worst first. Severity, the last update and the id follow.
+    /// minus before one turns it round. Default: severity, worst first. Severity, the last update and the id follow; behind updated_at the id alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     sort: Option<String>,
     /// 1 to 200
