@@ -1,18 +1,19 @@
 // Says what has changed since the page was made, and never touches its rows. Without this file: load the page again.
 "use strict";
 {
-  // How much each view of a list finds: asked for once the list is seen, and again after something has changed, but not all the time.
+  // How much each view of a list finds, and under no name the list itself where the page could not know: asked for once the list is seen, and
+  // again after something has changed, but not all the time.
   const views = document.querySelector("nav[data-counts]");
   const count = async () => {
     try {
       const answer = await fetch(views.dataset.counts, { redirect: "error" });
       if (!answer.ok) return;
       const counts = await answer.json();
-      for (const link of views.querySelectorAll(":scope > span > a")) {
-        const found = counts[link.getAttribute("href")];
-        const place = link.querySelector(".count");
+      const put = (place, found) => {
         if (place && found !== undefined && place.textContent !== found) place.textContent = found;
-      }
+      };
+      for (const link of views.querySelectorAll(":scope > span > a")) put(link.querySelector(".count"), counts[link.getAttribute("href")]);
+      for (const place of document.querySelectorAll("[data-total]")) put(place, counts[""]);
     } catch {
       // The next change asks again.
     }

@@ -4,7 +4,7 @@
 //! Two databases are made (`data`): of the size asked for and of a tenth of it. In each round every page is asked for in both, one after the
 //! other, with the floor page between them; so whatever else the machine does meets all alike. Told are the whole answer's median and 95th
 //! percentile, and the one by the other; the sum of what its statements took as sqlx measured it, how often the bar holds it
-//! (2 × (SQL + floor)), and how the SQL grew from the small data set; or the error that a page answers. `--data` keeps the databases for the next run. `--statements` prints what one page asks, and how long each took.
+//! (2 × (SQL + floor)), and how the SQL grew from the small data set; or the error that a page answers. `--data` keeps the databases for the next run. `--statements` prints what one page asks, and how long each took in the median.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot go on should stop, and its output is its purpose")]
 
 mod data;
@@ -17,6 +17,7 @@ use data::Size;
 use pages::{People, Visit};
 use portal::{Person, Portal};
 use reqwest::StatusCode;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use watchfloor::microsoft::Client;
@@ -85,7 +86,7 @@ async fn main() {
     let tenth = Size { alerts: asked.size.alerts / 10, incidents: asked.size.incidents / 10, ..asked.size };
     let small = Portal::start(data::prepare(&server, tenth).await, Vec::new(), nobody()).await;
     if let Some(path) = &asked.statements {
-        return tell_statements(&large, path).await;
+        return tell_statements(&large, path, asked.rounds).await;
     }
     let floor = floor::start(&large).await;
     let (large, small) = (People::new(&large).await, People::new(&small).await);
@@ -156,19 +157,28 @@ fn tell(visits: &[(Visit, Visit)], times: &mut [(Times, Times)], floors: &mut [f
     }
 }
 
-async fn tell_statements(portal: &Portal, path: &str) {
+/// What one page asks, in the order of the last time, each with the median of what such a statement took.
+async fn tell_statements(portal: &Portal, path: &str, rounds: usize) {
     let person = portal.person(Role::Admin, &[]).await;
-    for _ in 0..3 {
-        // Whether it is an error is told below.
-        person.get(path).await.ok();
+    let (mut took, mut last, mut answer): (BTreeMap<String, Vec<f64>>, Vec<String>, _) = (BTreeMap::new(), Vec::new(), None);
+    for round in 0..rounds + 3 {
+        statements::begin();
+        answer = Some(person.get(path).await);
+        last.clear();
+        for statement in statements::end() {
+            let text = statement.text.split_whitespace().collect::<Vec<_>>().join(" ");
+            if round >= 3 {
+                took.entry(text.clone()).or_default().push(statement.seconds * 1000.0);
+            }
+            last.push(text);
+        }
     }
-    statements::begin();
-    let answer = person.get(path).await;
-    for statement in statements::end() {
-        println!("{:>9.2} ms  {}", statement.seconds * 1000.0, statement.text.split_whitespace().collect::<Vec<_>>().join(" "));
+    for text in last {
+        println!("{:>9.2} ms  {text}", took.get_mut(&text).map_or(0.0, |times| percentile(times, 50)));
     }
     match answer {
-        Ok((took, text)) => println!("{:>9.2} ms  the whole answer, {} bytes", milliseconds(took), text.len()),
-        Err(status) => println!("the answer was {status}"),
+        Some(Ok((took, text))) => println!("{:>9.2} ms  the whole answer, the last time; {} bytes", milliseconds(took), text.len()),
+        Some(Err(status)) => println!("the answer was {status}"),
+        None => {}
     }
 }

@@ -3,6 +3,7 @@
 //! The text of a query is put together from fixed words for the conditions that are asked for and no others (`query`), so that each is
 //! planned for just those. Values are always bound.
 
+use super::Scoped;
 use crate::model::{Product, Severity, Status, TenantId, entity};
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -14,6 +15,12 @@ mod search;
 pub use groups::{By, Figures, Group, LOOKED_AT};
 pub use order::{BadPosition, Key, Order, Position};
 pub(super) use query::{ALERTS, INCIDENTS};
+
+/// Sorts what is new into the indexes of search; until then each search reads through it. For a transaction of the worker, of any scope. Returns how
+/// many pages that were.
+pub async fn tidy_search(tx: &mut Scoped) -> sqlx::Result<i64> {
+    sqlx::query_scalar("select tidy_search()").fetch_one(&mut **tx).await
+}
 
 /// What a list is asked for. What is empty or `None` asks for nothing in particular.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +92,28 @@ impl Filter {
     pub fn is_walked(&self) -> bool {
         self.text.is_some() || matches!(self.found, Found::Many)
     }
+
+    /// Whether its rows may lie scattered among others in every index, so that counting them means reading many more.
+    pub fn is_scattered(&self) -> bool {
+        let is_only_left_out = !self.not_tenants.is_empty() || !self.severities.not.is_empty() || !self.statuses.not.is_empty();
+        let is_not_theirs = !self.owners.not.is_empty() || !self.entities.not.is_empty();
+        self.is_walked()
+            || is_only_left_out
+            || is_not_theirs
+            || self.products.is_asked()
+            || self.tags.is_asked()
+            || self.categories.is_asked()
+            || self.titles.is_asked()
+            || self.detectors.is_asked()
+            || self.classifications.is_asked()
+    }
+}
+
+impl<T> Choice<T> {
+    /// Whether anything is asked for.
+    pub fn is_asked(&self) -> bool {
+        !self.any.is_empty() || !self.not.is_empty()
+    }
 }
 
 impl<T> Default for Choice<T> {
@@ -145,6 +174,8 @@ pub struct Listed<T> {
     pub rows: Vec<T>,
     /// Where the next page begins, if there is one.
     pub next: Option<Position>,
+    /// What was asked for, with what was found for it.
+    pub filter: Filter,
 }
 
 /// What is open, as the column `is_open` says it.

@@ -21,8 +21,8 @@ use crate::config;
 use crate::microsoft::Client;
 use crate::model::{ChangeId, LookupId, Product, TenantId, clock};
 use crate::store::{
-    Db, Scoped, changes, customers, device_reads, flows, limits, looks, lookups, overview, permissions, runs, sessions, staff, sync_state,
-    uploads, usage,
+    Db, Scoped, changes, customers, device_reads, flows, limits, lists, looks, lookups, overview, permissions, runs, sessions, staff,
+    sync_state, uploads, usage,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use graphile_worker::{Cron, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, RefetchDelayConfig, WorkerOptions, WorkerUtils};
@@ -199,6 +199,9 @@ pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()>
     tx.commit().await?;
     let mut tx = reader.db.all_tenants().await?;
     overview::sum_days(&mut tx).await?;
+    tx.commit().await?;
+    let mut tx = reader.db.all_tenants().await?;
+    lists::tidy_search(&mut tx).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -58,14 +58,16 @@ async fn list(
 ) -> Result<Page<IncidentList>, PageError> {
     let mut tx = db.begin().await?;
     let mut frame = Frame::begin(&mut tx, (List::Incidents, &COLUMNS), &user, &query, config.sync.interval).await?;
-    let (groups, charts) = (Groups::read(&mut tx, &frame).await?, Charts::read(&mut tx, &frame).await?);
+    let groups = Groups::read(&mut tx, &frame).await?;
     let Asked { order, after, size, .. } = &frame.asked;
     let incidents = if groups.is_some() {
+        frame.end_grouped(&mut tx, &user).await?;
         Vec::new()
     } else {
         let page = store::incidents::list(&mut tx, &frame.filter, order, after.as_ref(), *size).await?;
         frame.end(&mut tx, &user, page).await?
     };
+    let charts = Charts::read(&mut tx, &frame).await?;
     tx.commit().await?;
     Ok(Page(IncidentList { user, frame, groups, charts, incidents }))
 }

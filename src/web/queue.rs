@@ -46,15 +46,18 @@ pub struct Sorting {
 pub struct Frame {
     pub list: List,
     pub asked: Asked,
+    /// With what was found for it, once the rows are known.
     pub filter: Filter,
     pub columns: &'static [Column],
     /// Those that its filter offers: the first by name, and what is asked for.
     pub tenants: Vec<TenantName>,
     /// Of all tenants of the scope.
     pub groups: Vec<String>,
-    pub views: Vec<ViewLine>,
-    /// Up to the cap; `None`: it takes too long to count.
+    /// Up to the cap; `None`: the page asks for it once it is seen. Known once the rows are, like the next two.
     pub total: Option<i64>,
+    /// How many rows there are at least.
+    pub shown: i64,
+    pub views: Vec<ViewLine>,
     /// What the same list holds that rules hide, where it is left out and known in a moment.
     pub hidden: i64,
     pub reading: Reading,
@@ -81,16 +84,37 @@ impl Frame {
         let tenants = store::overview::first_names(tx, TENANTS, &named).await?;
         let groups = store::overview::groups(tx).await?;
         let filter = asked.filter(tx, user, now).await?;
-        let filter = list.searched(tx, &filter).await?;
-        let total = list.total(tx, &filter).await?;
-        let hidden = list.hidden(tx, &filter).await?;
+        // Groups and their number are of one search.
+        let filter = if asked.by.is_some() { list.searched(tx, &filter).await? } else { filter };
         let reading = Reading::of(tx, filter.tenants.as_deref(), list.products(), now, interval).await?;
-        let views = views::lines(tx, list, user, (&asked.address.with("after", ""), total)).await?;
-        Ok(Self { list, asked, filter, columns, tenants, groups, views, total, hidden, reading, live, next: None, empty: None, now })
+        let (total, shown, hidden, views, next, empty) = (None, 0, 0, Vec::new(), None, None);
+        Ok(Self { list, asked, filter, columns, tenants, groups, total, shown, views, hidden, reading, live, next, empty, now })
+    }
+
+    /// Takes note that there are groups in place of rows.
+    pub async fn end_grouped(&mut self, tx: &mut Scoped, user: &User) -> sqlx::Result<()> {
+        let total = self.list.total(tx, &self.filter).await?;
+        self.end_counted(tx, user, total).await
+    }
+
+    async fn end_counted(&mut self, tx: &mut Scoped, user: &User, total: Option<i64>) -> sqlx::Result<()> {
+        self.total = total;
+        self.hidden = self.list.hidden(tx, &self.filter).await?;
+        self.views = views::lines(tx, self.list, user, (&self.asked.address.with("after", ""), total)).await?;
+        Ok(())
     }
 
     /// Takes note of a page of rows and gives them back.
     pub async fn end<T>(&mut self, tx: &mut Scoped, user: &User, page: Listed<T>) -> sqlx::Result<Vec<T>> {
+        self.shown = i64::try_from(page.rows.len()).unwrap_or(i64::MAX);
+        self.filter = page.filter;
+        let is_whole = self.asked.after.is_none() && page.next.is_none();
+        let total = match (is_whole, self.filter.is_scattered()) {
+            (true, _) => Some(self.shown),
+            (false, true) => None,
+            (false, false) => Some(self.list.count(tx, &self.filter).await?),
+        };
+        self.end_counted(tx, user, total).await?;
         self.next = page.next.map(|next| self.asked.address.page(&next.to_string()));
         if page.rows.is_empty() {
             let filtered = self.asked.is_filtered();
@@ -119,8 +143,19 @@ impl Frame {
         if self.asked.charts { "" } else { "yes" }
     }
 
-    pub fn total_text(&self) -> Option<String> {
-        self.total.map(capped)
+    /// "1,204", or "50+" as long as no more is known.
+    pub fn total_text(&self) -> String {
+        match self.total {
+            Some(total) => capped(total),
+            None if self.shown > 0 => format!("{}+", self.shown),
+            None => String::new(),
+        }
+    }
+
+    /// Where the page asks how much its views find, and the list itself where that is not known.
+    pub fn counts(&self) -> String {
+        let query = if self.total.is_some() { String::new() } else { self.asked.address.query() };
+        format!("{}/views{}{query}", self.list.path(), if query.is_empty() { "" } else { "?" })
     }
 
     /// "9 hidden by rules", if there are any.

@@ -2,7 +2,7 @@
 
 use super::error::PageError;
 use super::extract::{Id, Nothing, Posted, User, Watcher};
-use super::list::Asked;
+use super::list::{Asked, RawQuery};
 use super::show::capped;
 use crate::app::AppState;
 use crate::model::{Product, ViewId, clock};
@@ -189,10 +189,16 @@ pub async fn lines(tx: &mut Scoped, list: List, user: &User, (here, total): (&st
     Ok(known(tx, list, user).await?.into_iter().map(line).collect())
 }
 
-/// How much each view finds for this reader, by its address; one that is hard to count is left out.
-async fn counts(list: List, user: &User, db: &ScopedDb) -> Result<Json<BTreeMap<String, String>>, PageError> {
+/// How much each view finds for this reader, by its address, and under no name the list of `query`, if there is one; what is hard to count is
+/// left out.
+async fn counts(list: List, user: &User, db: &ScopedDb, query: &str) -> Result<Json<BTreeMap<String, String>>, PageError> {
     let (mut counts, begun, now) = (BTreeMap::new(), Instant::now(), clock::now());
     let mut tx = db.begin().await?;
+    if !query.is_empty() {
+        let filter = Asked::read(list.path(), query)?.filter(&mut tx, user, now).await?;
+        let count = list.count_quickly(&mut tx, &filter).await?;
+        counts.extend(count.map(|count| (String::new(), capped(count))));
+    }
     for known in known(&mut tx, list, user).await? {
         let Some(asked) = known.asked.as_ref().filter(|_| begun.elapsed() < COUNTING) else { continue };
         let filter = asked.filter(&mut tx, user, now).await?;
@@ -204,12 +210,16 @@ async fn counts(list: List, user: &User, db: &ScopedDb) -> Result<Json<BTreeMap<
     Ok(Json(counts))
 }
 
-async fn of_incidents(Watcher(user): Watcher, db: ScopedDb) -> Result<Json<BTreeMap<String, String>>, PageError> {
-    counts(List::Incidents, &user, &db).await
+async fn of_incidents(
+    Watcher(user): Watcher,
+    db: ScopedDb,
+    RawQuery(query): RawQuery,
+) -> Result<Json<BTreeMap<String, String>>, PageError> {
+    counts(List::Incidents, &user, &db, &query).await
 }
 
-async fn of_alerts(Watcher(user): Watcher, db: ScopedDb) -> Result<Json<BTreeMap<String, String>>, PageError> {
-    counts(List::Alerts, &user, &db).await
+async fn of_alerts(Watcher(user): Watcher, db: ScopedDb, RawQuery(query): RawQuery) -> Result<Json<BTreeMap<String, String>>, PageError> {
+    counts(List::Alerts, &user, &db, &query).await
 }
 
 #[derive(Deserialize)]

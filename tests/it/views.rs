@@ -11,7 +11,7 @@ async fn incidents(app: &TestApp, tenant: TenantId, mark: &str) {
     let mut tx = app.db.worker.tenant(tenant).await.unwrap();
     sqlx::query(
         "insert into incidents (tenant_id, incident_id, product, external_id, title, severity, severity_raw, status, status_raw, tags, created_at, updated_at)
-         select $1, gen_random_uuid(), 'defender_xdr', n::text, $2 || n, 6 - n, 'x', case n when 3 then 'resolved' else 'new' end, 'x', array['a', 'b'],
+         select $1, gen_random_uuid(), 'defender_xdr', $2 || n, $2 || n, 6 - n, 'x', case n when 3 then 'resolved' else 'new' end, 'x', array['a', 'b'],
                 now() - n * interval '1 day', now()
          from generate_series(1, 3) as n",
     )
@@ -26,6 +26,42 @@ async fn incidents(app: &TestApp, tenant: TenantId, mark: &str) {
 async fn events(app: &TestApp, action: &str) -> i64 {
     let mut tx = app.db.web.all_tenants().await.unwrap();
     sqlx::query("select count(*) from audit_log where action = $1").bind(action).fetch_one(&mut *tx).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn a_list_whose_rows_lie_scattered_has_its_number_asked_for_after_the_page_within_each_readers_tenants() {
+    let app = TestApp::start().await;
+    let (alder, birch) = (app.tenant("Alder").await, app.tenant("Birch").await);
+    for tenant in [alder, birch] {
+        for mark in 0..30 {
+            incidents(&app, tenant, &format!("{mark} of ")).await;
+        }
+    }
+    let (analyst, narrow) = (app.sign_in(Role::Analyst).await, app.sign_in_for(Role::Analyst, &[alder]).await);
+    let scattered =
+        [("tag=a&status=all", "180"), ("tag=nowhere&not=tag", "120"), ("severity=high&not=severity", "60"), ("title=0+of+1", "2")];
+    for (query, number) in scattered {
+        let page = analyst.get(&format!("/incidents?{query}")).await.assert_success();
+        let shown = if number == "2" { "2" } else { "50+" };
+        assert_eq!(
+            (page.texts("h1 .count"), page.texts(".pager [data-total]")),
+            (vec![shown.to_owned()], vec![shown.to_owned()]),
+            "{query}"
+        );
+        let asked = page.attribute("nav.views", "data-counts").unwrap();
+        assert_eq!(asked == "/incidents/views", number == "2", "what is known is not asked for: {asked}");
+        let counts = async |visitor: &Visitor| serde_json::from_str::<Value>(&visitor.get(&asked).await.assert_success().html).unwrap();
+        let expected = if number == "2" { Value::Null } else { json!(number) };
+        assert_eq!(counts(&analyst).await[""], expected, "{query}");
+        let half = number.parse::<i64>().unwrap() / 2;
+        assert_eq!(counts(&narrow).await[""], if number == "2" { Value::Null } else { json!(half.to_string()) }, "{query}");
+    }
+    assert_eq!(
+        analyst.get("/incidents").await.assert_success().texts("h1 .count"),
+        ["120"],
+        "what an index holds together is counted at once"
+    );
+    assert_eq!(analyst.get("/incidents/views?severity=none-such").await.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

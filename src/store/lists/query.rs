@@ -30,8 +30,8 @@ struct Placed<T> {
 }
 
 impl Table {
-    /// At most `limit` rows after a position, each with `tenant_name` and `directory_id`.
-    pub async fn page<T>(
+    /// A page of a filter that has been searched for, or that is to be found by walking.
+    pub(super) async fn rows<T>(
         &self,
         tx: &mut Scoped,
         filter: &Filter,
@@ -42,15 +42,14 @@ impl Table {
     where
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let filter = self.searched(tx, filter).await?;
-        let mut query = self.select(&filter, order, after, limit.saturating_add(1));
+        let mut query = self.select(filter, order, after, limit.saturating_add(1));
         let mut found: Vec<Placed<T>> = query.build_query_as().persistent(false).fetch_all(&mut **tx).await?;
         let most = usize::try_from(limit).unwrap_or(0);
         let more = found.len() > most;
         found.truncate(most);
         let last = found.last().filter(|_| more).map(|last| Position::new(last.place.clone(), order));
         let next = last.transpose().map_err(|error| sqlx::Error::Decode(error.into()))?;
-        Ok(Listed { rows: found.into_iter().map(|placed| placed.row).collect(), next })
+        Ok(Listed { rows: found.into_iter().map(|placed| placed.row).collect(), next, filter: filter.clone() })
     }
 
     /// How many rows the filter finds; it stops at `cap`.

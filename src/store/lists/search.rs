@@ -1,20 +1,21 @@
 //! What a list is searched for by words or entities, found through the indexes that row-level security keeps from its own query.
 
 use super::query::Table;
-use super::{Filter, Found, entity_keys, patterns};
+use super::{Filter, Found, Listed, Order, Position, entity_keys, patterns};
 use crate::store::Scoped;
+use sqlx::FromRow;
+use sqlx::postgres::PgRow;
 use std::borrow::Cow;
 use uuid::Uuid;
 
 /// Of what more rows have the walk through the list itself finds a page soon enough.
 const FEW: usize = 5_000;
-/// As many rows as the longest page has.
-const PAGE: i64 = 200;
-/// What is rare is found in a glance, mostly, and what is common is soon walked to, also past what is not a reader's.
-const GLANCE: &str = "5ms";
-const SOON: &str = "25ms";
-const MOMENT: &str = "150ms";
-/// What is rare and made of common trigrams takes longer than a moment to find, and walking past all else longer still.
+/// As many rows as a page has, mostly.
+const PAGE: i64 = 50;
+/// What is rare is mostly found in a glance, and what is common soon walked to; so each is tried for as long as it mostly takes, then for longer.
+/// Past what is not a reader's a walk takes longer, and so does finding what is made of common trigrams.
+const TRIES: [(&str, &str); 3] = [("3ms", "8ms"), ("20ms", "40ms"), ("150ms", "150ms")];
+/// What is rare and made of common trigrams may take longer than a moment to find, and walking past all else longer still.
 const PATIENCE: &str = "2s";
 
 /// What the functions are asked for.
@@ -57,27 +58,89 @@ impl Search {
     }
 }
 
+/// What came first.
+enum Tried<T> {
+    /// The filter with what was found.
+    Found(Filter),
+    /// A page of the list, with a filter that says so.
+    Walked(Listed<T>),
+    Neither,
+}
+
 impl Table {
-    /// The filter with what its text, or else its entities, find, unless that is known. What is common is found by walking the list, and so is
-    /// what takes too long to find. Which of the two it is shows by trying both, shortly at first and then for a moment each; and where neither is
-    /// enough, two seconds are spent on finding it.
+    /// At most `limit` rows after a position, each with `tenant_name` and `directory_id`.
+    pub async fn page<T>(
+        &self,
+        tx: &mut Scoped,
+        filter: &Filter,
+        order: &Order,
+        after: Option<&Position>,
+        limit: i64,
+    ) -> sqlx::Result<Listed<T>>
+    where
+        T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let Some(search) = Search::of(filter) else { return self.rows(tx, filter, order, after, limit).await };
+        let filter = match self.tried(tx, (filter, &search), order, after, limit).await? {
+            Tried::Walked(page) => return Ok(page),
+            Tried::Found(filter) => filter,
+            Tried::Neither => self.found_at_last(tx, (filter, &search)).await?,
+        };
+        self.rows(tx, &filter, order, after, limit).await
+    }
+
+    /// The filter with what its text, or else its entities, find, unless that is known, for whoever reads the list next.
     pub async fn searched<'f>(&self, tx: &mut Scoped, filter: &'f Filter) -> sqlx::Result<Cow<'f, Filter>> {
         let Some(search) = Search::of(filter) else { return Ok(Cow::Borrowed(filter)) };
-        for (finding, walking) in [(GLANCE, SOON), (MOMENT, MOMENT)] {
-            let found = self.search(tx, &search, finding).await?;
-            if found.is_some() || self.is_walked_within(tx, filter, walking).await? {
-                return Ok(Cow::Owned(search.told(filter, found)));
-            }
-        }
-        let found = self.search(tx, &search, PATIENCE).await?;
-        Ok(Cow::Owned(search.told(filter, found)))
+        Ok(Cow::Owned(match self.tried::<()>(tx, (filter, &search), &Order::default(), None, PAGE).await? {
+            Tried::Walked(page) => page.filter,
+            Tried::Found(filter) => filter,
+            Tried::Neither => self.found_at_last(tx, (filter, &search)).await?,
+        }))
     }
 
     /// The same for what is worth no more than a moment.
     pub(super) async fn searched_quickly<'f>(&self, tx: &mut Scoped, filter: &'f Filter) -> sqlx::Result<Cow<'f, Filter>> {
         let Some(search) = Search::of(filter) else { return Ok(Cow::Borrowed(filter)) };
-        let found = self.search(tx, &search, MOMENT).await?;
-        Ok(Cow::Owned(search.told(filter, found)))
+        Ok(Cow::Owned(match self.tried::<()>(tx, (filter, &search), &Order::default(), None, PAGE).await? {
+            Tried::Walked(page) => page.filter,
+            Tried::Found(filter) => filter,
+            Tried::Neither => search.told(filter, None),
+        }))
+    }
+
+    /// What is common is read by walking the list, and so is what takes too long to find. Which of the two it is shows by trying both, shortly at
+    /// first and then for longer.
+    async fn tried<T>(
+        &self,
+        tx: &mut Scoped,
+        (filter, search): (&Filter, &Search),
+        order: &Order,
+        after: Option<&Position>,
+        limit: i64,
+    ) -> sqlx::Result<Tried<T>>
+    where
+        T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let many = search.told(filter, None);
+        for (finding, walking) in TRIES {
+            let found = self.search(tx, search, finding).await?;
+            if found.is_some() {
+                return Ok(Tried::Found(search.told(filter, found)));
+            }
+            tx.limit(walking).await?;
+            let walked = self.rows(tx, &many, order, after, limit).await;
+            if let Some(page) = tx.limited(walked).await? {
+                return Ok(Tried::Walked(page));
+            }
+        }
+        Ok(Tried::Neither)
+    }
+
+    /// Where no try was enough, two seconds are spent on finding it; what is not found then is walked to.
+    async fn found_at_last(&self, tx: &mut Scoped, (filter, search): (&Filter, &Search)) -> sqlx::Result<Filter> {
+        let found = self.search(tx, search, PATIENCE).await?;
+        Ok(search.told(filter, found))
     }
 
     /// The ids of what is found, or of one more than a few; `None` if it takes longer than `time`.
@@ -99,12 +162,5 @@ impl Table {
         let query = sqlx::query_scalar(text).bind(words).bind(&search.number).bind(&search.keys).bind(most);
         let rows = query.fetch_all(&mut **tx).await;
         tx.limited(rows).await
-    }
-
-    /// Whether the walk comes to a page's rows, or to the end, in such a time.
-    async fn is_walked_within(&self, tx: &mut Scoped, filter: &Filter, time: &'static str) -> sqlx::Result<bool> {
-        tx.limit(time).await?;
-        let walked = self.counted(tx, filter, None, PAGE).await;
-        Ok(tx.limited(walked).await?.is_some())
     }
 }
