@@ -1,10 +1,11 @@
 //! How long pages take over a large data set: `cargo bench --bench pages -- [--tenants 2000] [--alerts 5000000] [--incidents 1000000]
-//! [--rounds 40] [--data DIR] [--only WORD] [--statements PATH]`.
+//! [--rounds 40] [--data DIR] [--only WORD] [--statements PATH [--forty]]`.
 //!
 //! Two databases are made (`data`): of the size asked for and of a tenth of it. In each round every page is asked for in both, one after the
 //! other, with the floor page between them; so whatever else the machine does meets all alike. Told are the whole answer's median and 95th
 //! percentile, and the one by the other; the sum of what its statements took as sqlx measured it, how often the bar holds it
-//! (2 × (SQL + floor)), and how the SQL grew from the small data set; or the error that a page answers. `--data` keeps the databases for the next run. `--statements` prints what one page asks, and how long each took in the median.
+//! (2 × (SQL + floor)), and how the SQL grew from the small data set; or the error that a page answers. `--data` keeps the databases for the next run. `--statements` prints what one page asks, for somebody of all tenants or of forty, and how long each took in
+//! the median.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot go on should stop, and its output is its purpose")]
 
 mod data;
@@ -14,14 +15,14 @@ mod portal;
 mod statements;
 
 use data::Size;
-use pages::{People, Visit};
+use pages::{People, Visit, Who};
 use portal::{Person, Portal};
 use reqwest::StatusCode;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use watchfloor::microsoft::Client;
-use watchfloor::model::{Role, clock};
+use watchfloor::model::clock;
 use watchfloor::store::embedded::{Embedded, Kind, temporary_dir};
 
 struct Asked {
@@ -159,7 +160,8 @@ fn tell(visits: &[(Visit, Visit)], times: &mut [(Times, Times)], floors: &mut [f
 
 /// What one page asks, in the order of the last time, each with the median of what such a statement took.
 async fn tell_statements(portal: &Portal, path: &str, rounds: usize) {
-    let person = portal.person(Role::Admin, &[]).await;
+    let people = People::new(portal).await;
+    let person = people.person(if std::env::args().any(|argument| argument == "--forty") { Who::Forty } else { Who::Admin });
     let (mut took, mut last, mut answer): (BTreeMap<String, Vec<f64>>, Vec<String>, _) = (BTreeMap::new(), Vec::new(), None);
     for round in 0..rounds + 3 {
         statements::begin();

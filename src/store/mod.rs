@@ -223,6 +223,14 @@ impl Scoped {
         Ok(())
     }
 
+    /// The same for a walk along an index. How rare words are the planner does not know under row-level security: it would rather read all that
+    /// there is, and sort that.
+    async fn limit_walk(&mut self, time: &'static str) -> sqlx::Result<()> {
+        self.limit(time).await?;
+        sqlx::raw_sql("set local enable_sort = off; set local enable_bitmapscan = off").execute(&mut **self).await?;
+        Ok(())
+    }
+
     /// Takes the time limit back, and what was read under it: `None` if it took longer, and the transaction goes on as if nothing had been
     /// asked.
     async fn limited<T>(&mut self, read: sqlx::Result<T>) -> sqlx::Result<Option<T>> {

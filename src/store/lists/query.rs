@@ -21,6 +21,15 @@ pub(in crate::store) struct Table {
 pub(in crate::store) const INCIDENTS: Table = Table { name: "incidents", id: "incident_id", is_alerts: false };
 pub(in crate::store) const ALERTS: Table = Table { name: "alerts", id: "alert_id", is_alerts: true };
 
+/// The index along which the rows of a few tenants are read, where the order has one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Along {
+    /// Each tenant's own, and merged.
+    Each,
+    /// That of all tenants, past the rows of others.
+    All,
+}
+
 /// A row, and its values by which the list is sorted.
 #[derive(FromRow)]
 struct Placed<T> {
@@ -37,12 +46,12 @@ impl Table {
         filter: &Filter,
         order: &Order,
         after: Option<&Position>,
-        limit: i64,
+        (limit, along): (i64, Along),
     ) -> sqlx::Result<Listed<T>>
     where
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let mut query = self.select(filter, order, after, limit.saturating_add(1));
+        let mut query = self.select(filter, order, after, (limit.saturating_add(1), along));
         let mut found: Vec<Placed<T>> = query.build_query_as().persistent(false).fetch_all(&mut **tx).await?;
         let most = usize::try_from(limit).unwrap_or(0);
         let more = found.len() > most;
@@ -100,7 +109,7 @@ impl Table {
         query.build_query_scalar().persistent(false).fetch_one(&mut **tx).await
     }
 
-    fn select(&self, filter: &Filter, order: &Order, after: Option<&Position>, limit: i64) -> QueryBuilder<Postgres> {
+    fn select(&self, filter: &Filter, order: &Order, after: Option<&Position>, (limit, along): (i64, Along)) -> QueryBuilder<Postgres> {
         let (table, place, sorted) = (self.name, order.values_sql(self.id), order.sql(self.id));
         let mut query = QueryBuilder::new("select r.*, t.name as tenant_name, t.directory_id, t.cloud from (");
         if order.is_by_tenant() {
@@ -113,7 +122,8 @@ impl Table {
             query.push(format!(") as r join tenants as t on t.tenant_id = r.tenant_id order by {sorted}"));
             return query;
         }
-        let merged = filter.tenants.as_ref().filter(|tenants| tenants.len() <= MERGED && order.is_indexed());
+        let is_merged = |tenants: &&Vec<_>| along == Along::Each && tenants.len() <= MERGED && order.is_indexed();
+        let merged = filter.tenants.as_ref().filter(is_merged);
         // The indexes of open rows keep what is hidden apart.
         let halves = filter.hidden == Hidden::Too && filter.is_open_only() && order.is_indexed();
         if merged.is_some() || halves {

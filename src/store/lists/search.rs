@@ -1,6 +1,6 @@
 //! What a list is searched for by words or entities, found through the indexes that row-level security keeps from its own query.
 
-use super::query::Table;
+use super::query::{Along, Table};
 use super::{Filter, Found, Listed, Order, Position, entity_keys, patterns};
 use crate::store::Scoped;
 use sqlx::FromRow;
@@ -12,9 +12,9 @@ use uuid::Uuid;
 const FEW: usize = 5_000;
 /// As many rows as a page has, mostly.
 const PAGE: i64 = 50;
-/// What is rare is mostly found in a glance, and what is common soon walked to; so each is tried for as long as it mostly takes, then for longer.
-/// Past what is not a reader's a walk takes longer, and so does finding what is made of common trigrams.
-const TRIES: [(&str, &str); 3] = [("3ms", "8ms"), ("20ms", "40ms"), ("150ms", "150ms")];
+/// What is rare is mostly found in a glance, and what is common soon walked to, even past the rows of other tenants; so each is tried for as long
+/// as it mostly takes, then for longer.
+const TRIES: [(&str, &str, Along); 3] = [("3ms", "25ms", Along::All), ("25ms", "50ms", Along::Each), ("150ms", "150ms", Along::Each)];
 /// What is rare and made of common trigrams may take longer than a moment to find, and walking past all else longer still.
 const PATIENCE: &str = "2s";
 
@@ -80,13 +80,13 @@ impl Table {
     where
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let Some(search) = Search::of(filter) else { return self.rows(tx, filter, order, after, limit).await };
+        let Some(search) = Search::of(filter) else { return self.rows(tx, filter, order, after, (limit, Along::Each)).await };
         let filter = match self.tried(tx, (filter, &search), order, after, limit).await? {
             Tried::Walked(page) => return Ok(page),
             Tried::Found(filter) => filter,
             Tried::Neither => self.found_at_last(tx, (filter, &search)).await?,
         };
-        self.rows(tx, &filter, order, after, limit).await
+        self.rows(tx, &filter, order, after, (limit, Along::Each)).await
     }
 
     /// The filter with what its text, or else its entities, find, unless that is known, for whoever reads the list next.
@@ -123,13 +123,13 @@ impl Table {
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
         let many = search.told(filter, None);
-        for (finding, walking) in TRIES {
+        for (finding, walking, along) in TRIES {
             let found = self.search(tx, search, finding).await?;
             if found.is_some() {
                 return Ok(Tried::Found(search.told(filter, found)));
             }
-            tx.limit(walking).await?;
-            let walked = self.rows(tx, &many, order, after, limit).await;
+            tx.limit_walk(walking).await?;
+            let walked = self.rows(tx, &many, order, after, (limit, along)).await;
             if let Some(page) = tx.limited(walked).await? {
                 return Ok(Tried::Walked(page));
             }
