@@ -4,8 +4,8 @@
 //! Two databases are made (`data`): of the size asked for and of a tenth of it. In each round every page is asked for in both, one after the
 //! other, with the floor page between them; so whatever else the machine does meets all alike. Told are the whole answer's median and 95th
 //! percentile, and the one by the other; the sum of what its statements took as sqlx measured it, how often the bar holds it
-//! (2 × (SQL + floor)), and how the SQL grew from the small data set; or the error that a page answers. `--data` keeps the databases for the next run. `--statements` prints what one page asks, for somebody of all tenants or of forty, and how long each took in
-//! the median.
+//! (2 × (SQL + floor)), and how the SQL grew from the small data set; or the error that a page answers. `--data` keeps the databases for the
+//! next run. `--statements` prints what one page asks, for somebody of all tenants or of forty, and how long each took in the median.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot go on should stop, and its output is its purpose")]
 
 mod data;

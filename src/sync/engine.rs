@@ -25,7 +25,8 @@ use crate::store::{
     sync_state, uploads, usage,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use graphile_worker::{Cron, JobKeyMode, JobSpec, JobSpecBuilder, LocalQueueConfig, RefetchDelayConfig, WorkerOptions, WorkerUtils};
+use graphile_worker::worker_utils::types::CleanupTask;
+use graphile_worker::{Cron, JobKeyMode, JobSpecBuilder, LocalQueueConfig, RefetchDelayConfig, WorkerOptions, WorkerUtils};
 use jobs::{LookUp, Plan, Push};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -85,19 +86,22 @@ impl Queue {
 
     /// Asks for a question to be put to Microsoft, at once. Asking twice is asking once.
     pub async fn look_up(&self, tx: &mut Scoped, tenant: TenantId, lookup: LookupId) -> anyhow::Result<()> {
-        let spec = spec(format!("lookup:{lookup}"), None, JobKeyMode::PreserveRunAt);
+        let spec = spec(format!("lookup:{lookup}"), None, JobKeyMode::PreserveRunAt).build();
         self.utils.clone().with_executor(&mut **tx).add_job(LookUp { tenant, lookup }, spec).await?;
         Ok(())
     }
 
     async fn push_at(&self, tx: &mut Scoped, job: Push, at: Option<DateTime<Utc>>) -> anyhow::Result<()> {
-        let spec = spec(format!("push:{}", job.change), at, JobKeyMode::PreserveRunAt);
+        let spec = spec(format!("push:{}", job.change), at, JobKeyMode::PreserveRunAt).build();
         self.utils.clone().with_executor(&mut **tx).add_job(job, spec).await?;
         Ok(())
     }
 
     pub(super) async fn verify_at(&self, tx: &mut Scoped, job: Verify, at: Option<DateTime<Utc>>) -> anyhow::Result<()> {
-        let spec = spec(format!("verify:{}", job.tenant), at, JobKeyMode::Replace);
+        // One at a time for each tenant. The engine keeps a row for every queue there ever was, and looks at each whenever it takes a job: so
+        // there are 256 of these, and none for what comes without end.
+        let queue = format!("verify:{:02x}", job.tenant.0.as_bytes()[15]);
+        let spec = spec(format!("verify:{}", job.tenant), at, JobKeyMode::Replace).queue_name(queue).build();
         self.utils.clone().with_executor(&mut **tx).add_job(job, spec).await?;
         Ok(())
     }
@@ -109,12 +113,12 @@ impl Queue {
     }
 }
 
-/// One job per key on the queue, and one at a time running.
-fn spec(key: String, at: Option<DateTime<Utc>>, mode: JobKeyMode) -> JobSpec {
-    let builder = JobSpecBuilder::new().queue_name(key.clone()).job_key(key).job_key_mode(mode).max_attempts(ATTEMPTS);
+/// One job per key that waits. Another may run at the same time: what must not be done twice the store sees to.
+fn spec(key: String, at: Option<DateTime<Utc>>, mode: JobKeyMode) -> JobSpecBuilder {
+    let builder = JobSpecBuilder::new().job_key(key).job_key_mode(mode).max_attempts(ATTEMPTS);
     match at {
-        Some(at) => builder.run_at(at).build(),
-        None => builder.build(),
+        Some(at) => builder.run_at(at),
+        None => builder,
     }
 }
 
@@ -125,6 +129,10 @@ fn spec(key: String, at: Option<DateTime<Utc>>, mode: JobKeyMode) -> JobSpec {
 /// When the engine's schema is missing or the database goes away; then call it again after a while.
 pub async fn run(db: Db, microsoft: Client, settings: config::Sync, stop: CancellationToken, bulk: BulkWork) -> anyhow::Result<()> {
     let reader = Reader::new(db, microsoft, settings, stop);
+    // Queues that are left from before; it waits a second at most for others, who may sweep as well.
+    if let Err(error) = reader.queue.utils.cleanup(&[CleanupTask::GcJobQueues]).await {
+        tracing::warn!(%error, "the job engine's old queues were not thrown away");
+    }
     let worker = options(&reader)
         .concurrency(JOBS)
         .local_queue(local_queue(JOBS))
@@ -170,25 +178,39 @@ fn options(reader: &Reader) -> WorkerOptions {
         .shutdown_grace_period(Duration::from_secs(25))
 }
 
-/// One pass of the plan.
+/// One pass of the plan. Each job is queued in a transaction of its own: until one ends, nobody can finish its jobs.
 pub async fn plan_due(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()> {
     let mut tx = reader.db.all_tenants().await?;
-    for (tenant, change) in changes::open(&mut tx, CHANGES).await? {
-        reader.queue.push_at(&mut tx, Push { tenant, change }, Some(now)).await?;
-    }
-    for tenant in device_reads::due(&mut tx, now, DEVICES).await? {
-        reader.queue.plan_devices(&mut tx, tenant).await?;
-    }
-    for tenant in permissions::unchecked(&mut tx, now - CHECK_EVERY, CHECKED).await? {
-        reader.queue.recheck(&mut tx, tenant).await?;
-    }
+    let open = changes::open(&mut tx, CHANGES).await?;
+    let devices = device_reads::due(&mut tx, now, DEVICES).await?;
+    let unchecked = permissions::unchecked(&mut tx, now - CHECK_EVERY, CHECKED).await?;
     tx.commit().await?;
+    for (tenant, change) in open {
+        let mut tx = reader.db.tenant(tenant).await?;
+        reader.queue.push_at(&mut tx, Push { tenant, change }, Some(now)).await?;
+        tx.commit().await?;
+    }
+    for tenant in devices {
+        let mut tx = reader.db.tenant(tenant).await?;
+        reader.queue.plan_devices(&mut tx, tenant).await?;
+        tx.commit().await?;
+    }
+    for tenant in unchecked {
+        let mut tx = reader.db.tenant(tenant).await?;
+        reader.queue.recheck(&mut tx, tenant).await?;
+        tx.commit().await?;
+    }
+    hunts::plan(reader, now).await?;
+    bulk::plan(reader, now).await?;
+    forget(reader, now).await
+}
+
+/// Throws away what nobody needs any more, and tidies up.
+async fn forget(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()> {
     let mut tx = reader.db.all_tenants().await?;
     runs::forget(&mut tx, now).await?;
     usage::forget(&mut tx, now).await?;
     lookups::forget(&mut tx, now).await?;
-    hunts::plan(&reader.queue, &mut tx, now).await?;
-    bulk::plan(&reader.queue, &mut tx, now).await?;
     uploads::forget(&mut tx, now).await?;
     sessions::forget(&mut tx).await?;
     limits::forget(&mut tx).await?;

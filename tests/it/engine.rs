@@ -1,11 +1,12 @@
 //! The job engine at work: real workers on a real queue.
 
 use crate::rig::{Customer, READINGS, Rig};
+use sqlx::ConnectOptions;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use watchfloor::config::Sync;
 use watchfloor::demo::{Api, Fault, Times};
-use watchfloor::model::Product;
+use watchfloor::model::{ChangeId, LookupId, Product};
 use watchfloor::sync::engine;
 
 struct Worker {
@@ -64,6 +65,28 @@ async fn a_queued_check_leads_to_rows_and_readings_follow_one_another() {
     until("the next reading", async || rig.count(customer, "incidents").await == 2).await;
     worker.stop().await;
     assert_eq!(rig.count(customer, "sync_state where lease_until is not null").await, 0);
+}
+
+#[tokio::test]
+async fn the_engine_keeps_no_queue_for_each_change_or_question_and_throws_old_queues_away() {
+    let rig = Rig::start().await;
+    let customer = rig.read_customer("Contoso").await;
+    let queues = async || rig.count(customer, "jobs._private_job_queues").await;
+    let before = queues().await;
+    let mut tx = rig.db.web.tenant(customer.tenant).await.unwrap();
+    for _ in 0..5 {
+        rig.reader.queue.push(&mut tx, customer.tenant, ChangeId::new()).await.unwrap();
+        rig.reader.queue.look_up(&mut tx, customer.tenant, LookupId::new()).await.unwrap();
+        rig.reader.queue.verify(&mut tx, customer.tenant).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    assert!(queues().await <= before + 1, "one for the checks of this tenant");
+    let mut owner = rig.db.owner.connect().await.unwrap();
+    let text = "insert into jobs._private_job_queues (queue_name) select 'push:' || n from generate_series(1, 50) as n";
+    sqlx::query(text).execute(&mut owner).await.unwrap();
+    let worker = Worker::start(&rig, Duration::from_secs(60));
+    until("the old queues' end", async || queues().await <= before + 1).await;
+    worker.stop().await;
 }
 
 #[tokio::test]

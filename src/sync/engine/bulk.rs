@@ -74,11 +74,16 @@ async fn work_and_queue(reader: Reader, work: BulkWork, job: Bulk, now: DateTime
     Ok(())
 }
 
-/// Queues the pieces that nobody looks after any more, and forgets what is old. Needs an all-tenants transaction.
-pub(super) async fn plan(queue: &Queue, tx: &mut Scoped, now: DateTime<Utc>) -> anyhow::Result<()> {
-    bulk::forget(tx, now).await?;
-    for (tenant, bulk) in bulk::open(tx, now, PLANNED).await? {
-        queue.part_at(tx, Bulk { tenant, bulk }, now).await?;
+/// Queues the pieces that nobody looks after any more, and forgets what is old.
+pub(super) async fn plan(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()> {
+    let mut tx = reader.db.all_tenants().await?;
+    bulk::forget(&mut tx, now).await?;
+    let open = bulk::open(&mut tx, now, PLANNED).await?;
+    tx.commit().await?;
+    for (tenant, bulk) in open {
+        let mut tx = reader.db.tenant(tenant).await?;
+        reader.queue.part_at(&mut tx, Bulk { tenant, bulk }, now).await?;
+        tx.commit().await?;
     }
     Ok(())
 }

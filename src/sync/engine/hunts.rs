@@ -65,11 +65,16 @@ async fn hunt_and_queue(reader: &Reader, job: Hunt, now: DateTime<Utc>) -> anyho
     Ok(())
 }
 
-/// Queues the parts that nobody cares for any more, and forgets what is older than 30 days. Needs an all-tenants transaction.
-pub(super) async fn plan(queue: &Queue, tx: &mut Scoped, now: DateTime<Utc>) -> anyhow::Result<()> {
-    hunts::forget(tx, now).await?;
-    for (tenant, hunt) in hunts::open(tx, now, PLANNED).await? {
-        queue.part_at(tx, Hunt { tenant, hunt }, now).await?;
+/// Queues the parts that nobody cares for any more, and forgets what is older than 30 days.
+pub(super) async fn plan(reader: &Reader, now: DateTime<Utc>) -> anyhow::Result<()> {
+    let mut tx = reader.db.all_tenants().await?;
+    hunts::forget(&mut tx, now).await?;
+    let open = hunts::open(&mut tx, now, PLANNED).await?;
+    tx.commit().await?;
+    for (tenant, hunt) in open {
+        let mut tx = reader.db.tenant(tenant).await?;
+        reader.queue.part_at(&mut tx, Hunt { tenant, hunt }, now).await?;
+        tx.commit().await?;
     }
     Ok(())
 }
