@@ -14,7 +14,7 @@ const FEW: usize = 5_000;
 const PAGE: i64 = 50;
 /// What is rare is mostly found in a glance, and what is common soon walked to, even past the rows of other tenants; so each is tried for as long
 /// as it mostly takes, then for longer.
-const TRIES: [(&str, &str, Along); 3] = [("3ms", "25ms", Along::All), ("25ms", "50ms", Along::Each), ("150ms", "150ms", Along::Each)];
+const TRIES: [(&str, &str, Along); 3] = [("3ms", "40ms", Along::All), ("25ms", "50ms", Along::Each), ("150ms", "150ms", Along::Each)];
 /// What is rare and made of common trigrams may take longer than a moment to find, and walking past all else longer still.
 const PATIENCE: &str = "2s";
 
