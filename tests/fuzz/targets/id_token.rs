@@ -9,7 +9,8 @@ fuzz_target!(|text: &str| {
     let now = DateTime::from_timestamp(1_767_225_600, 0).expect("a time");
     assert!(accepted(text, false, now).is_none(), "a token without a signature of the key's counts");
     if let Some(person) = accepted(text, true, now) {
-        let claims: serde_json::Value = serde_json::from_str(text).expect("it was read");
+        // A claim that nobody reads may hold what no value can, such as half of a surrogate pair.
+        let Ok(claims) = serde_json::from_str::<serde_json::Value>(text) else { return };
         assert_eq!(person.tid.to_string(), EXPECTED.0);
         assert_eq!(claims["nonce"], EXPECTED.1);
         assert_eq!(claims["iss"], format!("https://login.microsoftonline.com/{}/v2.0", EXPECTED.0));
