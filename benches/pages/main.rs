@@ -31,6 +31,8 @@ struct Asked {
     data: Option<PathBuf>,
     only: Option<String>,
     statements: Option<String>,
+    /// Whose statements are told.
+    who: Who,
 }
 
 impl Asked {
@@ -49,6 +51,7 @@ impl Asked {
             data: text("--data").map(PathBuf::from),
             only: text("--only"),
             statements: text("--statements"),
+            who: if arguments.iter().any(|argument| argument == "--forty") { Who::Forty } else { Who::Admin },
         }
     }
 }
@@ -87,7 +90,7 @@ async fn main() {
     let tenth = Size { alerts: asked.size.alerts / 10, incidents: asked.size.incidents / 10, ..asked.size };
     let small = Portal::start(data::prepare(&server, tenth).await, Vec::new(), nobody()).await;
     if let Some(path) = &asked.statements {
-        return tell_statements(&large, path, asked.rounds).await;
+        return tell_statements(People::new(&large).await.person(asked.who), path, asked.rounds).await;
     }
     let floor = floor::start(&large).await;
     let (large, small) = (People::new(&large).await, People::new(&small).await);
@@ -159,9 +162,7 @@ fn tell(visits: &[(Visit, Visit)], times: &mut [(Times, Times)], floors: &mut [f
 }
 
 /// What one page asks, in the order of the last time, each with the median of what such a statement took.
-async fn tell_statements(portal: &Portal, path: &str, rounds: usize) {
-    let people = People::new(portal).await;
-    let person = people.person(if std::env::args().any(|argument| argument == "--forty") { Who::Forty } else { Who::Admin });
+async fn tell_statements(person: &Person, path: &str, rounds: usize) {
     let (mut took, mut last, mut answer): (BTreeMap<String, Vec<f64>>, Vec<String>, _) = (BTreeMap::new(), Vec::new(), None);
     for round in 0..rounds + 3 {
         statements::begin();

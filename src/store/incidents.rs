@@ -72,7 +72,7 @@ pub async fn count(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<i64> {
     INCIDENTS.count(tx, filter, COUNT_CAP + 1).await
 }
 
-/// The same, if it takes less than half a second.
+/// The same, if it takes less than a second.
 pub async fn count_quickly(tx: &mut Scoped, filter: &Filter) -> sqlx::Result<Option<i64>> {
     INCIDENTS.count_quickly(tx, filter, COUNT_CAP + 1).await
 }

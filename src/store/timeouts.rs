@@ -12,16 +12,18 @@ impl Scoped {
 
     /// Lets the statements that follow take so long each, such as `400ms`. Ends with [`Self::limited`]; only reading may stand between.
     pub(in crate::store) async fn limit(&mut self, time: &'static str) -> sqlx::Result<()> {
-        let text = format!("savepoint limited; set local statement_timeout = '{time}'");
-        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **self).await?;
-        Ok(())
+        self.set_limited(time, "").await
     }
 
     /// The same for a walk along an index. How rare words are the planner does not know under row-level security: it would rather read all that
     /// there is, and sort that.
     pub(in crate::store) async fn limit_walk(&mut self, time: &'static str) -> sqlx::Result<()> {
-        self.limit(time).await?;
-        sqlx::raw_sql("set local enable_sort = off; set local enable_bitmapscan = off").execute(&mut **self).await?;
+        self.set_limited(time, "; set local enable_sort = off; set local enable_bitmapscan = off").await
+    }
+
+    async fn set_limited(&mut self, time: &'static str, more: &'static str) -> sqlx::Result<()> {
+        let text = format!("savepoint limited; set local statement_timeout = '{time}'{more}");
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **self).await?;
         Ok(())
     }
 

@@ -195,15 +195,21 @@ async fn counts(list: List, user: &User, db: &ScopedDb, query: &str) -> Result<J
     let (mut counts, begun, now) = (BTreeMap::new(), Instant::now(), clock::now());
     let mut tx = db.begin().await?;
     if !query.is_empty() {
-        let filter = Asked::read(list.path(), query)?.filter(&mut tx, user, now).await?;
-        let count = list.count_quickly(&mut tx, &filter).await?;
-        counts.extend(count.map(|count| (String::new(), capped(count))));
-    }
-    for known in known(&mut tx, list, user).await? {
-        let Some(asked) = known.asked.as_ref().filter(|_| begun.elapsed() < COUNTING) else { continue };
+        let asked = Asked::read(list.path(), query)?;
         let filter = asked.filter(&mut tx, user, now).await?;
         if let Some(count) = list.count_quickly(&mut tx, &filter).await? {
-            counts.insert(known.href(list), capped(count));
+            // It may be one of the views.
+            counts.insert(asked.address.with("after", ""), capped(count));
+            counts.insert(String::new(), capped(count));
+        }
+    }
+    for known in known(&mut tx, list, user).await? {
+        let href = known.href(list);
+        let is_wanted = begun.elapsed() < COUNTING && !counts.contains_key(&href);
+        let Some(asked) = known.asked.as_ref().filter(|_| is_wanted) else { continue };
+        let filter = asked.filter(&mut tx, user, now).await?;
+        if let Some(count) = list.count_quickly(&mut tx, &filter).await? {
+            counts.insert(href, capped(count));
         }
     }
     tx.commit().await?;

@@ -67,6 +67,17 @@ enum Tried<T> {
     Neither,
 }
 
+impl<T> Tried<T> {
+    /// What is known now; nothing if neither was enough.
+    fn filter(self) -> Option<Filter> {
+        match self {
+            Self::Found(filter) => Some(filter),
+            Self::Walked(page) => Some(page.filter),
+            Self::Neither => None,
+        }
+    }
+}
+
 impl Table {
     /// At most `limit` rows after a position, each with `tenant_name` and `directory_id`.
     pub async fn page<T>(
@@ -92,21 +103,17 @@ impl Table {
     /// The filter with what its text, or else its entities, find, unless that is known, for whoever reads the list next.
     pub async fn searched<'f>(&self, tx: &mut Scoped, filter: &'f Filter) -> sqlx::Result<Cow<'f, Filter>> {
         let Some(search) = Search::of(filter) else { return Ok(Cow::Borrowed(filter)) };
-        Ok(Cow::Owned(match self.tried::<()>(tx, (filter, &search), &Order::default(), None, PAGE).await? {
-            Tried::Walked(page) => page.filter,
-            Tried::Found(filter) => filter,
-            Tried::Neither => self.found_at_last(tx, (filter, &search)).await?,
+        Ok(Cow::Owned(match self.tried::<()>(tx, (filter, &search), &Order::default(), None, PAGE).await?.filter() {
+            Some(filter) => filter,
+            None => self.found_at_last(tx, (filter, &search)).await?,
         }))
     }
 
-    /// The same for what is worth no more than a moment.
+    /// The same for what is worth no more than the tries, half a second.
     pub(super) async fn searched_quickly<'f>(&self, tx: &mut Scoped, filter: &'f Filter) -> sqlx::Result<Cow<'f, Filter>> {
         let Some(search) = Search::of(filter) else { return Ok(Cow::Borrowed(filter)) };
-        Ok(Cow::Owned(match self.tried::<()>(tx, (filter, &search), &Order::default(), None, PAGE).await? {
-            Tried::Walked(page) => page.filter,
-            Tried::Found(filter) => filter,
-            Tried::Neither => search.told(filter, None),
-        }))
+        let tried = self.tried::<()>(tx, (filter, &search), &Order::default(), None, PAGE).await?;
+        Ok(Cow::Owned(tried.filter().unwrap_or_else(|| search.told(filter, None))))
     }
 
     /// What is common is read by walking the list, and so is what takes too long to find. Which of the two it is shows by trying both, shortly at
