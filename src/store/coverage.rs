@@ -55,13 +55,13 @@ impl Coverage {
 
 /// Rows of [`Coverage`] for which something holds.
 macro_rules! rows {
-    ($which:literal) => {
+    ($($which:literal),+) => {
         concat!(
             "select s.tenant_id, t.name as tenant_name, t.state as tenant_state, s.product, s.enabled, s.state, s.adapter, s.refused, s.last_attempt,
                     s.last_success, s.complete_until, s.failing_since, s.failures, s.backfill_done, s.reason, s.remedy, s.next_due
              from sync_state as s join tenants as t on t.tenant_id = s.tenant_id
              where t.state in ('active', 'degraded', 'blind', 'paused') and ",
-            $which,
+            $($which,)+
             " order by lower(t.name), s.tenant_id, s.product"
         )
     };
@@ -73,20 +73,24 @@ pub async fn list(tx: &mut Scoped, tenant: Option<TenantId>) -> sqlx::Result<Vec
     sqlx::query_as(rows!("($1::uuid is null or s.tenant_id = $1)")).bind(tenant).persistent(false).fetch_all(&mut **tx).await
 }
 
+/// [`gaps`] of the tenants for which `$which` holds. What does not read is in an index of its own (`sync_state_missing`), and so is up to when
+/// the others do (`sync_state_until`).
+macro_rules! missing {
+    ($which:literal) => {
+        rows!(
+            $which,
+            " and s.enabled and s.product = any ($2)
+              and (s.complete_until is null or s.state not in ('backfilling', 'ok')
+                   or s.complete_until < $3 and s.state in ('waiting', 'backfilling', 'ok'))"
+        )
+    };
+}
+
 /// Those of [`list`] that should be read and are not, not wholly, or not lately.
 pub async fn gaps(tx: &mut Scoped, which: &Which<'_>) -> sqlx::Result<Vec<Coverage>> {
     let tenants = which.tenants.map(<[TenantId]>::to_vec).or_else(|| tx.tenants.clone());
-    // What does not read is in an index of its own (`sync_state_missing`).
-    sqlx::query_as(rows!(
-        "s.enabled and ($1::uuid[] is null or s.tenant_id = any ($1)) and s.product = any ($2)
-         and (s.complete_until is null or s.state not in ('backfilling', 'ok') or s.complete_until < $3)"
-    ))
-    .bind(tenants)
-    .bind(which.products())
-    .bind(which.late_before())
-    .persistent(false)
-    .fetch_all(&mut **tx)
-    .await
+    let text = if tenants.is_some() { missing!("s.tenant_id = any ($1)") } else { missing!("$1::uuid[] is null") };
+    sqlx::query_as(text).bind(tenants).bind(which.products()).bind(which.late_before()).fetch_all(&mut **tx).await
 }
 
 /// Which readings are meant, and when one is late.
@@ -177,35 +181,45 @@ fn tenants(n: i64) -> String {
 }
 
 /// What [`summary`] asks of the marks of those tenants for which `$which` holds of `tenant_id`. `$1` products, `$2` their bits, `$3` the time
-/// before which something is late.
+/// before which something is late. Nearly all tenants have the same few marks: they are counted by these, and only what is late or apart one by
+/// one.
 macro_rules! told {
     ($which:literal) => {
         concat!(
             "with late as materialized (
-                 select distinct tenant_id from sync_state where enabled and complete_until < $3 and product = any ($1) and ",
+                 select distinct tenant_id from sync_state
+                 where enabled and complete_until < $3 and state in ('waiting', 'backfilling', 'ok') and product = any ($1) and ",
             $which,
             "), apart as materialized (
                  select tenant_id, state from tenants where state not in ('active', 'degraded', 'blind')
-             ), told as (
-                 select m.enabled & $2 as needed,
-                        case when a.state = 'paused' then 'paused' when m.enabled & m.reads & $2 = 0 then 'blind'
-                             when m.enabled & ~m.reads & $2 <> 0 then 'degraded' when m.enabled & ~m.known & $2 <> 0 then 'loading'
-                             when l.tenant_id is not null then 'late' else 'complete' end as word
-                 from (select * from reading_marks where ",
+             ), other as materialized (
+                 select tenant_id, coalesce(a.state, 'late') as state from late full join apart as a using (tenant_id)
+             ), marked as not materialized (
+                 select tenant_id, enabled & $2 as enabled, reads & $2 as reads, known & $2 as known
+                 from reading_marks where there & $2 <> 0 and ",
             $which,
-            ") as m left join apart as a on a.tenant_id = m.tenant_id left join late as l on l.tenant_id = m.tenant_id
-                 where m.there & $2 <> 0 and case when a.state is null then true else a.state = 'paused' end
+            "), told as (
+                 select enabled, reads, known, 'there' as state, count(*) as n from marked
+                 where tenant_id not in (select tenant_id from other) group by 1, 2, 3
+                 union all
+                 select m.enabled, m.reads, m.known, o.state, 1 from other as o join marked as m on m.tenant_id = o.tenant_id
+                 where o.state in ('late', 'paused')
+             ), named as (
+                 select enabled, n,
+                        case when state = 'paused' then 'paused' when enabled & reads = 0 then 'blind' when enabled & ~reads <> 0 then 'degraded'
+                             when enabled & ~known <> 0 then 'loading' when state = 'late' then 'late' else 'complete' end as word
+                 from told
              )
-             select word, count(*) as tenants, coalesce(sum(bit_count(needed::bit(8))), 0)::bigint as readings,
+             select word, sum(n)::bigint as tenants, coalesce(sum(n * bit_count(enabled::bit(8))), 0)::bigint as readings,
                     case when word = 'complete' then (
                         select s.complete_until from sync_state as s
-                        where s.enabled and s.complete_until >= $3 and s.product = any ($1) and ",
+                        where s.enabled and s.complete_until >= $3 and s.state in ('waiting', 'backfilling', 'ok') and s.product = any ($1) and ",
             $which,
             " and (select m.enabled & ~(m.reads & m.known) & $2 = 0 from reading_marks as m where m.tenant_id = s.tenant_id)
-                              and s.tenant_id <> all (array(select tenant_id from late)) and s.tenant_id <> all (array(select tenant_id from apart))
+                              and s.tenant_id <> all (array(select tenant_id from other))
                         order by s.complete_until limit 1
                     ) end as until
-             from told group by word"
+             from named group by word"
         )
     };
 }

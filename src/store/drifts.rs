@@ -73,21 +73,25 @@ async fn mend(tx: &mut Scoped, tenant: TenantId, row: &Permission, now: DateTime
     Ok(())
 }
 
+/// [`shown`] of the tenants for which `$which` holds.
+macro_rules! shown {
+    ($which:literal) => {
+        concat!(
+            "select d.tenant_id, t.name as tenant_name, d.app, d.product, d.permission, d.at, d.was, d.became, d.reason
+             from permission_drifts as d join tenants as t on t.tenant_id = d.tenant_id
+             where d.mended_at is null and d.acknowledged_at is null and t.state <> 'offboarded' and ",
+            $which,
+            " order by d.at desc, d.tenant_id, d.app, d.product, d.permission limit $2"
+        )
+    };
+}
+
 /// What is to be shown: changes neither mended nor taken note of, newest first, at most `limit`; of one tenant, or of the whole scope
 /// without the offboarded.
 pub async fn shown(tx: &mut Scoped, tenant: Option<TenantId>, limit: i64) -> sqlx::Result<Vec<Drift>> {
-    sqlx::query_as(
-        "select d.tenant_id, t.name as tenant_name, d.app, d.product, d.permission, d.at, d.was, d.became, d.reason
-         from permission_drifts as d join tenants as t on t.tenant_id = d.tenant_id
-         where d.mended_at is null and d.acknowledged_at is null and ($1::uuid is null or d.tenant_id = $1) and t.state <> 'offboarded'
-         order by d.at desc, d.tenant_id, d.app, d.product, d.permission
-         limit $2",
-    )
-    .bind(tenant)
-    .bind(limit)
-    .persistent(false)
-    .fetch_all(&mut **tx)
-    .await
+    const ALL: &str = shown!("$1::uuid is null");
+    const ONE: &str = shown!("d.tenant_id = $1");
+    sqlx::query_as(if tenant.is_some() { ONE } else { ALL }).bind(tenant).bind(limit).fetch_all(&mut **tx).await
 }
 
 /// Somebody has taken note of a tenant's changes up to a time: they are not shown any more. Writes the audit row. False: there were none.

@@ -43,28 +43,40 @@ pub struct Totals {
     pub beside: i64,
 }
 
-/// [`totals`] of the tenants for which `$which` holds of `tenant_id`.
+/// Open alerts of a row of `tenant_counts`.
+macro_rules! alerts {
+    () => {
+        "(alerts_critical + alerts_high + alerts_medium + alerts_low + alerts_informational + alerts_unknown)"
+    };
+}
+
+/// [`totals`] of the tenants for which `$which` holds of `tenant_id`. All are summed in one pass; the few of which Cloud Apps is read and
+/// Defender XDR is not are then counted over: what was counted was read, so each has its marks.
 macro_rules! totals {
     ($which:literal) => {
         concat!(
-            "select (select count(*) from tenants where state <> 'offboarded' and ",
+            "with gone as materialized (select array(select tenant_id from tenants where state = 'offboarded') as tenants)
+             select (select count(*) from tenants where state <> 'offboarded' and ",
             $which,
-            ") as tenants,
-                    coalesce(sum(incidents_critical + incidents_high + incidents_medium + incidents_low + incidents_informational
-                                 + incidents_unknown), 0) as incidents,
-                    coalesce(sum(incidents_critical + incidents_high), 0) as worst, coalesce(sum(incidents_unassigned), 0) as unassigned,
-                    coalesce(sum(n.alerts) filter (where x.tenant_id is null), 0) as alerts,
-                    coalesce(sum(n.alerts) filter (where x.tenant_id is not null), 0) as beside
-             from (select * from tenant_counts where ",
+            ") as tenants, c.incidents, c.worst, c.unassigned, c.alerts + alone.alerts as alerts, c.beside - alone.alerts as beside
+             from (select coalesce(sum(incidents_critical + incidents_high + incidents_medium + incidents_low + incidents_informational
+                                       + incidents_unknown), 0) as incidents,
+                          coalesce(sum(incidents_critical + incidents_high), 0) as worst, coalesce(sum(incidents_unassigned), 0) as unassigned,
+                          coalesce(sum",
+            alerts!(),
+            " filter (where product <> 'cloud_apps'), 0) as alerts,
+                          coalesce(sum",
+            alerts!(),
+            " filter (where product = 'cloud_apps'), 0) as beside
+                   from tenant_counts where tenant_id <> all ((select tenants from gone)::uuid[]) and ",
             $which,
             ") as c
-             left join (select tenant_id from reading_marks where enabled & product_bit('defender_xdr') <> 0 and ",
+             cross join (select coalesce(sum",
+            alerts!(),
+            ", 0) as alerts from (select * from tenant_counts where product = 'cloud_apps' and ",
             $which,
-            ") as x on x.tenant_id = c.tenant_id and c.product = 'cloud_apps'
-             cross join lateral (
-                 select alerts_critical + alerts_high + alerts_medium + alerts_low + alerts_informational + alerts_unknown as alerts
-             ) as n
-             where c.tenant_id <> all (array(select o.tenant_id from tenants as o where o.state = 'offboarded'))"
+            ") as c join reading_marks as m on m.tenant_id = c.tenant_id and m.enabled & product_bit('defender_xdr') = 0
+                         where c.tenant_id <> all ((select tenants from gone)::uuid[])) as alone"
         )
     };
 }
@@ -77,46 +89,55 @@ pub async fn totals(tx: &mut Scoped) -> sqlx::Result<Totals> {
     sqlx::query_as(if own.is_some() { SOME } else { ALL }).bind(own).fetch_one(&mut **tx).await
 }
 
+/// [`tenants`] of those for which `$which` holds of `t.tenant_id`. The worst are read from their index; those of which nothing was ever counted
+/// come after them, if there is room.
+macro_rules! lines {
+    ($which:literal) => {
+        concat!(
+            "with counted as materialized (
+                 select t.tenant_id, t.name, t.state, t.state_reason, c.incidents_critical as critical, c.incidents_high as high,
+                        c.incidents_medium as medium, c.incidents_low as low, c.incidents_informational as informational,
+                        c.incidents_unknown as unknown, c.incidents_unassigned as unassigned
+                 from tenant_counts as c join tenants as t on t.tenant_id = c.tenant_id
+                 where c.product = 'defender_xdr' and t.state <> 'offboarded' and ",
+            $which,
+            "    order by c.incidents_critical desc, c.incidents_high desc, c.incidents_medium desc, c.incidents_low desc, lower(t.name) limit $1
+             ), uncounted as (
+                 select t.tenant_id, t.name, t.state, t.state_reason, 0, 0, 0, 0, 0, 0, 0 from tenants as t
+                 where t.state <> 'offboarded' and (select count(*) from counted) < $1 and ",
+            $which,
+            "          and not exists (select from tenant_counts as c where c.tenant_id = t.tenant_id and c.product = 'defender_xdr')
+                 order by lower(t.name) limit $1
+             )
+             select w.tenant_id, w.name, w.state, w.state_reason, w.unassigned::bigint as unassigned, s.complete_until,
+                    array[critical, high, medium, low, informational, unknown]::bigint[] as incidents,
+                    coalesce(a.alerts, 0) as alerts, coalesce(a.beside, 0) as beside
+             from (select * from counted union all select * from uncounted limit $1) as w
+             cross join lateral (
+                 select coalesce(bool_or(product = 'defender_xdr'), false) as xdr,
+                        case when bool_and(complete_until is not null) then min(complete_until) end as complete_until
+                 from sync_state where tenant_id = w.tenant_id and enabled
+             ) as s
+             cross join lateral (
+                 select sum",
+            alerts!(),
+            " filter (where product <> 'cloud_apps' or not s.xdr) as alerts, sum",
+            alerts!(),
+            " filter (where product = 'cloud_apps' and s.xdr) as beside
+                 from tenant_counts where tenant_id = w.tenant_id
+             ) as a
+             order by critical desc, high desc, medium desc, low desc, lower(w.name)"
+        )
+    };
+}
+
 /// The tenants of the scope, most and worst open incidents first, at most `limit`. Offboarded ones are left out.
 pub async fn tenants(tx: &mut Scoped, limit: i64) -> sqlx::Result<Vec<TenantLine>> {
     // Every incident is counted under Defender XDR, whichever API told of it. A reader of all names none.
+    const ALL: &str = lines!("$2::uuid[] is null");
+    const SOME: &str = lines!("t.tenant_id = any ($2)");
     let own = tx.tenants.clone();
-    sqlx::query_as(
-        "with worst as materialized (
-             select t.tenant_id, t.name, t.state, t.state_reason, coalesce(c.incidents_critical, 0) as critical,
-                    coalesce(c.incidents_high, 0) as high, coalesce(c.incidents_medium, 0) as medium, coalesce(c.incidents_low, 0) as low,
-                    coalesce(c.incidents_informational, 0) as informational, coalesce(c.incidents_unknown, 0) as unknown,
-                    coalesce(c.incidents_unassigned, 0)::bigint as unassigned
-             from tenants as t left join tenant_counts as c on c.tenant_id = t.tenant_id and c.product = 'defender_xdr'
-             where t.state <> 'offboarded' and ($2::uuid[] is null or t.tenant_id = any ($2))
-             order by critical desc, high desc, medium desc, low desc, lower(t.name) limit $1
-         )
-         select w.tenant_id, w.name, w.state, w.state_reason, w.unassigned, s.complete_until,
-                array[critical, high, medium, low, informational, unknown]::bigint[] as incidents,
-                coalesce(a.alerts, 0) as alerts, coalesce(a.beside, 0) as beside
-         from worst as w
-         cross join lateral (
-             select sum(n.alerts) filter (where not n.beside) as alerts, sum(n.alerts) filter (where n.beside) as beside
-             from tenant_counts as c
-             cross join lateral (
-                 select alerts_critical + alerts_high + alerts_medium + alerts_low + alerts_informational + alerts_unknown as alerts,
-                        c.product = 'cloud_apps' and exists (
-                            select from sync_state as x where x.tenant_id = w.tenant_id and x.product = 'defender_xdr' and x.enabled
-                        ) as beside
-             ) as n
-             where c.tenant_id = w.tenant_id
-         ) as a
-         cross join lateral (
-             select case when bool_and(complete_until is not null) then min(complete_until) end as complete_until
-             from sync_state where tenant_id = w.tenant_id and enabled
-         ) as s
-         order by critical desc, high desc, medium desc, low desc, lower(w.name)",
-    )
-    .bind(limit)
-    .bind(own)
-    .persistent(false)
-    .fetch_all(&mut **tx)
-    .await
+    sqlx::query_as(if own.is_some() { SOME } else { ALL }).bind(limit).bind(own).fetch_all(&mut **tx).await
 }
 
 /// Open incidents of one owner, as Microsoft names it; at most 1,000 are counted.

@@ -91,35 +91,40 @@ pub async fn news(tx: &mut Scoped, since: DateTime<Utc>) -> sqlx::Result<News> {
         "with read as materialized (
              select tenant_id, event_id, incident_id, kind, at from incident_events
              where event_id >= $1 and at >= $2 order by event_id desc limit $3
-         ), happened as (
-             select r.tenant_id, r.incident_id, max(r.at) as latest,
-                    bool_or(r.kind = 'opened') as opened,
-                    bool_or(r.kind = 'owner' and e.before is null) as taken,
-                    bool_or(r.kind = 'severity' and array_position(w.words, e.after) > array_position(w.words, e.before)) as raised,
-                    bool_or(r.kind = 'status' and e.after = 'resolved') as resolved,
-                    bool_or(r.kind = 'status' and e.before = 'resolved' and e.after in ('new', 'in_progress', 'unknown')) as reopened
-             from read as r
+         ), told as (
+             select r.incident_id, r.at, r.kind, e.before, e.after from read as r
              left join lateral (
                  select e.before, e.after from incident_events as e
                  where e.tenant_id = r.tenant_id and e.event_id = r.event_id and r.kind in ('owner', 'severity', 'status') offset 0
              ) as e on true
-             cross join (values ('{unknown,informational,low,medium,high,critical}'::text[])) as w (words)
-             group by r.tenant_id, r.incident_id
-         ), changed as (
-             select i.tenant_id, i.incident_id, i.external_id, i.title, i.severity, i.status, i.status_raw, i.assigned_to, i.is_open,
-                    h.latest, count(*) over () as changed, count(*) filter (where h.opened) over () as opened,
-                    count(*) filter (where h.taken) over () as taken, count(*) filter (where h.raised) over () as raised,
-                    count(*) filter (where h.resolved) over () as resolved, count(*) filter (where h.reopened) over () as reopened
-             from happened as h
+         ), happened as (
+             select incident_id, max(at) as latest,
+                    bool_or(kind = 'opened') as opened,
+                    bool_or(kind = 'owner' and before is null) as taken,
+                    bool_or(kind = 'severity' and array_position(w.words, after) > array_position(w.words, before)) as raised,
+                    bool_or(kind = 'status' and after = 'resolved') as resolved,
+                    bool_or(kind = 'status' and before = 'resolved' and after in ('new', 'in_progress', 'unknown')) as reopened
+             from told cross join (values ('{unknown,informational,low,medium,high,critical}'::text[])) as w (words)
+             group by incident_id
+         ), changed as materialized (
+             select h.*, i.is_open, i.severity from happened as h
              cross join lateral (
-                 select * from incidents as i where i.tenant_id = h.tenant_id and i.incident_id = h.incident_id and not i.hidden offset 0
+                 select tenant_id, is_open, severity from incidents as i where i.incident_id = h.incident_id and not i.hidden offset 0
              ) as i
              where i.tenant_id <> all (array(select tenant_id from tenants where state = 'offboarded'))
-             order by i.is_open desc, i.severity desc, h.latest desc, i.incident_id
-             limit $4
+         ), sums as materialized (
+             select count(*) as changed, count(*) filter (where opened) as opened, count(*) filter (where taken) as taken,
+                    count(*) filter (where raised) as raised, count(*) filter (where resolved) as resolved,
+                    count(*) filter (where reopened) as reopened
+             from changed
+         ), worst as materialized (
+             select incident_id, latest from changed order by is_open desc, severity desc, latest desc, incident_id limit $4
          )
-         select c.*, t.name as tenant_name from changed as c join tenants as t on t.tenant_id = c.tenant_id
-         order by c.is_open desc, c.severity desc, c.latest desc, c.incident_id",
+         select s.*, w.latest, i.tenant_id, i.incident_id, i.external_id, i.title, i.severity, i.status, i.status_raw, i.assigned_to,
+                t.name as tenant_name
+         from sums as s cross join worst as w join incidents as i on i.incident_id = w.incident_id
+         join tenants as t on t.tenant_id = i.tenant_id
+         order by i.is_open desc, i.severity desc, w.latest desc, i.incident_id",
     )
     .bind(first_id(since))
     .bind(since - HISTORY)

@@ -2,7 +2,7 @@
 
 use super::chips::{self, Chip};
 use super::show::{When, count};
-use crate::model::{Product, SyncHealth, TenantId};
+use crate::model::{Product, SyncHealth, TenantId, TenantState};
 use crate::store::Scoped;
 use crate::store::coverage::{self, Coverage, Which};
 use chrono::{DateTime, Utc};
@@ -104,20 +104,33 @@ impl Reading {
     }
 
     fn gap(&self, row: &Coverage) -> Gap {
-        let late = row.state == SyncHealth::Ok;
-        Gap {
+        let told = Gap {
             tenant: row.tenant_id,
             tenant_name: row.tenant_name.clone(),
             products: row.product.label().to_owned(),
-            label: if late { "Late" } else { row.state.label() },
-            class: if late { "bad" } else { chips::health(row.state).class },
+            label: row.state.label(),
+            class: chips::health(row.state).class,
             since: row.failing_since.or(row.complete_until).map(|at| When::new(at, self.now)),
-            reason: row.reason.clone().unwrap_or_else(|| match row.state {
-                SyncHealth::Ok => "Nothing has been read lately.".to_owned(),
-                SyncHealth::Backfilling => format!("{:.0} % of its history is read.", row.backfill_done * 100.0),
-                _ => String::new(),
-            }),
-            remedy: row.remedy.clone().unwrap_or_else(|| if late { "Check that a worker runs.".to_owned() } else { String::new() }),
+            reason: row.reason.clone().unwrap_or_default(),
+            remedy: row.remedy.clone().unwrap_or_default(),
+        };
+        let otherwise = |chip: Chip, reason: &str, remedy: &str| Gap {
+            label: chip.word,
+            class: chip.class,
+            reason: reason.to_owned(),
+            remedy: remedy.to_owned(),
+            ..told.clone()
+        };
+        match row.state {
+            // What was wrong with the last reading does not matter until there is a next one.
+            _ if row.tenant_state == TenantState::Paused => {
+                otherwise(chips::tenant(row.tenant_state), "Nothing is read while a tenant is paused.", "")
+            }
+            SyncHealth::Ok => otherwise(chips::chip("bad", "Late"), "Nothing has been read lately.", "Check that a worker runs."),
+            SyncHealth::Backfilling if told.reason.is_empty() => {
+                Gap { reason: format!("{:.0} % of its history is read.", row.backfill_done * 100.0), ..told }
+            }
+            _ => told,
         }
     }
 
@@ -157,7 +170,9 @@ impl Reading {
 fn nothing_read(enabled: &[Coverage], what: &str) -> (String, String) {
     let all = |states: &[SyncHealth]| !enabled.is_empty() && enabled.iter().all(|row| states.contains(&row.state));
     let unknown = format!("Whether there are {what} is not known.");
-    if enabled.is_empty() {
+    if !enabled.is_empty() && enabled.iter().all(|row| row.tenant_state == TenantState::Paused) {
+        ("Paused".to_owned(), format!("Nobody reads the customers behind this list at the moment. {unknown}"))
+    } else if enabled.is_empty() {
         ("Not read yet".to_owned(), format!("No customer behind this list has given consent yet. {unknown}"))
     } else if all(&[SyncHealth::NoPermission, SyncHealth::ConsentLost]) {
         ("No permission".to_owned(), format!("The customer's directory does not let us read them. {unknown}"))

@@ -118,6 +118,7 @@ mod operations;
 mod other_pages;
 mod outbound;
 mod outcomes;
+mod overview;
 mod page_rows;
 mod pages;
 mod passkeys;

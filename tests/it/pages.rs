@@ -1,6 +1,7 @@
 //! The reading pages: what they show, to whom, and how they say that there is nothing.
 
 use crate::app::TestApp;
+use crate::bulk::run;
 use axum::http::StatusCode;
 use std::collections::BTreeSet;
 use watchfloor::model::{AlertId, IncidentId, Product, Role, TenantId};
@@ -169,6 +170,21 @@ async fn an_empty_list_says_why_it_is_empty() {
     app.reading(second, Product::DefenderXdr, "consent_lost", Some("The app was removed")).await;
     let page = lead.get("/incidents").await.assert_success();
     assert!(page.texts(".coverage")[0].contains("for 1 of 2 tenants; 1 not read"), "{:?}", page.texts(".coverage"));
+}
+
+#[tokio::test]
+async fn a_paused_tenant_is_called_paused_and_no_reading_of_it_late() {
+    let app = TestApp::start().await;
+    let admin = app.sign_in(Role::Admin).await;
+    let tenant = app.tenant("Alder").await;
+    app.reading(tenant, Product::DefenderXdr, "ok", None).await;
+    let gap = async || admin.get("/").await.assert_success().texts("[aria-labelledby=coverage] li").join(" ");
+    let late = async || admin.get("/admin/health").await.assert_success().texts("td.title").contains(&"Alder".to_owned());
+    run(&app, tenant, "update sync_state set complete_until = now() - interval '1 day'").await;
+    assert!(gap().await.contains("Check that a worker runs") && late().await, "{}", gap().await);
+    run(&app, tenant, "update tenants set state = 'paused'").await;
+    assert!(gap().await.contains("Paused") && !gap().await.contains("worker") && !late().await, "{}", gap().await);
+    assert_eq!(admin.get("/incidents").await.assert_success().texts(".empty h2"), ["Paused"]);
 }
 
 async fn sqlx_reset(app: &TestApp, tenant: TenantId) {

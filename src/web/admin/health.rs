@@ -1,7 +1,7 @@
 //! How the portal does: database, jobs, the tenants read latest, records that could not be read.
 
 use crate::app::AppState;
-use crate::model::{Product, clock};
+use crate::model::{Product, TenantState, clock};
 use crate::store::coverage::{self, Coverage, Which};
 use crate::store::health::{self, Jobs, Unread};
 use crate::web::chips;
@@ -57,8 +57,8 @@ async fn show(State(state): State<AppState>, Admin(user): Admin) -> Result<Page<
     let which = Which { tenants: None, products: Product::ALL, now, interval: state.config.sync.interval };
     let sentence = coverage::summary(&mut tx, &which).await?.sentence(now);
     let mut rows = coverage::gaps(&mut tx, &which).await?;
-    // A first reading that is under way is not late.
-    rows.retain(|row| row.complete_until.is_some() || !row.state.is_reading());
+    // A first reading that is under way is not late, and nobody waits for one that is paused.
+    rows.retain(|row| row.tenant_state != TenantState::Paused && (row.complete_until.is_some() || !row.state.is_reading()));
     rows.sort_by_key(|row| row.complete_until);
     rows.truncate(SHOWN);
     let told = user.notices().count();
