@@ -86,26 +86,13 @@ struct Placed {
 
 /// What was read since a time, and is not dated more than [`HISTORY`] before it.
 pub async fn news(tx: &mut Scoped, since: DateTime<Utc>) -> sqlx::Result<News> {
-    // The events' index holds all that finds them; the rows are looked up after that, where something stood otherwise before.
+    // The events' index holds all that is asked of them.
     let rows: Vec<Placed> = sqlx::query_as(
         "with read as materialized (
-             select tenant_id, event_id, incident_id, kind, at from incident_events
+             select incident_id, meaning, at from incident_events
              where event_id >= $1 and at >= $2 order by event_id desc limit $3
-         ), told as (
-             select r.incident_id, r.at, r.kind, e.before, e.after from read as r
-             left join lateral (
-                 select e.before, e.after from incident_events as e
-                 where e.tenant_id = r.tenant_id and e.event_id = r.event_id and r.kind in ('owner', 'severity', 'status') offset 0
-             ) as e on true
          ), happened as (
-             select incident_id, max(at) as latest,
-                    bool_or(kind = 'opened') as opened,
-                    bool_or(kind = 'owner' and before is null) as taken,
-                    bool_or(kind = 'severity' and array_position(w.words, after) > array_position(w.words, before)) as raised,
-                    bool_or(kind = 'status' and after = 'resolved') as resolved,
-                    bool_or(kind = 'status' and before = 'resolved' and after in ('new', 'in_progress', 'unknown')) as reopened
-             from told cross join (values ('{unknown,informational,low,medium,high,critical}'::text[])) as w (words)
-             group by incident_id
+             select incident_id, max(at) as latest, bit_or(meaning) as meaning from read group by incident_id
          ), changed as materialized (
              select h.*, i.is_open, i.severity from happened as h
              cross join lateral (
@@ -113,9 +100,9 @@ pub async fn news(tx: &mut Scoped, since: DateTime<Utc>) -> sqlx::Result<News> {
              ) as i
              where i.tenant_id <> all (array(select tenant_id from tenants where state = 'offboarded'))
          ), sums as materialized (
-             select count(*) as changed, count(*) filter (where opened) as opened, count(*) filter (where taken) as taken,
-                    count(*) filter (where raised) as raised, count(*) filter (where resolved) as resolved,
-                    count(*) filter (where reopened) as reopened
+             select count(*) as changed, count(*) filter (where meaning & 1 <> 0) as opened, count(*) filter (where meaning & 2 <> 0) as taken,
+                    count(*) filter (where meaning & 4 <> 0) as raised, count(*) filter (where meaning & 8 <> 0) as resolved,
+                    count(*) filter (where meaning & 16 <> 0) as reopened
              from changed
          ), worst as materialized (
              select incident_id, latest from changed order by is_open desc, severity desc, latest desc, incident_id limit $4
