@@ -5,9 +5,11 @@
 //! find: [`Bulk::words_for`] gives them to the maker, and to those who see every tenant there is. Each query below that reads `bulk_jobs` for a
 //! person says so itself.
 
+mod begun;
 mod told;
 mod work;
 
+pub use begun::{Begun, begun};
 pub use told::{Line, Said, Told, after, found, one_at_a_time, tally};
 pub use work::{Item, SoFar, Task, end_waiting, forget, give_up, going, next, open, settle, so_far, task, unsent, unsent_of, visit};
 

@@ -1,5 +1,6 @@
 //! Everything that a list's filter finds, changed by one form: first a page that says what would be changed, then the job.
 
+mod begun;
 mod told;
 mod words;
 
@@ -27,7 +28,7 @@ use serde::Deserialize;
 
 pub fn routes() -> Router<AppState> {
     Router::new()
-        .route("/incidents/bulk", post(freeze))
+        .route("/incidents/bulk", get(begun::page).post(freeze))
         .route("/incidents/bulk/{bulk}", get(show).post(start))
         .route("/incidents/bulk/{bulk}/again", post(again))
         .route("/incidents/bulk/{bulk}/undo", post(undo))

@@ -24,6 +24,8 @@ pub struct Groups {
     /// The head of the column.
     pub head: &'static str,
     pub lines: Vec<GroupLine>,
+    /// The list may have more rows than were looked at.
+    pub is_cut: bool,
 }
 
 /// A group as a row.
@@ -85,10 +87,11 @@ impl Groups {
         let names = Names::read(tx, keys).await?;
         let head = WORDS.iter().find(|(other, _)| *other == by).map_or("", |(_, word)| word);
         let lines = groups.iter().map(|group| GroupLine::new((frame, &names), by, group)).collect();
-        Ok((!groups.is_empty()).then_some(Self { head, lines }))
+        let is_cut = groups.iter().any(|group| group.looked_at >= LOOKED_AT);
+        Ok((!groups.is_empty()).then_some(Self { head, lines, is_cut }))
     }
 
-    /// What is not in these groups, if the list is long.
+    /// So many rows are looked at.
     pub fn bound() -> String {
         thousands(LOOKED_AT)
     }

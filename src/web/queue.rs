@@ -10,7 +10,7 @@ use super::picks::TENANTS;
 use super::show::{When, capped};
 use super::views::{self, List, ViewLine};
 use crate::model::clock;
-use crate::store::lists::{By, COUNT_CAP, Filter, Key, Listed, Order};
+use crate::store::lists::{By, Filter, Key, Listed, Order};
 use crate::store::overview::TenantName;
 use crate::store::{self, Scoped};
 use chrono::{DateTime, Utc};
@@ -126,11 +126,6 @@ impl Frame {
 
     pub fn when(&self, at: &DateTime<Utc>) -> When {
         When::new(*at, self.now)
-    }
-
-    /// Whether groups and figures may not hold every row: beyond the cap nobody counts.
-    pub fn is_long(&self) -> bool {
-        self.total.is_none_or(|total| total > COUNT_CAP)
     }
 
     /// Whether there may be any row.

@@ -140,4 +140,11 @@ async fn a_form_sent_twice_is_one_job_and_it_shows_to_each_what_they_may_see() {
     assert_eq!(colleague.post_form(&format!("{path}/stop"), &[]).await.status, StatusCode::NOT_FOUND, "an analyst calls off their own");
     let stranger = app.sign_in_for(Role::Lead, &[app.tenant("Cedar").await]).await;
     assert_eq!(stranger.get(&path).await.status, StatusCode::NOT_FOUND);
+    // The list of jobs tells each the same, and nothing of one that has not begun.
+    frozen(&analyst, "").await;
+    let list = async |visitor: &Visitor| visitor.get("/incidents/bulk").await.assert_success().texts("tbody tr");
+    let (own, theirs) = (list(&analyst).await.concat(), list(&narrow).await.concat());
+    assert!(own.contains("3 incidents of 2 tenants“Title”") && own.contains("Under way"), "{own}");
+    assert!(theirs.contains("1 incident of 1 tenant") && theirs.contains("Called off") && !theirs.contains("Title"), "{theirs}");
+    assert_eq!((list(&analyst).await.len(), list(&stranger).await.len()), (1, 0));
 }

@@ -140,6 +140,11 @@ async fn a_tenant_that_fails_stands_beside_one_that_succeeds_and_only_its_incide
     assert_eq!(scene.count(birch, RESOLVED).await, 2, "the second job is taken back by itself");
     assert!(analyst.get(&path).await.html.contains("asked for it to be taken back"));
     assert_eq!(audited(&scene.app, "bulk.started").await, 3);
+    // Whoever leaves a job's page finds it again, with what became of it.
+    let list = analyst.get("/incidents/bulk").await.assert_success();
+    assert_eq!(list.texts("tbody th a"), ["3 incidents of 1 tenant", "2 incidents of 1 tenant", "5 incidents of 2 tenants"]);
+    assert_eq!(list.texts("tbody td:last-child"), ["✕ Partly failed 1 failed", "✓ Done", "○ Partly failed 2 failed; tried again"]);
+    assert_eq!(list.attribute("tbody tr:nth-child(2) th a", "href"), Some(again));
 }
 
 #[tokio::test]

@@ -151,3 +151,23 @@ async fn figures_count_the_list_as_it_is_filtered_and_each_leads_to_its_rows() {
     let few = viewer.get("/incidents?charts=yes&severity=critical").await.assert_success();
     assert!(few.html.contains("1 opened in the last 30 days"), "{}", few.html);
 }
+
+#[tokio::test]
+async fn groups_say_that_they_are_of_the_first_rows_only_where_there_are_others() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Alder").await;
+    let viewer = app.sign_in(Role::Viewer).await;
+    let told = async || viewer.get("/incidents?by=title").await.assert_success().texts(".pager [role=status]").concat();
+    for (expected, cut) in [("1,200", false), ("10,000", true)] {
+        let text = "insert into incidents (tenant_id, incident_id, product, external_id, title, severity, severity_raw, status, status_raw, created_at,
+                                           updated_at)
+                    select $1, gen_random_uuid(), 'defender_xdr', gen_random_uuid(), 'Many', 2, 'low', 'new', 'Active', now(), now()
+                    from generate_series(1, case when exists (select from incidents) then 9000 else 1200 end)";
+        let mut tx = app.db.worker.tenant(tenant).await.unwrap();
+        sqlx::query(text).bind(tenant).execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+        let page = viewer.get("/incidents?by=title").await.assert_success();
+        assert_eq!(groups(&page).iter().map(|(_, rows, _)| rows.as_str()).collect::<Vec<_>>(), [expected]);
+        assert_eq!(told().await.contains("of the first 10,000"), cut, "{}", told().await);
+    }
+}

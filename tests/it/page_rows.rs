@@ -149,6 +149,7 @@ pub const ADMINS: &[Row] = &[
         BULK,
         Leave("hand.steps([['#bulk', {}], ['form.desk-fields', { status: 'InProgress' }]], 'td a[href*=\"/incidents?\"]')"),
     ),
+    ("/incidents/bulk", "/incidents/bulk", Nothing),
     ("/suppressions/new", "/suppressions/new", Nothing),
     ("/suppressions/new", "/suppressions/new?alert=ALERT", Nothing),
     ("/suppressions/preview", "/suppressions/new?alert=ALERT", Leave("hand.submit('form.stack', { reason: 'A scanner' })")),

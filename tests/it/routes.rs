@@ -101,6 +101,7 @@ pub const ROUTES: &[(&str, &str, Who, Proof)] = &[
     ("/incidents/batch", POST, Who::Analyst, Any),
     ("/incidents/batch/{batch}", GET, Who::Analyst, Any),
     ("/incidents/batch/undo", POST, Who::Analyst, Any),
+    ("/incidents/bulk", GET, Who::Analyst, Any),
     ("/incidents/bulk", POST, Who::Analyst, Any),
     ("/incidents/bulk/{bulk}", GET, Who::Analyst, Any),
     ("/incidents/bulk/{bulk}", POST, Who::Analyst, Fresh),

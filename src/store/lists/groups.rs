@@ -76,6 +76,8 @@ pub struct Group {
     /// The last update among them, by Microsoft's time.
     pub newest: DateTime<Utc>,
     pub tenants: i64,
+    /// Rows that all groups are made of, at most [`LOOKED_AT`].
+    pub looked_at: i64,
 }
 
 /// A list in figures.
@@ -105,7 +107,9 @@ impl Table {
         let filter = self.searched(tx, filter).await?;
         let mut query = self.found(&filter, order);
         query.push("select g.key, min(g.label) as label, count(*) as rows, max(r.severity) as worst, max(r.updated_at) as newest, ");
-        query.push("count(distinct r.tenant_id) as tenants from found as r left join lateral ").push(by.sql(self.is_alerts));
+        query
+            .push("count(distinct r.tenant_id) as tenants, (select count(*) from found) as looked_at from found as r left join lateral ")
+            .push(by.sql(self.is_alerts));
         query.push(" as g (key, label) on true group by g.key order by count(*) desc, max(r.severity) desc, g.key nulls last limit ");
         query.push_bind(GROUPS).build_query_as().persistent(false).fetch_all(&mut **tx).await
     }

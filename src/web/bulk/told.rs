@@ -1,6 +1,7 @@
 //! What becomes of a job: tenant by tenant, with the reasons, and the incidents behind them.
 
 use super::back;
+use super::words::wished;
 use crate::app::{self, AppState, acting};
 use crate::model::{BulkId, IncidentId, TenantId, clock};
 use crate::store::Scoped;
@@ -107,6 +108,10 @@ impl JobPage {
 
     fn words(&self) -> Option<&str> {
         self.bulk.words_for(self.user.id, &self.user.scope)
+    }
+
+    fn wish(&self) -> String {
+        wished(&self.bulk)
     }
 
     /// Something happens within seconds; an answer that was lost is looked for more rarely.

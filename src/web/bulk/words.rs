@@ -2,7 +2,9 @@
 
 use super::super::list::{Asked, Within};
 use super::super::show::{visible, words};
+use crate::app::triage::batch;
 use crate::model::{Product, Severity, Status};
+use crate::store::bulk::Bulk;
 use crate::store::lists::Hidden;
 use crate::store::overview::TenantName;
 
@@ -46,6 +48,19 @@ pub fn told(asked: &Asked, names: &[TenantName]) -> String {
         Hidden::Too => Some("those that rules hide too".to_owned()),
         Hidden::Only => Some("only those that rules hide".to_owned()),
     });
+    parts.join(" · ")
+}
+
+/// What a job is to do, in words: "Resolved · False positive · taken by kim@mssp.example". Empty before it has begun.
+pub fn wished(bulk: &Bulk) -> String {
+    let Some(wish) = bulk.wish.as_ref().and_then(batch::read) else { return String::new() };
+    let mut parts: Vec<String> =
+        [&wish.status, &wish.classification, &wish.determination].into_iter().flatten().map(|word| words(word)).collect();
+    parts.extend(
+        wish.assigned_to.map(|owner| if owner.is_empty() { "nobody’s".to_owned() } else { format!("taken by {}", visible(&owner)) }),
+    );
+    parts.extend(wish.tags.map(|tags| format!("tags {}", visible(&tags.join(", ")))));
+    parts.extend(wish.comment.map(|_| "a comment".to_owned()));
     parts.join(" · ")
 }
 
