@@ -21,7 +21,10 @@ const fetchPage = (method, url, body) => new Promise((done) => {
   };
   request.send(body);
 });
-const problem = (answer) => answer.page?.querySelector("[role=alert]:not([hidden]), main > p")?.textContent.trim() || "Watchfloor could not be reached. Try again.";
+const problem = (answer) => {
+  const told = answer.page?.querySelector("[role=alert]:not([hidden])") ?? answer.page?.querySelector("main > p:not(.live)");
+  return told?.textContent.trim() || "Watchfloor could not be reached. Try again.";
+};
 
 // Moving. The current row is the one that holds the focus, or held it last.
 const links = () => [...document.querySelectorAll("a[data-row]")];
@@ -41,7 +44,11 @@ const step = (by) => {
 };
 keys.set("j", () => step(1));
 keys.set("k", () => step(-1));
-keys.set("f", () => document.querySelector("form.filters input[type=search]")?.focus());
+const search = document.querySelector("form.filters .search input");
+keys.set("f", () => search?.focus());
+search?.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !search.value) search.blur(); // what it holds, a first one takes away
+});
 keys.set("v", () => (document.querySelector("nav.views a[aria-current]") ?? document.querySelector("nav.views a"))?.focus());
 keys.set("n", () => document.querySelector("textarea[data-note]")?.focus());
 keys.set("l", () => (document.querySelector("a[data-key=l]") ?? current?.querySelector("a[data-defender]"))?.click());

@@ -5,7 +5,7 @@ use crate::model::NoteId;
 use crate::store::audit::By;
 use crate::store::incidents::Incident;
 use crate::store::notes::{self, New};
-use crate::store::{Scoped, leases};
+use crate::store::{Scoped, leases, waiting};
 use chrono::{DateTime, Utc};
 
 /// The longest note, in characters.
@@ -21,7 +21,7 @@ pub struct Written<'a> {
     pub shared: bool,
 }
 
-/// Writes a note of somebody's (`author`: their name) down. The same note under the same id again is the same note; anything else under it is
+/// Writes a note of somebody's (`author`: their name) down; a customer's is the answer that the incident waited for. The same note under the same id again is the same note; anything else under it is
 /// refused.
 pub async fn add(
     tx: &mut Scoped,
@@ -45,6 +45,9 @@ pub async fn add(
             && (known.user_id, known.customer_id) == (by.user(), by.customer())
             && (known.text, known.shared) == (text, shared);
         return if same { Ok(()) } else { Err(Refusal::Reused) };
+    }
+    if by.customer().is_some() {
+        waiting::end(tx, by, of).await?;
     }
     Ok(leases::renew(tx, by, of, now).await?)
 }

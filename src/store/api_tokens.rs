@@ -95,6 +95,12 @@ pub async fn list(tx: &mut Scoped, user: Option<UserId>) -> sqlx::Result<Vec<Api
     .await
 }
 
+/// Ends every token of a user.
+pub async fn revoke_of(tx: &mut Scoped, user: UserId) -> sqlx::Result<()> {
+    sqlx::query("update api_tokens set revoked_at = now() where user_id = $1 and revoked_at is null").bind(user).execute(&mut **tx).await?;
+    Ok(())
+}
+
 /// Ends a token. False if there is none that could be used.
 pub async fn revoke(tx: &mut Scoped, token: TokenId) -> sqlx::Result<bool> {
     let ended = sqlx::query("update api_tokens set revoked_at = now() where token_id = $1 and revoked_at is null")

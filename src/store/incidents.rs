@@ -47,6 +47,8 @@ pub struct Incident {
     pub synced_at: DateTime<Utc>,
     /// It has alerts, and rules hide all of them.
     pub hidden: bool,
+    /// Since when it waits for its customer's answer, by our time.
+    pub waiting_since: Option<DateTime<Utc>>,
 }
 
 impl Incident {

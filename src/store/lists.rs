@@ -48,6 +48,8 @@ pub struct Filter {
     pub entities: Choice<String>,
     /// Alerts only: those that belong to no incident.
     pub without_incident: bool,
+    /// Incidents only: those that wait for their customer.
+    pub waiting: bool,
     pub hidden: Hidden,
     /// Words of the title, a product's own id, or an entity's value.
     pub text: Option<String>,

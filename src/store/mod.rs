@@ -78,6 +78,7 @@ pub mod uploads;
 pub mod usage;
 pub mod users;
 pub mod vault;
+pub mod waiting;
 
 /// The schema's migrations, compiled in.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();

@@ -28,6 +28,8 @@ pub struct Shared {
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     pub resolved_at: Option<DateTime<Utc>>,
+    /// The provider waits for an answer since then.
+    pub waiting_since: Option<DateTime<Utc>>,
     pub shared_at: DateTime<Utc>,
 }
 
@@ -87,7 +89,8 @@ pub async fn set(tx: &mut Scoped, (by, name): (&By, &str), of: &Incident, shared
 macro_rules! shared {
     ($rest:literal) => {
         concat!(
-            "select r.incident_id, r.title, r.severity, r.status, r.status_raw, r.alert_count, r.created_at, r.updated_at, r.resolved_at, s.shared_at
+            "select r.incident_id, r.title, r.severity, r.status, r.status_raw, r.alert_count, r.created_at, r.updated_at, r.resolved_at, r.waiting_since,
+                    s.shared_at
              from incident_shares as s join incidents as r on r.tenant_id = s.tenant_id and r.incident_id = s.incident_id
              where s.tenant_id = $1 ",
             $rest

@@ -226,7 +226,7 @@ pub async fn set_password(tx: &mut Scoped, user: UserId, password_hash: &str) ->
 pub async fn shut_out(tx: &mut Scoped, user: UserId) -> sqlx::Result<()> {
     super::flows::end(tx, user).await?;
     sqlx::query("delete from sessions where user_id = $1 or views_as = $1").bind(user).execute(&mut **tx).await?;
-    sqlx::query("update api_tokens set revoked_at = now() where user_id = $1 and revoked_at is null").bind(user).execute(&mut **tx).await?;
+    super::api_tokens::revoke_of(tx, user).await?;
     super::sessions::void_links(tx, user).await
 }
 

@@ -1,6 +1,7 @@
 //! The small marks that say a state by sign, colour and word.
 
 use crate::model::{ConsentOutcome, HuntOutcome, PermissionState, SyncHealth, TenantState, Verdict};
+use crate::store::coverage::Coverage;
 use crate::store::tenant_lists::ProductLine;
 
 /// One mark.
@@ -46,6 +47,14 @@ pub const fn health(health: SyncHealth) -> Chip {
         SyncHealth::NoPermission | SyncHealth::ConsentLost | SyncHealth::OurCredential | SyncHealth::Failing => "bad",
     };
     chip(class, health.label())
+}
+
+/// How the reading of a product goes; while its tenant is paused there is none.
+pub const fn reading(row: &Coverage) -> Chip {
+    match row.tenant_state {
+        TenantState::Paused => tenant(row.tenant_state),
+        _ => health(row.state),
+    }
 }
 
 /// What became of a hunt in a tenant.

@@ -236,7 +236,7 @@ pub(super) async fn page(db: &ScopedDb, user: User, id: IncidentId, back: Back) 
         lines: changed.map(|change| Line::new(change, now)).collect(),
         form: form(&user, &incident, change),
         link: incident.portal(),
-        work: WorkPart::new(&user, id, read.lease),
+        work: WorkPart::new(&user, &incident, read.lease),
         share: SharePart::new(&user, id, read.share),
         related,
         rules: read.rules,

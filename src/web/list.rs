@@ -47,6 +47,8 @@ pub struct Asked {
     pub classifications: Choice<String>,
     pub entities: Choice<String>,
     pub without_incident: bool,
+    /// Those that wait for their customer's answer.
+    pub waiting: bool,
     /// What rules hide: left out unless it is asked for.
     pub hidden: Hidden,
     /// How far back the last update lies at most.
@@ -100,6 +102,11 @@ pub fn looked(person: &Person, now: DateTime<Utc>) -> DateTime<Utc> {
     person.looked_at.unwrap_or(now - TimeDelta::hours(24))
 }
 
+/// A number as lists show it, "#1009", is looked for without its sign.
+fn number(text: &str) -> &str {
+    text.trim().strip_prefix('#').filter(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit())).unwrap_or(text)
+}
+
 impl Asked {
     /// Reads a query string.
     ///
@@ -142,6 +149,7 @@ impl Asked {
             classifications: address.choice("classification")?,
             entities: address.choice("entity")?,
             without_incident: address.one("incident") == Some("none"),
+            waiting: address.one("waiting") == Some("customer"),
             hidden: address.value("suppressed")?.unwrap_or_default(),
             updated: address.value("updated")?,
             created: address.value("created")?,
@@ -194,8 +202,9 @@ impl Asked {
             classifications: lower(&self.classifications),
             entities: lower(&self.entities),
             without_incident: self.without_incident,
+            waiting: self.waiting,
             hidden: self.hidden,
-            text: (!self.text.is_empty()).then(|| self.text.clone()),
+            text: (!self.text.is_empty()).then(|| number(&self.text).to_owned()),
             updated: Span { since: self.updated.filter(|within| !within.is_looked()).and_then(since), until: None },
             created: Span { since: self.created.and_then(since).max(self.days.0.map(midnight)), until },
             read_since: self.updated.filter(|within| within.is_looked()).and_then(since),

@@ -6,7 +6,7 @@ use super::extract::User;
 use super::filters;
 use super::page::Page;
 use super::scope::ScopedDb;
-use super::show::{When, thousands};
+use super::show::{When, capped, thousands};
 use super::trend::Trend;
 use crate::app::{AppState, Demo, onboarding};
 use crate::config::Config;
@@ -77,7 +77,7 @@ struct Tile {
     label: &'static str,
     value: String,
     note: String,
-    link: &'static str,
+    link: String,
 }
 
 impl Overview {
@@ -106,9 +106,11 @@ async fn overview(
     let reading = Reading::of(&mut tx, None, Product::ALL, now, config.sync.interval).await?;
     let mut gaps = reading.gaps(&mut tx).await?;
     let drifts = Drifted::of(store::drifts::shown(&mut tx, None, DRIFTS).await?);
+    let waiting = store::waiting::count(&mut tx).await?;
     let again = store::reconsent::needed(&mut tx, &onboarding::expected(&config), None).await?;
     tx.commit().await?;
     let mut tiles = tiles(&totals, mine, &days);
+    tiles.extend(waiting_tile(waiting));
     tiles.extend(consent_tile(&again));
     let more_gaps = gaps.len().saturating_sub(GAPS);
     gaps.truncate(GAPS);
@@ -127,11 +129,18 @@ async fn overview(
     }))
 }
 
+/// Only where an answer is awaited.
+fn waiting_tile(waiting: i64) -> Option<Tile> {
+    let (label, note, link) = ("Waiting for customer", "an answer is awaited".to_owned(), "/incidents?waiting=customer".to_owned());
+    (waiting > 0).then(|| Tile { label, value: capped(waiting), note, link })
+}
+
 /// Only where there is something to do.
 fn consent_tile(again: &[Needed]) -> Option<Tile> {
     let tenants: BTreeSet<TenantId> = again.iter().map(|needed| needed.tenant_id).collect();
     let value = i64::try_from(tenants.len()).unwrap_or(i64::MAX);
-    let (label, note, link) = ("Re-consent needed", "tenants that lack what is asked for now".to_owned(), "/tenants?consent=again");
+    let (label, note, link) =
+        ("Re-consent needed", "tenants that lack what is asked for now".to_owned(), "/tenants?consent=again".to_owned());
     (value > 0).then(|| Tile { label, value: thousands(value), note, link })
 }
 
@@ -140,14 +149,17 @@ fn tiles(totals: &Totals, mine: i64, days: &[store::overview::Day]) -> Vec<Tile>
     let beside = if beside == 0 { "each counted once".to_owned() } else { format!("and {} of Cloud Apps beside", thousands(beside)) };
     let today = days.last().copied();
     let (opened, resolved) = today.map_or((0, 0), |day| (day.opened, day.resolved));
-    let tile = |label, value, note: &str, link| Tile { label, value: thousands(value), note: note.to_owned(), link };
+    let tile = |label, value, note: &str, link: &str| Tile { label, value: thousands(value), note: note.to_owned(), link: link.to_owned() };
+    // As the days count: whatever rules hide, and whatever became of it.
+    let opened_today =
+        format!("/incidents?status=all&suppressed=yes&sort=updated{}", today.map_or(String::new(), |today| format!("&from={}", today.day)));
     vec![
         tile("Open incidents", incidents, "new or in progress", "/incidents"),
         tile("Critical and high", worst, "of the open ones", "/incidents?severity=critical&severity=high"),
         tile("Unassigned", unassigned, "nobody has taken them", "/incidents?owner=none"),
-        tile("Mine", mine, "assigned to you", "/incidents?owner=me"),
+        Tile { value: capped(mine), ..tile("Mine", mine, "assigned to you", "/incidents?owner=me") },
         tile("Open alerts", alerts, &beside, "/alerts"),
-        tile("Opened today", opened, "since 00:00 UTC", "/incidents?status=all&sort=updated"),
+        tile("Opened today", opened, "since 00:00 UTC", &opened_today),
         tile("Resolved today", resolved, "since 00:00 UTC", "/incidents?status=resolved&sort=updated"),
     ]
 }

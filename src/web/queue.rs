@@ -128,6 +128,18 @@ impl Frame {
         When::new(*at, self.now)
     }
 
+    /// What the list is filtered by that no field of the form shows: its name, how it is told, its values, and the list without it.
+    pub fn beside(&self) -> Vec<(&'static str, String, Vec<String>, String)> {
+        let address = &self.asked.address;
+        let told = |(name, title): (&'static str, &str)| {
+            let values: Vec<String> = address.all(name).map(str::to_owned).collect();
+            let not = if address.has("not", name) { "not " } else { "" };
+            let label = format!("{title}: {not}{}", values.join(" or "));
+            (!values.is_empty()).then(|| (name, label, values, address.with(name, "")))
+        };
+        [("title", "Title"), ("detector", "Detector")].into_iter().filter_map(told).collect()
+    }
+
     /// Whether there may be any row.
     pub fn is_any(&self) -> bool {
         self.total != Some(0)

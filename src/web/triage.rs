@@ -58,9 +58,15 @@ pub fn verdict(word: &str) -> (&str, &str) {
     word.split_once('/').unwrap_or((word, ""))
 }
 
-/// Tags with commas between.
+/// Tags with commas between, each once however it is written.
 pub fn tags_of(text: &str) -> Vec<String> {
-    text.split(',').filter_map(given).collect()
+    let mut tags: Vec<String> = Vec::new();
+    for tag in text.split(',').filter_map(given) {
+        if !tags.iter().any(|known| known.to_lowercase() == tag.to_lowercase()) {
+            tags.push(tag);
+        }
+    }
+    tags
 }
 
 impl Sent {

@@ -106,6 +106,12 @@ async fn rows_are_moved_through_chosen_and_looked_at(hand: &mut Hand<'_>, addres
     assert_eq!(hand.says(at).await, title, "the focus stays on the row");
     assert_eq!(hand.says("document.querySelector('#preview h2').textContent").await, title);
     hand.browser.screenshots("preview").await;
+    // What the server refuses is said in its own words.
+    hand.says("(() => { const form = document.querySelector('#preview form'); form.querySelector('[name=status]').value = 'Resolved'; form.requestSubmit(); return '' })()").await;
+    hand.until("document.querySelector('#preview .notice.bad') !== null").await;
+    let refused = hand.says("document.querySelector('#preview .notice.bad').textContent").await;
+    assert!(refused.contains("what it was") || refused.contains("verdict"), "{refused}");
+    hand.says("document.querySelector('tr[aria-current] a[data-row]').focus()").await;
     hand.press("j").await;
     hand.until("document.querySelector('#preview h2').textContent === document.activeElement.textContent").await;
     hand.press(Key::Escape).await;
@@ -117,6 +123,8 @@ async fn rows_are_moved_through_chosen_and_looked_at(hand: &mut Hand<'_>, addres
     }
     hand.press("f").await;
     assert_eq!(hand.says("document.activeElement.name").await, "q");
+    hand.press(Key::Escape).await;
+    assert_eq!(hand.says("document.activeElement.name ?? document.activeElement.tagName").await, "BODY", "keys work again");
     hand.browser.open(&format!("{address}/incidents")).await;
     hand.press("v").await;
     assert_eq!(hand.says("document.activeElement.closest('nav.views') !== null").await, "true");

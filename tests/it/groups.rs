@@ -171,3 +171,23 @@ async fn groups_say_that_they_are_of_the_first_rows_only_where_there_are_others(
         assert_eq!(told().await.contains("of the first 10,000"), cut, "{}", told().await);
     }
 }
+
+#[tokio::test]
+async fn a_title_or_detector_that_a_list_is_filtered_by_is_shown_kept_by_the_form_and_can_be_taken_away() {
+    let app = TestApp::start().await;
+    cases(&app).await;
+    let viewer = app.sign_in(Role::Viewer).await;
+    for (query, told) in [("title=Phishing", "Title: Phishing"), ("detector=d-C&not=detector", "Detector: not d-C")] {
+        let page = viewer.get(&format!("/incidents?{query}&size=100")).await.assert_success();
+        assert!(page.texts("form.filters .beside").concat().starts_with(told), "{query}");
+        let (name, value) = query.split('&').next().unwrap().split_once('=').unwrap();
+        assert_eq!(
+            page.attribute(&format!("form.filters input[type=hidden][name={name}]"), "value").as_deref(),
+            Some(value),
+            "the form sends it"
+        );
+        let not = page.attribute(&format!("form.filters input[type=hidden][name=not][value={name}]"), "value");
+        assert_eq!(not.is_some(), query.contains("not="), "{query}");
+        assert_eq!(page.attribute("form.filters .beside", "href").as_deref(), Some("/incidents?size=100"));
+    }
+}

@@ -175,4 +175,5 @@ mod vault_commands;
 mod vault_rotation;
 mod view_as;
 mod views;
+mod waiting;
 mod wrong_cloud;

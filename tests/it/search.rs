@@ -227,6 +227,18 @@ async fn a_list_that_is_searched_row_by_row_says_how_many_it_shows_and_no_more_i
 }
 
 #[tokio::test]
+async fn a_number_is_found_as_lists_show_it() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Alder").await;
+    crate::pages::case(&app, tenant, "one").await;
+    crate::bulk::run(&app, tenant, "update incidents set external_id = '1009'").await;
+    let viewer = app.sign_in(Role::Viewer).await;
+    for (text, found) in [("1009", 1), ("%231009", 1), ("%23100", 0), ("%23", 0)] {
+        assert_eq!(viewer.get(&format!("/incidents?q={text}")).await.assert_success().texts("table.queue tbody tr").len(), found, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_new_is_sorted_into_the_indexes_of_search_by_the_plan() {
     let rig = Rig::start().await;
     let pages = async || {

@@ -136,6 +136,10 @@ async fn factors_are_added_named_and_removed_and_each_change_ends_the_other_sess
     let owner = owner(&app, Role::Analyst).await;
     let (here, there) = (owner.enter(&app).await, owner.enter(&app).await);
     let begun = half(&app, &owner.login).await;
+    let mut tx = app.db.web.no_tenant().await.unwrap();
+    let token = "insert into api_tokens (token_id, token_hash, user_id, name, expires_at) values (gen_random_uuid(), 'x', $1, 'x', now() + interval '1 day')";
+    sqlx::query(token).bind(owner.id).execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
     let page = here.post_form("/account/factors/new", &[]).await.assert_success();
     let key = page.texts(".key code").remove(0);
     assert_eq!(
@@ -150,6 +154,7 @@ async fn factors_are_added_named_and_removed_and_each_change_ends_the_other_sess
     );
     here.post_form("/account/factors", &[("name", "Tablet"), ("code", &code(&key, 0))]).await.assert_redirect("/account");
     assert!(is_in(&here).await && !is_in(&there).await && !is_in(&owner.visitor).await);
+    assert_eq!(count(&app, "select count(*) from api_tokens where revoked_at is null").await, 0, "nor does a token work any more");
     assert_eq!(begun.code(&code(&owner.key, 1)).await.status, StatusCode::SEE_OTHER, "what was begun has ended");
 
     let page = here.get("/account").await.assert_success();

@@ -137,8 +137,10 @@ pub async fn new_codes(db: &Db, owner: Owner<'_>) -> anyhow::Result<Option<Vec<S
     Ok(Some(made))
 }
 
+/// Whatever the old factors let in: other sessions, tokens, what was begun.
 pub(super) async fn end_the_rest(tx: &mut Scoped, owner: Owner<'_>) -> sqlx::Result<()> {
     store::sessions::end_others(tx, owner.user, owner.session).await?;
+    store::api_tokens::revoke_of(tx, owner.user).await?;
     flows::end(tx, owner.user).await
 }
 

@@ -219,6 +219,9 @@ impl Table {
         if filter.without_incident {
             query.push(if self.is_alerts { " and r.incident_id is null and r.incident_external_id is null" } else { " and false" });
         }
+        if filter.waiting {
+            query.push(if self.is_alerts { " and false" } else { " and r.waiting_since is not null" });
+        }
         query.push(" and r.tenant_id <> all (array(select o.tenant_id from tenants as o where o.state = 'offboarded'))");
     }
 

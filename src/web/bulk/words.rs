@@ -43,6 +43,7 @@ pub fn told(asked: &Asked, names: &[TenantName]) -> String {
     }
     parts.extend(asked.days.0.map(|day| format!("opened on {day} or later")));
     parts.extend(asked.days.1.map(|day| format!("opened on {day} or earlier")));
+    parts.extend(asked.waiting.then(|| "waiting for the customer".to_owned()));
     parts.extend(match asked.hidden {
         Hidden::No => None,
         Hidden::Too => Some("those that rules hide too".to_owned()),

@@ -83,7 +83,7 @@ impl Head {
     }
 
     const fn chip(row: &Coverage) -> Chip {
-        chips::health(row.state)
+        chips::reading(row)
     }
 }
 

@@ -1,9 +1,12 @@
-//! Who works on an incident: said by whoever begins, shown to everybody else.
+//! Who works on an incident, said by whoever begins, and whether it waits for its customer: shown to everybody else.
 
 use crate::app::AppState;
 use crate::model::{IncidentId, UserId, clock};
 use crate::store;
+use crate::store::incidents::Incident;
 use crate::store::leases::{self, Lease};
+use crate::store::lists::OPEN;
+use crate::store::waiting;
 use crate::web::error::PageError;
 use crate::web::extract::{Analyst, Id, Posted, User};
 use crate::web::scope::ScopedDb;
@@ -23,13 +26,15 @@ pub struct WorkPart {
     pub lease: Option<Lease>,
     /// It is the reader who works on it.
     pub mine: bool,
+    /// It is open, so that it may wait for its customer.
+    pub may_wait: bool,
 }
 
 impl WorkPart {
     /// For a reader; `lease`: who works on it now.
-    pub fn new(user: &User, incident: IncidentId, lease: Option<Lease>) -> Self {
+    pub fn new(user: &User, incident: &Incident, lease: Option<Lease>) -> Self {
         let mine = lease.as_ref().is_some_and(|lease| lease.user_id == user.id);
-        Self { path: format!("/incidents/{incident}/work"), lease, mine }
+        Self { path: format!("/incidents/{}/work", incident.incident_id), lease, mine, may_wait: OPEN.contains(&incident.status) }
     }
 }
 
@@ -47,6 +52,9 @@ struct Wish {
 enum Act {
     Take,
     End,
+    /// It waits for the customer's answer, or waits no more.
+    Wait,
+    Answered,
 }
 
 async fn work(
@@ -60,6 +68,8 @@ async fn work(
     let of = store::incidents::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
     match act {
         Act::End => leases::end(&mut tx, &user.by(), &of, now).await?,
+        Act::Wait => waiting::begin(&mut tx, &user.by(), &of, now).await?,
+        Act::Answered => waiting::end(&mut tx, &user.by(), &of).await?,
         Act::Take => {
             if !leases::take(&mut tx, (&user.by(), &user.name), &of, shown, now).await? {
                 let name = leases::current(&mut tx, of.tenant_id, id, now).await?.map_or_else(|| "Somebody".to_owned(), |lease| lease.name);
