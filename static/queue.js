@@ -2,7 +2,19 @@
 "use strict";
 
 const said = document.getElementById("said");
-const say = (text) => { if (said) said.textContent = text; };
+const say = (text) => {
+  if (!said) return;
+  said.textContent = text;
+  said.classList.remove("shown");
+};
+// What nothing on the page shows is not only spoken: it stands there for a moment.
+let fading = 0;
+const tell = (text) => {
+  say(text);
+  said?.classList.add("shown");
+  clearTimeout(fading);
+  fading = setTimeout(() => said?.classList.remove("shown"), 4000);
+};
 const element = (name, text, ...classes) => {
   const made = document.createElement(name);
   made.textContent = text;
@@ -61,7 +73,7 @@ const neighbour = (by) => {
   const at = listed.indexOf(location.pathname);
   if (at >= 0) {
     if (listed[at + by]) location.assign(listed[at + by]);
-    else say(`That was the ${by > 0 ? "last" : "first"} one of the list.`);
+    else tell(`That was the ${by > 0 ? "last" : "first"} one of the list.`);
   } else if (by > 0) document.querySelector("a[rel=next]")?.click();
   else if (document.querySelector("a[rel=prev]")) document.querySelector("a[rel=prev]").click();
   else if (new URLSearchParams(location.search).has("after")) history.back();
@@ -124,7 +136,7 @@ const openDialog = (key) => {
   const dialog = document.querySelector(`dialog[data-key="${key}"]`);
   if (!dialog) return false;
   const which = meant();
-  if (which.length === 0) return say("Choose an incident first: j moves to the next one.");
+  if (which.length === 0) return tell("Choose an incident first: j moves to the next one.");
   const form = dialog.querySelector("form");
   form.reset();
   for (const old of form.querySelectorAll(".filled")) old.remove();
@@ -191,9 +203,9 @@ const takeBack = async (box, asked) => {
     return say(`Not undone: ${failure}`);
   }
   row.classList.remove("gone");
-  mark(box, "Closing undone", answer.url);
+  mark(box, "Closing undone; the verdict stays", answer.url);
   row.querySelector("a[data-row]").focus();
-  say("Closing undone");
+  say("Closing undone; the verdict stays");
 };
 const words = { a: "Being taken", s: "Status being changed", c: "Being closed", t: "Being tagged" };
 for (const dialog of document.querySelectorAll("dialog.desk-dialog")) {

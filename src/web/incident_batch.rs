@@ -79,6 +79,9 @@ pub(super) struct BatchForm {
     verdict: String,
     #[serde(default)]
     take: Option<String>,
+    /// Somebody else, as Microsoft names them; empty: the owner stays.
+    #[serde(default)]
+    assigned_to: String,
     /// These are added to what an incident has.
     #[serde(default)]
     tags: String,
@@ -95,7 +98,7 @@ impl BatchForm {
         let (classification, determination) = verdict(&self.verdict);
         let wish = Wish {
             status: given(&self.status),
-            assigned_to: self.take.as_ref().map(|_| login.to_owned()),
+            assigned_to: if self.take.is_some() { Some(login.to_owned()) } else { given(&self.assigned_to) },
             classification: given(classification),
             determination: given(determination),
             tags: Some(tags_of(&self.tags)).filter(|tags| !tags.is_empty()),
@@ -104,7 +107,9 @@ impl BatchForm {
         };
         let Wish { status, assigned_to, classification, tags, comment, .. } = &wish;
         if [status, assigned_to, classification, comment].into_iter().all(Option::is_none) && tags.is_none() {
-            return Err(PageError::BadRequest("Say what is to change: a status, a verdict, tags or a comment, or take them.".into()));
+            return Err(PageError::BadRequest(
+                "Say what is to change: a status, a verdict, an owner, tags or a comment, or take them.".into(),
+            ));
         }
         Ok(wish)
     }

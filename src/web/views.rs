@@ -82,7 +82,7 @@ impl List {
                 ("All open", ""),
                 ("Unassigned", "owner=none"),
                 ("Mine", "owner=me"),
-                ("Waiting for customer", "waiting=customer"),
+                ("Waiting", "waiting=customer"),
                 ("New in 8 hours", "created=8h"),
                 ("Changed since I looked", "updated=looked"),
                 ("Resolved", "status=resolved&sort=updated"),

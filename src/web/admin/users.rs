@@ -79,7 +79,7 @@ async fn add(State(state): State<AppState>, Admin(user): Admin, Posted(_, form):
     let (login, name) = (form.login.trim().to_lowercase(), form.name.trim());
     let plain = (1..=254).contains(&login.len()) && login.chars().all(|c| c.is_ascii_graphic());
     let problem = if !plain {
-        Some("A sign-in name has no spaces; an e-mail address is fine.")
+        Some("A sign-in name has 1 to 254 plain letters, digits and signs, and no spaces; an e-mail address is fine.")
     } else if name.is_empty() || visible::line(name, 120).is_err() {
         Some("Give a name of at most 120 visible characters.")
     } else if !user.role.allows(form.role) {
