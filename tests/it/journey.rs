@@ -24,11 +24,14 @@ pub async fn sign_in(browser: &Browser, address: &str, login: &str) {
     browser.sees("This is a demo").await;
 }
 
-/// The lead registers a customer and makes a link: the registry's page, and the link.
+/// The lead registers a customer, of whom everything is asked, and makes a link: the registry's page, and the link.
 pub async fn register(staff: &Browser, name: &str, domain: &str) -> (Url, String) {
     staff.click("add a customer").await;
     staff.fill("Name", name).await;
     staff.fill("or a domain", domain).await;
+    for optional in staff.driver.find_all(By::Css("input[name=apps]:not(:checked, [value*=gcc])")).await.unwrap() {
+        optional.click().await.unwrap();
+    }
     staff.click("Add the tenant").await;
     staff.sees(name).await;
     let registry = staff.driver.current_url().await.unwrap();
