@@ -46,10 +46,7 @@ pub struct Filter {
     pub classifications: Choice<String>,
     /// `kind:value`, lower case.
     pub entities: Choice<String>,
-    /// Alerts only: those that belong to no incident.
-    pub without_incident: bool,
-    /// Incidents only: those that wait for their customer.
-    pub waiting: bool,
+    pub only: Option<Only>,
     pub hidden: Hidden,
     /// Words of the title, a product's own id, or an entity's value.
     pub text: Option<String>,
@@ -178,6 +175,15 @@ pub struct Listed<T> {
     pub next: Option<Position>,
     /// What was asked for, with what was found for it.
     pub filter: Filter,
+}
+
+/// Rows of one of the lists that have something in common that no column shows. Of the other list there are none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Only {
+    /// Alerts that belong to no incident.
+    WithoutIncident,
+    /// Incidents that wait for their customer's answer.
+    Waiting,
 }
 
 /// What is open, as the column `is_open` says it.

@@ -4,7 +4,7 @@ use super::error::PageError;
 use crate::auth::Person;
 use crate::model::{Product, Severity, Status, TenantId};
 use crate::store::Scoped;
-use crate::store::lists::{By, Choice, Filter, Hidden, Key, OPEN, Order, Owner, Position, Span, is_short};
+use crate::store::lists::{By, Choice, Filter, Hidden, Key, OPEN, Only, Order, Owner, Position, Span, is_short};
 use crate::store::overview;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -46,9 +46,7 @@ pub struct Asked {
     pub detectors: Choice<String>,
     pub classifications: Choice<String>,
     pub entities: Choice<String>,
-    pub without_incident: bool,
-    /// Those that wait for their customer's answer.
-    pub waiting: bool,
+    pub only: Option<Only>,
     /// What rules hide: left out unless it is asked for.
     pub hidden: Hidden,
     /// How far back the last update lies at most.
@@ -148,8 +146,11 @@ impl Asked {
             detectors: address.choice("detector")?,
             classifications: address.choice("classification")?,
             entities: address.choice("entity")?,
-            without_incident: address.one("incident") == Some("none"),
-            waiting: address.one("waiting") == Some("customer"),
+            only: match (address.one("incident"), address.one("waiting")) {
+                (Some("none"), _) => Some(Only::WithoutIncident),
+                (_, Some("customer")) => Some(Only::Waiting),
+                _ => None,
+            },
             hidden: address.value("suppressed")?.unwrap_or_default(),
             updated: address.value("updated")?,
             created: address.value("created")?,
@@ -201,8 +202,7 @@ impl Asked {
             detectors: self.detectors.clone(),
             classifications: lower(&self.classifications),
             entities: lower(&self.entities),
-            without_incident: self.without_incident,
-            waiting: self.waiting,
+            only: self.only,
             hidden: self.hidden,
             text: (!self.text.is_empty()).then(|| number(&self.text).to_owned()),
             updated: Span { since: self.updated.filter(|within| !within.is_looked()).and_then(since), until: None },

@@ -1,7 +1,7 @@
 //! The text of a list's query.
 
 use super::conditions::{push_choice, push_owners, push_statuses, push_tenants};
-use super::{Choice, Filter, Found, HISTORY, Hidden, Listed, Order, Position, entity_keys, patterns};
+use super::{Choice, Filter, Found, HISTORY, Hidden, Listed, Only, Order, Position, entity_keys, patterns};
 use crate::store::Scoped;
 use crate::store::live::Seen;
 use sqlx::postgres::PgRow;
@@ -216,12 +216,12 @@ impl Table {
                 query.push(" and ").push(words).push_bind(time);
             }
         }
-        if filter.without_incident {
-            query.push(if self.is_alerts { " and r.incident_id is null and r.incident_external_id is null" } else { " and false" });
-        }
-        if filter.waiting {
-            query.push(if self.is_alerts { " and false" } else { " and r.waiting_since is not null" });
-        }
+        query.push(match (filter.only, self.is_alerts) {
+            (None, _) => "",
+            (Some(Only::WithoutIncident), true) => " and r.incident_id is null and r.incident_external_id is null",
+            (Some(Only::Waiting), false) => " and r.waiting_since is not null",
+            (Some(_), _) => " and false",
+        });
         query.push(" and r.tenant_id <> all (array(select o.tenant_id from tenants as o where o.state = 'offboarded'))");
     }
 

@@ -5,7 +5,7 @@ use super::super::show::{visible, words};
 use crate::app::triage::batch;
 use crate::model::{Product, Severity, Status};
 use crate::store::bulk::Bulk;
-use crate::store::lists::Hidden;
+use crate::store::lists::{Hidden, Only};
 use crate::store::overview::TenantName;
 
 /// "status new or in progress · severity high · not tenant Alder". Nothing but what is asked for; without a status, the open ones are.
@@ -43,7 +43,7 @@ pub fn told(asked: &Asked, names: &[TenantName]) -> String {
     }
     parts.extend(asked.days.0.map(|day| format!("opened on {day} or later")));
     parts.extend(asked.days.1.map(|day| format!("opened on {day} or earlier")));
-    parts.extend(asked.waiting.then(|| "waiting for the customer".to_owned()));
+    parts.extend((asked.only == Some(Only::Waiting)).then(|| "waiting for the customer".to_owned()));
     parts.extend(match asked.hidden {
         Hidden::No => None,
         Hidden::Too => Some("those that rules hide too".to_owned()),
