@@ -21,8 +21,8 @@ pub struct Written<'a> {
     pub shared: bool,
 }
 
-/// Writes a note of somebody's (`author`: their name) down; a customer's is the answer that the incident waited for. The same note under the same id again is the same note; anything else under it is
-/// refused.
+/// Writes a note of somebody's (`author`: their name) down; a customer's is the answer that the incident waited for. The same note under the same
+/// id again is the same note; anything else under it is refused.
 pub async fn add(
     tx: &mut Scoped,
     (by, author): (&By, &str),

@@ -52,13 +52,13 @@ pub fn told(asked: &Asked, names: &[TenantName]) -> String {
     parts.join(" · ")
 }
 
-/// What a job is to do, in words: "Resolved · False positive · taken by kim@mssp.example". Empty before it has begun.
+/// What a job is to do, in words: "Resolved · False positive · owner kim@mssp.example". Empty before it has begun.
 pub fn wished(bulk: &Bulk) -> String {
     let Some(wish) = bulk.wish.as_ref().and_then(batch::read) else { return String::new() };
     let mut parts: Vec<String> =
         [&wish.status, &wish.classification, &wish.determination].into_iter().flatten().map(|word| words(word)).collect();
     parts.extend(
-        wish.assigned_to.map(|owner| if owner.is_empty() { "nobody’s".to_owned() } else { format!("taken by {}", visible(&owner)) }),
+        wish.assigned_to.map(|owner| if owner.is_empty() { "owner nobody".to_owned() } else { format!("owner {}", visible(&owner)) }),
     );
     parts.extend(wish.tags.map(|tags| format!("tags {}", visible(&tags.join(", ")))));
     parts.extend(wish.comment.map(|_| "a comment".to_owned()));
