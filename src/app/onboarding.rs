@@ -12,7 +12,7 @@ mod told;
 mod trip;
 
 pub use answer::{Reply, answer};
-pub use check::{check, known_apps};
+pub use check::{check, known_apps, proposed_apps};
 pub use directory::{Judged, enter, judge};
 pub use told::{Told, purpose};
 pub use trip::{Word, begin, links, say};

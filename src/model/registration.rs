@@ -169,13 +169,8 @@ fn apps(chosen: Option<&[String]>, cloud: Cloud, known: &[(&str, Cloud)]) -> Res
 }
 
 fn tags(text: &str) -> Result<Vec<String>, &'static str> {
-    let mut tags: Vec<String> = Vec::new();
-    for tag in text.split([',', ';']).map(str::trim).filter(|tag| !tag.is_empty()) {
-        visible::line(tag, 40)?;
-        if !tags.iter().any(|other| other.to_lowercase() == tag.to_lowercase()) {
-            tags.push(tag.to_owned());
-        }
-    }
+    let tags = visible::each_once(text.split([',', ';']));
+    tags.iter().try_for_each(|tag| visible::line(tag, 40))?;
     if tags.len() > 20 { Err("At most 20 tags.") } else { Ok(tags) }
 }
 

@@ -63,3 +63,13 @@ fn is_invisible(c: char) -> bool {
 fn is_combining(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
 }
+/// Words without what is empty around them, none of them empty, each once however it is written: as it is written first.
+pub fn each_once<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut once: Vec<String> = Vec::new();
+    for word in words.map(str::trim).filter(|word| !word.is_empty()) {
+        if !once.iter().any(|known| known.to_lowercase() == word.to_lowercase()) {
+            once.push(word.to_owned());
+        }
+    }
+    once
+}

@@ -215,6 +215,11 @@ pub(super) fn patterns(text: &str) -> Vec<String> {
     ["", "% ", "%(", "%-", "%/"].iter().map(|before| format!("{before}{}", plain(text))).collect()
 }
 
+/// The text as Microsoft's own id: lists show one as "#1009".
+pub(super) fn number(text: &str) -> String {
+    text.trim().trim_start_matches('#').to_owned()
+}
+
 /// The text as an entity of every kind; `kind:value` is looked for as it stands.
 pub(super) fn entity_keys(text: &str) -> Vec<String> {
     let mut keys: Vec<String> = entity::KINDS.iter().filter_map(|kind| entity::key(kind, text)).collect();

@@ -1,7 +1,6 @@
 //! The small marks that say a state by sign, colour and word.
 
 use crate::model::{ConsentOutcome, HuntOutcome, PermissionState, SyncHealth, TenantState, Verdict};
-use crate::store::coverage::Coverage;
 use crate::store::tenant_lists::ProductLine;
 
 /// One mark.
@@ -49,11 +48,11 @@ pub const fn health(health: SyncHealth) -> Chip {
     chip(class, health.label())
 }
 
-/// How the reading of a product goes; while its tenant is paused there is none.
-pub const fn reading(row: &Coverage) -> Chip {
-    match row.tenant_state {
-        TenantState::Paused => tenant(row.tenant_state),
-        _ => health(row.state),
+/// How the reading of a product of a tenant goes; while the tenant is paused there is none, however the last one went.
+pub const fn reading(state: TenantState, of: SyncHealth) -> Chip {
+    match state {
+        TenantState::Paused => tenant(state),
+        _ => health(of),
     }
 }
 
@@ -97,9 +96,9 @@ pub const fn asked(expected: bool) -> Chip {
     if expected { chip("ok", "Yes") } else { chip("plain", "No more") }
 }
 
-/// A product in a list of tenants: its reading; before one is planned, its permissions.
-pub fn product(line: &ProductLine) -> Chip {
-    line.health.map_or_else(|| permission(line.permission.unwrap_or(PermissionState::Unknown)), health)
+/// A product in a list of tenants, of one in this state: its reading; before one is planned, its permissions.
+pub fn product(state: TenantState, line: &ProductLine) -> Chip {
+    line.health.map_or_else(|| permission(line.permission.unwrap_or(PermissionState::Unknown)), |of| reading(state, of))
 }
 
 /// Whether a product is read although not all is granted that its apps ask for: its chip does not say so.

@@ -104,33 +104,25 @@ impl Reading {
     }
 
     fn gap(&self, row: &Coverage) -> Gap {
-        let told = Gap {
+        let is_paused = row.tenant_state == TenantState::Paused;
+        let is_late = row.state == SyncHealth::Ok && !is_paused;
+        // What was wrong with the last reading does not matter until there is a next one.
+        let (reason, remedy) = if is_paused { (None, None) } else { (row.reason.clone(), row.remedy.clone()) };
+        let chip = if is_late { chips::chip("bad", "Late") } else { chips::reading(row.tenant_state, row.state) };
+        Gap {
             tenant: row.tenant_id,
             tenant_name: row.tenant_name.clone(),
             products: row.product.label().to_owned(),
-            label: row.state.label(),
-            class: chips::health(row.state).class,
-            since: row.failing_since.or(row.complete_until).map(|at| When::new(at, self.now)),
-            reason: row.reason.clone().unwrap_or_default(),
-            remedy: row.remedy.clone().unwrap_or_default(),
-        };
-        let otherwise = |chip: Chip, reason: &str, remedy: &str| Gap {
             label: chip.word,
             class: chip.class,
-            reason: reason.to_owned(),
-            remedy: remedy.to_owned(),
-            ..told.clone()
-        };
-        match row.state {
-            // What was wrong with the last reading does not matter until there is a next one.
-            _ if row.tenant_state == TenantState::Paused => {
-                otherwise(chips::tenant(row.tenant_state), "Nothing is read while a tenant is paused.", "")
-            }
-            SyncHealth::Ok => otherwise(chips::chip("bad", "Late"), "Nothing has been read lately.", "Check that a worker runs."),
-            SyncHealth::Backfilling if told.reason.is_empty() => {
-                Gap { reason: format!("{:.0} % of its history is read.", row.backfill_done * 100.0), ..told }
-            }
-            _ => told,
+            since: row.failing_since.or(row.complete_until).map(|at| When::new(at, self.now)),
+            reason: reason.unwrap_or_else(|| match row.state {
+                _ if is_paused => "Nothing is read while a tenant is paused.".to_owned(),
+                SyncHealth::Ok => "Nothing has been read lately.".to_owned(),
+                SyncHealth::Backfilling => format!("{:.0} % of its history is read.", row.backfill_done * 100.0),
+                _ => String::new(),
+            }),
+            remedy: remedy.unwrap_or_else(|| if is_late { "Check that a worker runs.".to_owned() } else { String::new() }),
         }
     }
 

@@ -100,11 +100,6 @@ pub fn looked(person: &Person, now: DateTime<Utc>) -> DateTime<Utc> {
     person.looked_at.unwrap_or(now - TimeDelta::hours(24))
 }
 
-/// A number as lists show it, "#1009", is looked for without its sign.
-fn number(text: &str) -> &str {
-    text.trim().strip_prefix('#').filter(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit())).unwrap_or(text)
-}
-
 impl Asked {
     /// Reads a query string.
     ///
@@ -204,7 +199,7 @@ impl Asked {
             entities: lower(&self.entities),
             only: self.only,
             hidden: self.hidden,
-            text: (!self.text.is_empty()).then(|| number(&self.text).to_owned()),
+            text: (!self.text.is_empty()).then(|| self.text.clone()),
             updated: Span { since: self.updated.filter(|within| !within.is_looked()).and_then(since), until: None },
             created: Span { since: self.created.and_then(since).max(self.days.0.map(midnight)), until },
             read_since: self.updated.filter(|within| within.is_looked()).and_then(since),

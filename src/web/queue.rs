@@ -42,6 +42,18 @@ pub struct Sorting {
     pub mark: String,
 }
 
+/// A filter that has no field.
+pub struct Beside {
+    pub name: &'static str,
+    /// How it is told.
+    pub label: String,
+    pub values: Vec<String>,
+    /// These are not wanted.
+    pub not: bool,
+    /// The list without it.
+    pub without: String,
+}
+
 /// The frame of a list: everything but its rows.
 pub struct Frame {
     pub list: List,
@@ -128,14 +140,14 @@ impl Frame {
         When::new(*at, self.now)
     }
 
-    /// What the list is filtered by that no field of the form shows: its name, how it is told, its values, and the list without it.
-    pub fn beside(&self) -> Vec<(&'static str, String, Vec<String>, String)> {
+    /// What the list is filtered by that no field of the form shows.
+    pub fn beside(&self) -> Vec<Beside> {
         let address = &self.asked.address;
         let told = |(name, title): (&'static str, &str)| {
             let values: Vec<String> = address.all(name).map(str::to_owned).collect();
-            let not = if address.has("not", name) { "not " } else { "" };
-            let label = format!("{title}: {not}{}", values.join(" or "));
-            (!values.is_empty()).then(|| (name, label, values, address.with(name, "")))
+            let not = address.has("not", name);
+            let label = format!("{title}: {}{}", if not { "not " } else { "" }, values.join(" or "));
+            (!values.is_empty()).then(|| Beside { name, label, values, not, without: address.with(name, "") })
         };
         [("title", "Title"), ("detector", "Detector")].into_iter().filter_map(told).collect()
     }

@@ -1,6 +1,6 @@
 //! Tenants: the list, worst first, and the list of the registry with the same columns.
 
-use super::chips::{self, Chip};
+use super::chips;
 use super::error::PageError;
 use super::extract::{Lead, Query, User};
 use super::page::Page;
@@ -51,11 +51,6 @@ struct TenantsPage {
 impl TenantsPage {
     fn base(&self) -> &'static str {
         if self.admin { "/admin/tenants" } else { "/tenants" }
-    }
-
-    /// How a product stands; while a tenant is paused nothing is read, however it stood.
-    fn chip(line: &Line, product: &ProductLine) -> Chip {
-        if line.state == TenantState::Paused { chips::tenant(line.state) } else { chips::product(product) }
     }
 
     fn products_of(&self, tenant: &Line) -> impl Iterator<Item = &ProductLine> {

@@ -9,6 +9,7 @@ use crate::app::AppState;
 use crate::app::acting::{self, Refusal};
 use crate::app::triage::{self, Now, Wish};
 use crate::model::verdict::Words;
+use crate::model::visible;
 use crate::model::{AlertId, ChangeId, IncidentId};
 use crate::store;
 use axum::Router;
@@ -60,13 +61,7 @@ pub fn verdict(word: &str) -> (&str, &str) {
 
 /// Tags with commas between, each once however it is written.
 pub fn tags_of(text: &str) -> Vec<String> {
-    let mut tags: Vec<String> = Vec::new();
-    for tag in text.split(',').filter_map(given) {
-        if !tags.iter().any(|known| known.to_lowercase() == tag.to_lowercase()) {
-            tags.push(tag);
-        }
-    }
-    tags
+    visible::each_once(text.split(','))
 }
 
 impl Sent {

@@ -124,7 +124,9 @@ async fn a_form_over_several_tenants_is_one_request_however_often_it_is_sent_and
         there = reply.headers["location"].to_str().unwrap().to_owned();
     }
     assert_eq!((changes(&app, alder).await.len(), changes(&app, birch).await.len()), (2, 1));
-    for different in [fields(&id, &ids[..2], &close), fields(&id, &ids, &[("assigned_to", "kim@example.com")])] {
+    for different in
+        [fields(&id, &ids[..2], &close), fields(&id, &ids, &[("take", "1")]), fields(&id, &ids, &[("assigned_to", "kim@example.com")])]
+    {
         assert_eq!(analyst.post_form("/incidents/batch", &different).await.status, StatusCode::CONFLICT);
     }
     let tags = text(&app, alder, "select request->>'tags' from changes where args = array['Xone']").await;

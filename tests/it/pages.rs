@@ -66,7 +66,7 @@ async fn nobody_sees_another_tenants_words_on_any_page_search_filter_or_count() 
     }
     for (own, foreign, mine, theirs) in [(a, b, "ALDER", "CANARY-BIRCH"), (b, a, "BIRCH", "CANARY-ALDER")] {
         let analyst = app.sign_in_for(Role::Analyst, &[own]).await;
-        let mut paths: Vec<String> = vec!["/".into(), "/account".into()];
+        let mut paths: Vec<String> = vec!["/".into(), "/account".into(), "/incidents/bulk".into()];
         for list in ["incidents", "alerts"] {
             for query in ["", "status=all", "sort=updated", "size=200", "severity=high", "product=defender_xdr", "owner=none"] {
                 paths.push(format!("/{list}?{query}"));
@@ -189,6 +189,9 @@ async fn a_paused_tenant_is_called_paused_and_no_reading_of_it_late() {
         let page = admin.get(&path).await.assert_success();
         assert!(!page.html.contains("Up to date") && page.html.contains("Paused"), "{path}");
     }
+    run(&app, tenant, "update tenants set state = 'offboarded', purge_after = '2026-12-27'").await;
+    let page = admin.get(&format!("/tenants/{tenant}")).await.assert_success();
+    assert!(page.html.contains("is deleted on 27 December 2026") && !page.html.contains("is not read yet"), "{}", page.html);
 }
 
 async fn sqlx_reset(app: &TestApp, tenant: TenantId) {

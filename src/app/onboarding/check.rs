@@ -14,6 +14,11 @@ pub fn known_apps(config: &Config) -> Vec<(&str, Cloud)> {
     config.app.iter().map(|app| (app.name.as_str(), app.cloud)).collect()
 }
 
+/// The apps that a new tenant of a cloud is proposed: all but the optional ones, for more is asked of a customer only by somebody's choice.
+pub fn proposed_apps(config: &Config, cloud: Cloud) -> Vec<String> {
+    config.app.iter().filter(|app| app.cloud == cloud && !app.optional).map(|app| app.name.clone()).collect()
+}
+
 /// Checks what was sent, looks a domain up where no directory is given, asks Microsoft in which cloud the directory lives and whether another
 /// tenant holds it. Where the cloud is another one, `raw` is changed to that cloud and its apps, as a proposal.
 pub async fn check(
@@ -42,7 +47,7 @@ pub async fn check(
     if let Some((why, proposal)) = elsewhere(good.cloud, home) {
         if let Some(cloud) = proposal {
             cloud.as_str().clone_into(&mut raw.cloud);
-            raw.apps = Some(desk.config.app.iter().filter(|app| app.cloud == cloud).map(|app| app.name.clone()).collect());
+            raw.apps = Some(proposed_apps(&desk.config, cloud));
         }
         return Ok(Err(vec![Wrong { field: "cloud", why }]));
     }

@@ -1,7 +1,7 @@
 //! The text of a list's query.
 
 use super::conditions::{push_choice, push_owners, push_statuses, push_tenants};
-use super::{Choice, Filter, Found, HISTORY, Hidden, Listed, Only, Order, Position, entity_keys, patterns};
+use super::{Choice, Filter, Found, HISTORY, Hidden, Listed, Only, Order, Position, entity_keys, number, patterns};
 use crate::store::Scoped;
 use crate::store::live::Seen;
 use sqlx::postgres::PgRow;
@@ -196,11 +196,7 @@ impl Table {
             query.push(format!(" and r.{} = any(", self.id)).push_bind(rows.clone()).push(")");
         }
         if let Some(text) = &filter.text {
-            query
-                .push(" and (r.title ilike any(")
-                .push_bind(patterns(text))
-                .push(") or r.external_id = ")
-                .push_bind(text.trim().to_owned());
+            query.push(" and (r.title ilike any(").push_bind(patterns(text)).push(") or r.external_id = ").push_bind(number(text));
             query.push(" or r.entities && ").push_bind(entity_keys(text)).push(")");
         }
         let times = [

@@ -62,13 +62,15 @@ pub(super) struct App {
 }
 
 impl Form {
-    /// Empty, with the commercial cloud chosen, or the first app's where no app is in that, and every app of the cloud ticked
-    /// that is not optional: whoever asks a customer for more has chosen to.
+    /// Empty, with the commercial cloud chosen, or the first app's where no app is in that, and what is proposed there ticked.
     pub fn empty(config: &Config) -> Self {
         let commercial = config.app.iter().find(|app| app.cloud == Cloud::Commercial);
         let cloud = commercial.or(config.app.first()).map_or(Cloud::Commercial, |app| app.cloud);
-        let apps = config.app.iter().filter(|app| app.cloud == cloud && !app.optional).map(|app| app.name.clone()).collect();
-        Self::new(config, Raw { cloud: cloud.to_string(), apps: Some(apps), ..Raw::default() }, Vec::new())
+        Self::new(
+            config,
+            Raw { cloud: cloud.to_string(), apps: Some(onboarding::proposed_apps(config, cloud)), ..Raw::default() },
+            Vec::new(),
+        )
     }
 
     /// A tenant as it stands.
@@ -117,7 +119,7 @@ impl Form {
     }
 
     pub fn is_chosen(&self, app: &App) -> bool {
-        self.raw.apps.as_ref().map_or(app.cloud == Cloud::Commercial && !app.optional, |chosen| chosen.contains(&app.name))
+        self.raw.apps.iter().flatten().any(|chosen| *chosen == app.name)
     }
 
     /// Where Defender for Endpoint may be asked: what is sent, and what it is called.

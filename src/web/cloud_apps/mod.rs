@@ -83,7 +83,7 @@ impl Head {
     }
 
     const fn chip(row: &Coverage) -> Chip {
-        chips::reading(row)
+        chips::reading(row.tenant_state, row.state)
     }
 }
 
