@@ -17,12 +17,16 @@ pub struct Database {
 }
 
 impl Database {
-    /// The configured database, or the embedded one, which this starts or joins.
+    /// The configured database, or the embedded one, which this starts or joins, for a command.
     pub async fn find(config: &Config) -> Result<Self> {
+        Self::find_for(config, Kind::Kept).await
+    }
+
+    async fn find_for(config: &Config, kind: Kind) -> Result<Self> {
         if let Some(url) = &config.database_url {
             return Ok(Self { options: address("database_url", url).map_err(Usage)?, embedded: None });
         }
-        let embedded = Embedded::start(&config.data_dir.join("postgres"), Kind::Kept).await?;
+        let embedded = Embedded::start(&config.data_dir.join("postgres"), kind).await?;
         tracing::info!(dir = %embedded.dir().display(), "the embedded PostgreSQL runs");
         Ok(Self { options: embedded.owner_options(DATABASE), embedded: Some(embedded) })
     }
@@ -40,7 +44,16 @@ impl Database {
 
     /// The same, and its schema fits this program: the embedded one is migrated, an outside one must have been.
     pub async fn ready(config: &Config) -> Result<Self> {
-        let database = Self::find(config).await?;
+        Self::ready_for(config, Kind::Kept).await
+    }
+
+    /// The same for a portal: it waits until no command runs the embedded one.
+    pub async fn served(config: &Config) -> Result<Self> {
+        Self::ready_for(config, Kind::Served).await
+    }
+
+    async fn ready_for(config: &Config, kind: Kind) -> Result<Self> {
+        let database = Self::find_for(config, kind).await?;
         if database.embedded.is_some() {
             database.migrate().await?;
         } else {

@@ -56,7 +56,10 @@ pub async fn run(config: Config, args: Args) -> Result<ExitCode> {
     listen::open_many();
     let stop = Stop::on_signals()?;
     let microsoft = microsoft::Client::configured(&config, now()).map_err(Usage)?;
-    let database = Database::ready(&config).await?;
+    let Some(database) = stop.asked.run_until_cancelled(Database::served(&config)).await else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let database = database?;
     let listening = database.listening(&config).map_err(Usage)?;
     let metrics = metrics::serve(config.metrics_listen, stop.clone()).await?;
     let portal = Portal { config: Arc::new(config), microsoft, demo: None };

@@ -1,7 +1,8 @@
 //! A PostgreSQL server of our own, for when no `database_url` is set.
 //!
 //! The server is a child of this process: it listens on a Unix socket only, inside its own directory, and it stops when this
-//! process ends, however it ends. Two processes on one directory share the server of the first.
+//! process ends, however it ends. Two processes on one directory share the server of the first, but a portal never that of a command, which
+//! would end under it.
 
 mod binaries;
 mod place;
@@ -37,12 +38,16 @@ const OWNER: &str = "watchfloor_owner";
 /// The database the portal works in.
 pub const DATABASE: &str = "watchfloor";
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// Between two looks whether the server of a command is gone.
+const BRIEF_PAUSE: Duration = Duration::from_millis(500);
 
 /// What happens to the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Kept, and durable.
+    /// Kept, and durable; for a command.
     Kept,
+    /// The same for a portal, which runs on: it waits until the server of a command is gone.
+    Served,
     /// For tests and demonstrations: nothing is flushed to disk, and the directory goes when the process ends.
     Temporary,
 }
@@ -57,13 +62,13 @@ pub struct Embedded {
 
 impl Embedded {
     /// Starts the server in `dir`, or joins the one that runs there, and makes sure of the owner's role and database.
-    /// Takes about 0.1 s, and 1 s more the first time.
+    /// Takes about 0.1 s, and 1 s more the first time; with [`Kind::Served`] as long as a command still needs its own.
     ///
     /// # Errors
     /// One sentence that says what to install or to set, or the last lines of the server's log.
     pub async fn start(dir: &Path, kind: Kind) -> Result<Self> {
         let place = Place::prepare(dir, kind)?;
-        let lock = place.lock()?;
+        let lock = if kind == Kind::Served { lock_without_command(&place).await? } else { place.lock()? };
         let mut server = Self { child: None, place, kind };
         if server.superuser().connect().await.is_err() {
             let bin = binaries::find(server.place.cluster_version()?).await?;
@@ -171,7 +176,9 @@ impl Embedded {
             command.env("STOP", "INT");
         }
         // Ctrl-C goes to our process group; the server must outlive our own shutdown, so it has one of its own.
-        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log.try_clone()?);
+        command.process_group(0).stdin(Stdio::piped()).stderr(log.try_clone()?);
+        // What it never writes to keeps the lock for exactly as long as a process of it lives.
+        command.stdout(if self.kind == Kind::Kept { self.place.brief()?.map_or(Stdio::null(), Stdio::from) } else { Stdio::null() });
         Ok(command)
     }
 
@@ -208,6 +215,22 @@ impl Embedded {
 impl Drop for Embedded {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// The lock for starting, once no server of a command runs.
+async fn lock_without_command(place: &Place) -> Result<fs::File> {
+    let mut told = false;
+    loop {
+        let lock = place.lock()?;
+        if place.brief()?.is_some() {
+            return Ok(lock);
+        }
+        drop(lock);
+        if !std::mem::replace(&mut told, true) {
+            tracing::info!("a command runs the embedded PostgreSQL; waiting for its end");
+        }
+        tokio::time::sleep(BRIEF_PAUSE).await;
     }
 }
 

@@ -8,16 +8,17 @@ use std::process::Command;
 #[test]
 fn a_running_portal_is_backed_up_and_comes_up_elsewhere_with_its_accounts_and_its_key() {
     let (dir, _) = portal();
+    let mut program = Program::start(&dir, &["serve"]);
+    program.line("/setup/");
     let (code, _, error) = run(&dir, &["user", "add", "ann@example.com", "--name", "Ann", "--role", "admin"]);
     assert_eq!(code, 0, "{error}");
-    let program = Program::start(&dir, &["serve"]);
     let other = portal().0;
     let file = other.join("watchfloor.backup").display().to_string();
     let (code, said, error) = run(&dir, &["backup", &file]);
     assert!(code == 0 && said.contains("0 tenants") && said.contains("master key"), "{said}{error}");
     let (code, _, error) = run(&dir, &["backup", &file]);
     assert!(code == 1 && error.contains("not overwritten"), "{error}");
-    assert!(program.stop(Signal::INT).success());
+    assert!(program.stop(Signal::INT).success(), "{}", std::fs::read_to_string(dir.join("log")).unwrap());
 
     let (code, _, error) = run(&other, &["restore", &file]);
     assert!(code == 2 && error.contains("key_files"), "{error}");

@@ -25,6 +25,26 @@ async fn data_survives_a_stop_and_a_second_process_joins_the_running_server() {
     std::fs::remove_dir_all(again.dir()).unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")] // a lock that is waited for blocks its thread
+async fn a_portal_waits_for_the_end_of_a_commands_server_and_shares_its_own_with_commands() {
+    let wanted = temporary_dir();
+    let mut commands = Embedded::start(&wanted, Kind::Kept).await.unwrap();
+    let portal = tokio::spawn({
+        let wanted = wanted.clone();
+        async move { Embedded::start(&wanted, Kind::Served).await }
+    });
+    let joined = Embedded::start(&wanted, Kind::Kept).await.unwrap(); // the one that waits keeps nobody out
+    drop(joined);
+    assert!(!portal.is_finished());
+    commands.stop();
+    let mut portal = portal.await.unwrap().unwrap();
+    drop(Embedded::start(&wanted, Kind::Kept).await.unwrap());
+    drop(Embedded::start(&wanted, Kind::Served).await.unwrap()); // a web part beside a worker
+    portal.owner_options(DATABASE).connect().await.unwrap().close().await.unwrap();
+    portal.stop();
+    std::fs::remove_dir_all(portal.dir()).unwrap();
+}
+
 #[tokio::test]
 async fn a_server_whose_last_processes_were_killed_starts_again() {
     let wanted = temporary_dir();

@@ -80,6 +80,16 @@ impl Place {
         Ok(file)
     }
 
+    /// The lock that the server of a command holds while it runs; none if one does.
+    pub fn brief(&self) -> Result<Option<fs::File>> {
+        let file = fs::File::create(self.dir.join("brief.lock"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(error.into()),
+        }
+    }
+
     /// A command that runs as the server's user, in a clean environment, in a directory that user can enter.
     pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
@@ -124,7 +134,7 @@ impl User {
 fn elsewhere(wanted: &Path, kind: Kind) -> Result<PathBuf> {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, wanted.as_os_str().as_encoded_bytes());
     let name = digest.as_ref().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-    let base = if kind == Kind::Kept { PathBuf::from("/var/lib/watchfloor") } else { std::env::temp_dir() };
+    let base = if kind == Kind::Temporary { std::env::temp_dir() } else { PathBuf::from("/var/lib/watchfloor") };
     let dir = base.join(format!("watchfloor-{name:016x}"));
     fs::create_dir_all(&base).with_context(|| format!("cannot create {}", base.display()))?;
     tracing::warn!(
