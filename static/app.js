@@ -32,6 +32,19 @@ document.addEventListener("focusin", (event) => {
   for (const popup of popups()) if (!popup.closest("form.filters") && !popup.contains(event.target)) popup.open = false;
 });
 
+// A field for an owner offers the colleagues, once it is used.
+document.addEventListener("focusin", async ({ target }) => {
+  if (!target.matches("input[data-owner]:not([list])")) return;
+  target.setAttribute("list", "colleagues");
+  if (document.getElementById("colleagues")) return;
+  const list = document.createElement("datalist");
+  list.id = "colleagues";
+  document.body.append(list);
+  const answer = await fetch("/colleagues").catch(() => null);
+  if (!answer?.ok || answer.redirected) return list.remove();
+  for (const { login, name } of await answer.json()) list.append(new Option(name, login));
+});
+
 // g then o, q, a, t or h goes to a page. Keys are off in fields and dialogs, with Ctrl, Alt or Meta, and for whoever switched them off.
 const places = { o: "/", s: "/shift", q: "/incidents", a: "/alerts", t: "/tenants", h: "/hunting" };
 let going = -Infinity; // 0 is when the page began: its first second would lead away
@@ -46,6 +59,9 @@ document.addEventListener("keydown", (event) => {
   const act = keys.get(event.key);
   if (act && act(event) !== false) event.preventDefault();
 });
+
+// Whoever signs out leaves nothing in this tab.
+document.querySelector('form[action="/logout"]')?.addEventListener("submit", () => sessionStorage.clear());
 
 // Filters apply when their list closes.
 for (const pick of document.querySelectorAll("form.filters details.pick")) {

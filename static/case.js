@@ -69,6 +69,19 @@ for (const original of document.querySelectorAll("details.original")) {
   original.addEventListener("toggle", () => original.open && searchable(original), { once: true });
 }
 
+// A note that is being written stays in this tab until it stands among the notes: a fresh page, another form, or the end of a session would lose it.
+for (const text of document.querySelectorAll("textarea[data-draft]")) {
+  const key = text.dataset.draft;
+  const id = text.form.elements.note;
+  const kept = JSON.parse(sessionStorage.getItem(key) ?? "null");
+  if (kept && document.getElementById(`note-${kept.id}`)) sessionStorage.removeItem(key);
+  else if (kept && text.value === "") [text.value, id.value] = [kept.text, kept.id];
+  text.addEventListener("input", () => {
+    if (text.value === "") sessionStorage.removeItem(key);
+    else sessionStorage.setItem(key, JSON.stringify({ id: id.value, text: text.value }));
+  });
+}
+
 // On paper nothing can be opened.
 let opened = [];
 addEventListener("beforeprint", () => {

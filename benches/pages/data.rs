@@ -42,6 +42,7 @@ pub async fn prepare(server: &Embedded, size: Size) -> PgConnectOptions {
         admin.execute(AssertSqlSafe(format!("alter database {making} rename to {name}"))).await.unwrap();
     }
     migrate(owner.clone()).await.unwrap();
+    agree(&mut server.superuser_options(&name).connect().await.unwrap()).await;
     freshen(&mut server.superuser_options(&name).connect().await.unwrap()).await;
     owner
 }
@@ -53,6 +54,15 @@ async fn freshen(connection: &mut PgConnection) {
                 vacuum (analyze) sync_state, device_reads";
     for statement in read.split(';') {
         connection.execute(AssertSqlSafe(statement)).await.unwrap();
+    }
+}
+
+/// Every other tenant has a service level, since ever; older data sets had none.
+async fn agree(connection: &mut PgConnection) {
+    let agreed: bool = sqlx::query_scalar("select exists (select from service_levels)").fetch_one(&mut *connection).await.unwrap();
+    if !agreed {
+        sqlx::raw_sql(include_str!("levels.sql")).execute(&mut *connection).await.unwrap();
+        connection.execute("vacuum (analyze) incidents").await.unwrap();
     }
 }
 

@@ -28,7 +28,7 @@ pub struct People {
 }
 
 /// The filters that are the hardest for the database: what is found is rare, or common but in another order than any index.
-const HEAVY: [(&str, &str); 20] = [
+const HEAVY: [(&str, &str); 23] = [
     ("title, common words, any status", "/incidents?q=impossible+travel&status=all"),
     ("title, a word that nothing has", "/incidents?q=zzyzx&status=all"),
     ("title, two letters", "/incidents?q=zq&status=all"),
@@ -41,6 +41,9 @@ const HEAVY: [(&str, &str); 20] = [
     ),
     ("tag, any status", "/incidents?tag=vip&status=all"),
     ("by severity, any status", "/incidents?status=all"),
+    ("by severity", "/incidents?sort=severity"),
+    ("SLA breached", "/incidents?sla=breached"),
+    ("SLA at risk", "/incidents?sla=at_risk"),
     ("by title", "/incidents?sort=title"),
     ("by status", "/incidents?sort=status,severity"),
     ("by owner", "/incidents?sort=owner,severity"),

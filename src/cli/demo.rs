@@ -4,6 +4,7 @@ mod customers;
 mod deeds;
 mod guests;
 mod late;
+mod levels;
 mod people;
 mod staff;
 
@@ -129,6 +130,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let listening = database.listening(&config)?;
     let queue = Queue::new(&web);
     let newcomer = customers::register(&web, &queue, &config, &cloud, (args.cloud, usize::from(args.tenants))).await?;
+    levels::agree(&web, now()).await?;
     let logins = people::add(&web).await?;
     let (customer, sharing) = guests::add(&web, &cloud, args.cloud).await?;
     announce(&public_url, (&logins, &customer), &stand_in, args.cloud)?;

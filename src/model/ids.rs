@@ -43,6 +43,8 @@ id!(/// A customer in our registry.
     TenantId);
 id!(/// A person who signs in.
     UserId);
+id!(/// What was agreed about how fast work is done.
+    ServiceLevelId);
 id!(/// A customer's own person who signs in here.
     CustomerId);
 id!(/// A link that makes an account of a customer's person.

@@ -1,7 +1,8 @@
 //! Words of incidents and alerts.
 
 /// How bad. Ordered: `Critical` is greatest. Stored as a number so that lists sort by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
 #[repr(i16)]
 pub enum Severity {
     Unknown = 0,

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod cloud;
 pub mod cloud_apps;
 pub mod consent;
+pub mod deadline;
 pub mod entity;
 pub mod hex;
 pub mod hunt;
@@ -29,10 +30,11 @@ pub use adapter::Adapter;
 pub use change::{ChangeState, LookupState};
 pub use cloud::{Cloud, Home};
 pub use consent::{ConsentOutcome, ConsentStep, PermissionState, Verdict};
+pub use deadline::{Aim, Deadline, SlaState};
 pub use hunt::{HuntApi, HuntOutcome};
 pub use ids::{
     AlertId, AttemptId, BulkId, ChangeId, CustomerId, CustomerInviteId, DeviceId, DirectoryId, FactorId, HuntId, IncidentId, InviteId,
-    LookupId, NoteId, RunId, SavedQueryId, SuppressionId, TenantId, TokenId, UserId, ViewId,
+    LookupId, NoteId, RunId, SavedQueryId, ServiceLevelId, SuppressionId, TenantId, TokenId, UserId, ViewId,
 };
 pub use incident::{Severity, Status};
 pub use places::{CloudAppsHost, Places, Region, Seat};

@@ -3,7 +3,7 @@
 use super::Scoped;
 use super::lists::{By, COUNT_CAP, Figures, Filter, Group, INCIDENTS, Listed, Order, Position};
 use super::live::Seen;
-use crate::model::{Cloud, DirectoryId, IncidentId, Severity, Status, TenantId, portal};
+use crate::model::{Aim, Cloud, Deadline, DirectoryId, IncidentId, Severity, SlaState, Status, TenantId, portal};
 use chrono::{DateTime, NaiveDate, Utc};
 
 /// One incident with its tenant's name.
@@ -49,9 +49,33 @@ pub struct Incident {
     pub hidden: bool,
     /// Since when it waits for its customer's answer, by our time.
     pub waiting_since: Option<DateTime<Utc>>,
+    /// By when it is to be acknowledged, and resolved, after its tenant's service level, moved by what it waited for its customer. They stay when
+    /// it is closed; `None`: nothing was agreed.
+    pub acknowledge_by: Option<DateTime<Utc>>,
+    pub resolve_by: Option<DateTime<Utc>>,
+    /// When it is known: the first sign of somebody's work.
+    pub acknowledged_at: Option<DateTime<Utc>>,
+    at_risk_at: Option<DateTime<Utc>>,
+    /// The earlier end of the clocks that run, in microseconds before 1970; [`NO_CLOCK`]: none runs.
+    urgency: i64,
 }
 
+/// The urgency of an incident without a clock that runs.
+const NO_CLOCK: i64 = -9_000_000_000_000_000_000;
+
 impl Incident {
+    /// The clock that ends first, of those that run; none of what is closed, or waits for its customer.
+    pub fn deadline(&self, now: DateTime<Utc>) -> Option<Deadline> {
+        let due = DateTime::from_timestamp_micros(self.urgency.checked_neg()?).filter(|_| self.urgency > NO_CLOCK)?;
+        let is_new = self.acknowledged_at.is_none() && self.assigned_to.is_none() && self.status == Status::New;
+        let state = match self.at_risk_at {
+            _ if due <= now => SlaState::Breached,
+            Some(at) if at <= now => SlaState::AtRisk,
+            _ => SlaState::OnTrack,
+        };
+        Some(Deadline { aim: if is_new && self.acknowledge_by == Some(due) { Aim::Acknowledge } else { Aim::Resolve }, due, state })
+    }
+
     /// What the audit log and the lists of changes call it: "#7 Phishing".
     pub fn subject(&self) -> String {
         format!("#{} {}", self.external_id, self.title)

@@ -4,7 +4,7 @@
 //! planned for just those. Values are always bound.
 
 use super::Scoped;
-use crate::model::{Product, Severity, Status, TenantId, entity};
+use crate::model::{Product, Severity, SlaState, Status, TenantId, entity};
 use chrono::{DateTime, TimeDelta, Utc};
 
 mod conditions;
@@ -46,6 +46,8 @@ pub struct Filter {
     pub classifications: Choice<String>,
     /// `kind:value`, lower case.
     pub entities: Choice<String>,
+    /// Incidents only: how the clock stands that ends first. Without a clock that runs it is none of these.
+    pub sla: Choice<SlaState>,
     pub only: Option<Only>,
     pub hidden: Hidden,
     /// Words of the title, a product's own id, or an entity's value.
@@ -105,6 +107,7 @@ impl Filter {
             || self.titles.is_asked()
             || self.detectors.is_asked()
             || self.classifications.is_asked()
+            || self.sla.is_asked()
     }
 }
 

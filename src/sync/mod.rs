@@ -6,6 +6,7 @@
 pub mod adapter;
 pub mod alarms;
 pub mod audit;
+pub mod clocks;
 pub mod devices;
 pub mod engine;
 mod health;

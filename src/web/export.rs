@@ -181,7 +181,7 @@ fn objects(records: Vec<Record>, first: &mut bool) -> anyhow::Result<Vec<u8>> {
     Ok(text)
 }
 
-const INCIDENT: [&str; 18] = [
+const INCIDENT: [&str; 22] = [
     "tenant",
     "id",
     "product",
@@ -199,6 +199,10 @@ const INCIDENT: [&str; 18] = [
     "created_at",
     "updated_at",
     "resolved_at",
+    "acknowledged_at",
+    "acknowledge_by",
+    "resolve_by",
+    "waiting_since",
     "url",
 ];
 
@@ -221,6 +225,10 @@ fn incident(row: &Incident) -> Record {
         json!(row.created_at),
         json!(row.updated_at),
         json!(row.resolved_at),
+        json!(row.acknowledged_at),
+        json!(row.acknowledge_by),
+        json!(row.resolve_by),
+        json!(row.waiting_since),
         json!(row.portal()),
     ];
     INCIDENT.into_iter().zip(values).collect()

@@ -6,6 +6,7 @@ pub(super) mod timeline;
 mod work;
 
 use super::changes::Line;
+use super::deadline::{self, Clock};
 use super::error::PageError;
 use super::evidence::{Evidence, Proof, Step};
 use super::extract::{Id, User};
@@ -74,6 +75,10 @@ pub(super) struct IncidentPage {
 impl IncidentPage {
     fn when(&self, at: &DateTime<Utc>) -> When {
         When::new(*at, self.now)
+    }
+
+    fn clocks(&self) -> Vec<Clock> {
+        deadline::both(&self.incident, self.now)
     }
 
     fn first_and_last(&self) -> Option<(When, When)> {

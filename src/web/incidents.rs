@@ -25,7 +25,9 @@ pub fn routes() -> Router<AppState> {
     Router::new().route("/incidents", get(list))
 }
 
-const COLUMNS: [Column; 12] = [
+/// The first only where there is a service level.
+static COLUMNS: [Column; 13] = [
+    Column { word: "sla", head: "SLA", key: Some(Key::Sla), usual: true },
     Column { word: "status", head: "Status", key: Some(Key::Status), usual: true },
     Column { word: "owner", head: "Owner", key: Some(Key::Owner), usual: true },
     Column { word: "alerts", head: "Alerts", key: Some(Key::Alerts), usual: true },
@@ -57,7 +59,8 @@ async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Page<IncidentList>, PageError> {
     let mut tx = db.begin().await?;
-    let mut frame = Frame::begin(&mut tx, (List::Incidents, &COLUMNS), &user, &query, config.sync.interval).await?;
+    let columns = if store::service_levels::any(&mut tx).await? { &COLUMNS[..] } else { &COLUMNS[1..] };
+    let mut frame = Frame::begin(&mut tx, (List::Incidents, columns), &user, &query, config.sync.interval).await?;
     let groups = Groups::read(&mut tx, &frame).await?;
     let Asked { order, after, size, .. } = &frame.asked;
     let incidents = if groups.is_some() {

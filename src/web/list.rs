@@ -2,7 +2,7 @@
 
 use super::error::PageError;
 use crate::auth::Person;
-use crate::model::{Product, Severity, Status, TenantId};
+use crate::model::{Product, Severity, SlaState, Status, TenantId};
 use crate::store::Scoped;
 use crate::store::lists::{By, Choice, Filter, Hidden, Key, OPEN, Only, Order, Owner, Position, Span, is_short};
 use crate::store::overview;
@@ -46,6 +46,7 @@ pub struct Asked {
     pub detectors: Choice<String>,
     pub classifications: Choice<String>,
     pub entities: Choice<String>,
+    pub sla: Choice<SlaState>,
     pub only: Option<Only>,
     /// What rules hide: left out unless it is asked for.
     pub hidden: Hidden,
@@ -119,8 +120,10 @@ impl Asked {
         let pairs = pairs.into_iter().filter(|(name, value)| name != "not" || names.contains(value)).collect();
         let address = Address { path, pairs };
         let all_statuses = address.has("status", "all");
-        let order: Order = address.value("sort")?.unwrap_or_default();
-        if path == "/alerts" && order.place(Key::Alerts).is_some() {
+        let statuses = if all_statuses { Choice::default() } else { address.choice("status")? };
+        let order: Order = address.value("sort")?.unwrap_or_else(|| usual_order(path, &statuses, all_statuses));
+        let is_none = |key: &Key| order.place(*key).is_some();
+        if path == "/alerts" && (Key::OF_INCIDENTS.iter().any(is_none) || address.one("sla").is_some()) {
             return Err(unreadable()); // an alert has none
         }
         Ok(Self {
@@ -131,7 +134,7 @@ impl Asked {
             tenants: address.choice("tenant")?,
             groups: address.choice("group")?,
             severities: address.choice("severity")?,
-            statuses: if all_statuses { Choice::default() } else { address.choice("status")? },
+            statuses,
             all_statuses,
             owners: address.choice("owner")?,
             products: address.choice("product")?,
@@ -141,6 +144,7 @@ impl Asked {
             detectors: address.choice("detector")?,
             classifications: address.choice("classification")?,
             entities: address.choice("entity")?,
+            sla: address.choice("sla")?,
             only: match (address.one("incident"), address.one("waiting")) {
                 (Some("none"), _) => Some(Only::WithoutIncident),
                 (_, Some("customer")) => Some(Only::Waiting),
@@ -154,6 +158,11 @@ impl Asked {
             charts: address.has("charts", "yes"),
             address,
         })
+    }
+
+    /// How the list is sorted if nothing is said of it.
+    pub fn usual_order(&self) -> Order {
+        usual_order(self.address.path(), &self.statuses, self.all_statuses)
     }
 
     /// Whether anything but order, size, columns and page is asked for.
@@ -197,6 +206,7 @@ impl Asked {
             detectors: self.detectors.clone(),
             classifications: lower(&self.classifications),
             entities: lower(&self.entities),
+            sla: self.sla.clone(),
             only: self.only,
             hidden: self.hidden,
             text: (!self.text.is_empty()).then(|| self.text.clone()),
@@ -218,6 +228,12 @@ impl Asked {
     pub fn everything(person: &Person) -> Filter {
         Filter { tenants: person.scope.narrowed(&[]), statuses: OPEN.to_vec().into(), ..Filter::default() }
     }
+}
+
+/// Open incidents by what is due first; nothing is due of what is closed.
+fn usual_order(path: &str, statuses: &Choice<Status>, all_statuses: bool) -> Order {
+    let is_open = !all_statuses && statuses.any.iter().all(|status| OPEN.contains(status));
+    if path == "/incidents" && is_open { Order::queue() } else { Order::default() }
 }
 
 fn owners(words: &[String], person: &Person) -> Vec<Owner> {

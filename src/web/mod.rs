@@ -17,11 +17,13 @@ pub mod bulk;
 pub mod changes;
 pub mod chips;
 pub mod cloud_apps;
+mod colleagues;
 pub mod consent;
 mod cookies;
 pub mod coverage;
 mod csp;
 pub mod customer;
+pub mod deadline;
 pub mod device;
 pub mod devices;
 pub mod download;
@@ -137,6 +139,7 @@ pub fn router(state: AppState) -> Router {
         .merge(bulk::routes())
         .merge(preview::routes())
         .merge(palette::routes())
+        .merge(colleagues::routes())
         .merge(devices::routes())
         .merge(device::routes())
         .merge(endpoint::routes())

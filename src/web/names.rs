@@ -64,6 +64,7 @@ pub fn event(word: &str) -> String {
 pub fn job(word: &str) -> &str {
     match word {
         "bulk" => "Change everything that matched",
+        "clocks" => "Set the clocks of service levels",
         "delete" => "Delete what is too old",
         "devices" => "Read devices",
         "hunt" => "Hunt",

@@ -10,7 +10,7 @@ use super::show::{When, capped, thousands};
 use super::trend::Trend;
 use crate::app::{AppState, Demo, onboarding};
 use crate::config::Config;
-use crate::model::{Product, Severity, TenantId, clock};
+use crate::model::{Product, Severity, SlaState, TenantId, clock};
 use crate::store;
 use crate::store::drifts::Drift;
 use crate::store::overview::{TenantLine, Totals};
@@ -107,9 +107,11 @@ async fn overview(
     let mut gaps = reading.gaps(&mut tx).await?;
     let drifts = Drifted::of(store::drifts::shown(&mut tx, None, DRIFTS).await?);
     let waiting = store::waiting::count(&mut tx).await?;
+    let late = store::service_levels::counts(&mut tx).await?;
     let again = store::reconsent::needed(&mut tx, &onboarding::expected(&config), None).await?;
     tx.commit().await?;
     let mut tiles = tiles(&totals, mine, &days);
+    tiles.extend(sla_tiles(late));
     tiles.extend(waiting_tile(waiting));
     tiles.extend(consent_tile(&again));
     let more_gaps = gaps.len().saturating_sub(GAPS);
@@ -127,6 +129,14 @@ async fn overview(
         demo: state.demo,
         now,
     }))
+}
+
+/// Only where something is late, or soon will be.
+fn sla_tiles((late, near): (i64, i64)) -> impl Iterator<Item = Tile> {
+    let tile =
+        |n: i64, label, note: &str, state| Tile { label, value: capped(n), note: note.to_owned(), link: format!("/incidents?sla={state}") };
+    let tiles = [(late, "SLA breached", "open and late", SlaState::Breached), (near, "SLA at risk", "due soon", SlaState::AtRisk)];
+    tiles.into_iter().filter(|(n, ..)| *n > 0).map(move |(n, label, note, state)| tile(n, label, note, state))
 }
 
 /// Only where an answer is awaited.

@@ -3,7 +3,7 @@
 use super::extract::User;
 use super::queue::Frame;
 use super::show::{visible, words};
-use crate::model::{Product, Severity, Status};
+use crate::model::{Product, Severity, SlaState, Status};
 use crate::store::overview::TenantName;
 
 /// Tactics of MITRE ATT&CK, as Microsoft writes them in alerts.
@@ -104,6 +104,10 @@ impl Frame {
             self.pick("classification", "Verdict", plain(&CLASSIFICATIONS)),
             self.pick("category", "Category", TACTICS.iter().map(|word| ((*word).to_owned(), words(word))).collect()),
         ]);
+        if self.has_sla() {
+            let states = SlaState::ALL.iter().map(|state| (state.to_string(), state.label().to_owned()));
+            picks.push(self.pick("sla", "SLA", states.collect()));
+        }
         picks
     }
 

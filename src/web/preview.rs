@@ -1,5 +1,6 @@
 //! An incident at the side of its list: a part of a page, without a frame.
 
+use super::deadline::{self, Clock};
 use super::error::PageError;
 use super::extract::{Id, User};
 use super::filters;
@@ -41,6 +42,10 @@ struct Preview {
 impl Preview {
     fn when(&self, at: &DateTime<Utc>) -> When {
         When::new(*at, self.now)
+    }
+
+    fn clocks(&self) -> Vec<Clock> {
+        deadline::both(&self.incident, self.now)
     }
 
     fn entities(&self) -> &[String] {

@@ -1,6 +1,7 @@
 //! What the pages of the two lists have in common: filters, order, columns, views.
 
 use super::coverage::{Empty, Reading};
+use super::deadline::{self, Mark};
 use super::error::PageError;
 use super::extract::User;
 use super::groups;
@@ -10,6 +11,7 @@ use super::picks::TENANTS;
 use super::show::{When, capped};
 use super::views::{self, List, ViewLine};
 use crate::model::clock;
+use crate::store::incidents::Incident;
 use crate::store::lists::{By, Filter, Key, Listed, Order};
 use crate::store::overview::TenantName;
 use crate::store::{self, Scoped};
@@ -140,6 +142,11 @@ impl Frame {
         When::new(*at, self.now)
     }
 
+    /// The clock of an incident that ends first.
+    pub fn due(&self, incident: &Incident) -> Option<(Mark, String)> {
+        deadline::first(incident, self.now)
+    }
+
     /// What the list is filtered by that no field of the form shows.
     pub fn beside(&self) -> Vec<Beside> {
         let address = &self.asked.address;
@@ -201,13 +208,23 @@ impl Frame {
         self.asked.address.with("cols", if is_usual { "" } else { &text })
     }
 
+    /// Whether clocks are shown, and asked for.
+    pub fn has_sla(&self) -> bool {
+        self.columns.iter().any(|column| column.key == Some(Key::Sla))
+    }
+
+    /// The order as its reader sees it: where there is no service level, nothing is due.
+    fn seen(&self, order: &Order) -> Order {
+        if self.has_sla() { order.clone() } else { order.without(Key::Sla) }
+    }
+
     /// How the head of a column sorts.
     pub fn sorting(&self, key: &Key) -> Sorting {
         let key = *key;
-        let order = &self.asked.order;
+        let (order, usual) = (self.seen(&self.asked.order), self.seen(&self.asked.usual_order()));
         let toggled = order.toggled(key);
         let place = order.place(key);
-        let href = self.asked.address.with("sort", &if toggled == Order::default() { String::new() } else { toggled.to_string() });
+        let href = self.asked.address.with("sort", &if toggled == usual { String::new() } else { toggled.to_string() });
         Sorting {
             href,
             aria: place.filter(|(place, _)| *place == 1).map(|(_, falls)| if falls { "descending" } else { "ascending" }),
@@ -216,6 +233,14 @@ impl Frame {
                 if place > 1 { format!("{arrow}{place}") } else { arrow.to_owned() }
             }),
         }
+    }
+
+    /// The same for every column, where a list has no heads.
+    pub fn sortings(&self) -> impl Iterator<Item = (Sorting, &'static str)> {
+        let always = [(Key::Severity, "Severity"), (Key::Tenant, "Tenant"), (Key::Title, self.list.title())];
+        let columns = self.columns.iter().filter_map(|column| column.key.map(|key| (key, column.head)));
+        let known = always.into_iter().chain(columns.filter(|(_, head)| !head.starts_with("Opened")));
+        known.map(|(key, head)| (self.sorting(&key), head))
     }
 
     /// The same list by groups, or by rows again: address, word, whether it is so now.

@@ -82,6 +82,7 @@ impl List {
                 ("All open", ""),
                 ("Unassigned", "owner=none"),
                 ("Mine", "owner=me"),
+                ("SLA at risk", "sla=breached&sla=at_risk"),
                 ("Waiting", "waiting=customer"),
                 ("New in 8 hours", "created=8h"),
                 ("Changed since I looked", "updated=looked"),
@@ -168,7 +169,12 @@ impl Known {
 /// Every view of a list that this person has.
 async fn known(tx: &mut Scoped, list: List, user: &User) -> sqlx::Result<Vec<Known>> {
     let asked = |query: &str| Asked::read(list.path(), query).ok();
-    let fixed = list.fixed().iter().map(|(name, query)| Known { kept: None, name: (*name).to_owned(), asked: asked(query) });
+    let has_sla = list == List::Incidents && store::service_levels::any(tx).await?;
+    let fixed = list.fixed().iter().filter(|(_, query)| has_sla || !query.starts_with("sla=")).map(|(name, query)| Known {
+        kept: None,
+        name: (*name).to_owned(),
+        asked: asked(query),
+    });
     let kept = saved_views::list(tx, user.id, list.word()).await?.into_iter();
     Ok(fixed.chain(kept.map(|view| Known { name: view.name.clone(), asked: asked(&view.query), kept: Some(view) })).collect())
 }

@@ -67,6 +67,25 @@ async fn of_two_who_take_the_same_incident_one_has_it_and_the_other_is_told_who(
 }
 
 #[tokio::test]
+async fn whoever_saves_twice_is_not_told_of_their_own_first_change() {
+    let portal = portal().await;
+    for (name, through, api) in BOTH {
+        let of = customer(&portal, name, through).await;
+        let (analyst, other) = (portal.app.sign_in(Role::Analyst).await, portal.app.sign_in(Role::Analyst).await);
+        // All from a page that showed it open and without an owner.
+        let again = [("status", "Resolved"), ("verdict", "FalsePositive/Other"), ("comment", "Nothing"), ("take", "1")];
+        assert_eq!(asked(&analyst, &of, &[("status", "InProgress"), ("take", "1")]).await, StatusCode::SEE_OTHER);
+        assert_eq!(asked(&other, &of, &[("status", "InProgress"), ("take", "1")]).await, StatusCode::SEE_OTHER);
+        assert_eq!(asked(&analyst, &of, &again).await, StatusCode::SEE_OTHER);
+        let ends = portal.sent(of.tenant).await;
+        assert!(ends[1].1.contains("somebody has changed it meanwhile"), "{name}: what is not one's own is told all the same");
+        assert!([&ends[0], &ends[2]].iter().all(|(_, end)| end == "done"), "{name}: {ends:?}");
+        assert_eq!(patches(&portal, &of, api), 2, "{name}");
+        assert_eq!(portal.text(of.tenant, "select status from incidents").await, "resolved", "{name}");
+    }
+}
+
+#[tokio::test]
 async fn of_two_who_take_the_same_alert_one_has_it() {
     let portal = portal().await;
     for (name, through, _) in BOTH {

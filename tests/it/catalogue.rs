@@ -23,6 +23,8 @@ const WITHOUT_TENANT: &[(&str, &str)] = &[
     ("hunts", "the provider's own query; who sees it follows from the tenants it ran over, see store/hunts.rs"),
     ("saved_views", "the provider's own lists, of one user or of the team"),
     ("saved_queries", "the provider's own queries, of one user or of the team"),
+    ("service_level_targets", "the provider's own promises, of its service levels"),
+    ("service_levels", "the provider's own promises; which tenant has which stands with the tenant"),
     ("sessions", "belongs to a user"),
     ("sign_in_trips", "belongs to a browser in which somebody of the provider's staff signs in"),
     ("suppressions", "the provider's own rule; who sees it follows from the tenants it is for, see store/suppressions.rs"),

@@ -115,6 +115,7 @@ async fn no_page_of_the_demo_has_a_fault_that_axe_knows_in_either_theme_or_scrol
     enter(&eyes, address, "viewer").await;
     let mut places = places_of_the_viewer(&eyes).await;
     enter(&eyes, address, "admin").await;
+    places.push(("LEVEL", first(&eyes, "/admin/service-levels", "tbody a").await));
     places.push(("USER", first(&eyes, "/admin/users", "tbody tr:last-child a").await));
     places.push(("QUERY", first(&eyes, "/hunting", "a[href^='/hunting/queries/']").await));
     for (start, doing) in ASKED {

@@ -19,10 +19,15 @@ const COLOURS: [&str; 2] = ["color-contrast", "link-in-text-block"];
 /// A row is like those before it, and long pages take long: eight of each list are looked at.
 const FEWER: &str = "document.querySelectorAll('tbody > tr:nth-child(n+9), .list > li:nth-child(n+9), .timeline > li:nth-child(n+9)').forEach((one) => one.remove());";
 
-/// A dialog is all that there is while it is open. One thing is no fault: an open list lies over a part of a target behind it, whose size is the same once the list is closed.
+/// A dialog is all that there is while it is open. One thing is no fault: an open list lies over a part of a target behind it, or its own targets are
+/// near to that one, whose size and space are the same once the list is closed.
 const LOOK: &str = "const [rules, done] = arguments;
-    const list = document.querySelector('details.pick[open], details.menu[open]');
-    const isBehind = (node) => list && !list.contains(document.querySelector(node.target[0])) && node.failureSummary.includes('partially obscured');
+    const lists = [...document.querySelectorAll('details.pick[open] > :not(summary), details.menu[open] > :not(summary)')];
+    const isBehind = (node) => {
+        const one = document.querySelector(node.target[0]), at = one.getBoundingClientRect();
+        const isUnder = (list) => at.top < list.bottom + 12 && at.bottom > list.top - 12 && at.left < list.right + 12 && at.right > list.left - 12;
+        return lists.some((list) => !list.contains(one) && isUnder(list.getBoundingClientRect()));
+    };
     const told = (node) => `\\n    ${node.target.join(' ')}\\n    ${node.html.slice(0, 300)}\\n    ${node.failureSummary.replaceAll('\\n', '\\n    ')}`;
     axe.run(document.querySelector('dialog:modal') ?? document, { runOnly: rules, resultTypes: ['violations'] }).then(
         (answer) => done(answer.violations.flatMap((found) => {

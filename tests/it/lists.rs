@@ -58,6 +58,7 @@ fn value(row: &incidents::Incident, key: &str) -> (i64, String) {
         "tenant" => (0, row.tenant_name.to_lowercase()),
         "title" => (0, row.title.to_lowercase()),
         "status" => (i64::from(row.status == Status::Resolved), String::new()),
+        "sla" => (0, String::new()), // nothing is agreed
         "owner" => (0, row.assigned_to.clone().unwrap_or_default()),
         _ => (i64::from(row.alert_count), String::new()),
     }
@@ -81,7 +82,7 @@ async fn pages_in_any_order_hold_every_row_once_for_one_tenant_and_for_all() {
                 let first = text.split(',').find_map(|word| {
                     let key = word.trim_start_matches('-');
                     let ordering = value(&pair[0], key).cmp(&value(&pair[1], key));
-                    let falls = word.starts_with('-') != matches!(key, "severity" | "updated" | "created" | "alerts");
+                    let falls = word.starts_with('-') != matches!(key, "severity" | "updated" | "created" | "alerts" | "sla");
                     ordering.is_ne().then_some(if falls { ordering.reverse() } else { ordering })
                 });
                 assert!(first.is_none_or(std::cmp::Ordering::is_lt), "{text} {tenants:?}: {pair:?}");
@@ -105,7 +106,7 @@ async fn alerts_are_walked_in_every_order_that_they_have() {
     .execute(&mut *tx)
     .await
     .unwrap();
-    for key in Key::ALL.iter().filter(|key| **key != Key::Alerts) {
+    for key in Key::ALL.iter().filter(|key| !Key::OF_INCIDENTS.contains(key)) {
         for order in [Order::by(*key), Order::by(*key).toggled(*key), Order::default().toggled(*key)] {
             let (mut ids, mut after) = (Vec::new(), None);
             loop {
@@ -265,7 +266,7 @@ async fn the_open_queue_is_read_from_an_index_by_whatever_one_key_it_is_sorted()
         let before = touched(&mut tx).await;
         let page = incidents::list(&mut tx, &open, &Order::by(*key), None, 50).await.unwrap();
         incidents::list(&mut tx, &open, &Order::by(*key), page.next.as_ref(), 50).await.unwrap();
-        if *key != Key::Alerts {
+        if !Key::OF_INCIDENTS.contains(key) {
             alerts::list(&mut tx, &open, &Order::by(*key), None, 50).await.unwrap();
         }
         let touched = touched(&mut tx).await - before;
@@ -274,7 +275,7 @@ async fn the_open_queue_is_read_from_an_index_by_whatever_one_key_it_is_sorted()
     let mut tx = db.web.all_tenants().await.unwrap();
     let before = touched(&mut tx).await;
     let adas = Filter { owners: vec![Owner::Is("ada@example.com".into())].into(), ..open };
-    assert_eq!(incidents::list(&mut tx, &adas, &Order::default(), None, 50).await.unwrap().rows.len(), 50);
+    assert_eq!(incidents::list(&mut tx, &adas, &Order::queue(), None, 50).await.unwrap().rows.len(), 50);
     let touched = touched(&mut tx).await - before;
     assert!((50..200).contains(&touched), "{touched} rows were read for a page of an owner's");
 }

@@ -19,7 +19,7 @@ use First::{Do, Leave, Nothing, Press, Unfold};
 pub type Row = (&'static str, &'static str, First);
 
 const DIALOG: &str = "document.querySelector('dialog:modal') !== null";
-const COLUMNS: &str = "/incidents?created=7d&cols=status,owner,alerts,entities,products,tags,verdict,activity,age,opened,resolved,read";
+const COLUMNS: &str = "/incidents?created=7d&cols=sla,status,owner,alerts,entities,products,tags,verdict,activity,age,opened,resolved,read";
 
 /// Rows with more products than any has, and with texts that never break.
 const WIDEST: &str = "document.querySelectorAll('tbody .chips').forEach((one) => one.append(...[1, 2, 3].flatMap(() => [...one.children].map((chip) => chip.cloneNode(true))))),
@@ -34,6 +34,7 @@ pub const ELSEWHERE: &[&str] = &[
     "/static/{}",
     "/live",
     "/palette",
+    "/colleagues",
     "/admin/audit/export.csv",
     "/incidents/{}/preview",
     "/incidents/news",
@@ -175,6 +176,9 @@ pub const ADMINS: &[Row] = &[
     ("/admin/tenants/{}/people", "/admin/tenants/TENANT/people", Nothing),
     ("/admin/tenants/{}/people", "/admin/tenants/TENANT/people", Leave("hand.submit('main form.stack', { label: 'Eve' })")),
     ("/admin/tenants/{}/offboard", "/admin/tenants/TENANT/offboard", Nothing),
+    ("/admin/service-levels", "/admin/service-levels", Nothing),
+    ("/admin/service-levels/new", "/admin/service-levels/new", Nothing),
+    ("/admin/service-levels/{}", "/admin/service-levels/LEVEL", Nothing),
     ("/admin/users", "/admin/users", Nothing),
     ("/admin/users/{}", "/admin/users/USER", Unfold),
     ("/", "/admin/users/USER", Leave("document.querySelector('form[action$=view-as] button').click()")),

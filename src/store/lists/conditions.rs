@@ -1,6 +1,7 @@
 //! The conditions of a list's query that are more than a column and a value.
 
 use super::{Choice, Filter, OPEN, Owner};
+use crate::model::SlaState;
 use sqlx::{Postgres, QueryBuilder};
 
 pub(super) fn push_tenants(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
@@ -58,5 +59,22 @@ pub(super) fn push_owners(query: &mut QueryBuilder<Postgres>, owners: &Choice<Ow
             query.push(")");
         }
         query.push(")");
+    }
+}
+
+/// A clock that runs is urgent by when it ends: its index is entered there. What is at risk ends within a day.
+pub(super) fn push_sla(query: &mut QueryBuilder<Postgres>, states: &Choice<SlaState>) {
+    let words = |state: &SlaState| match state {
+        SlaState::Breached => "r.urgency >= urgency_of(now())",
+        SlaState::AtRisk => {
+            "(r.urgency < urgency_of(now()) and r.urgency >= urgency_of(now() + interval '1 day') and coalesce(r.at_risk_at <= now(), false))"
+        }
+        SlaState::OnTrack => "(r.urgency < urgency_of(now()) and coalesce(r.at_risk_at > now(), false))",
+    };
+    for (not, chosen) in [("", &states.any), ("not ", &states.not)] {
+        if !chosen.is_empty() {
+            let any: Vec<&str> = chosen.iter().map(words).collect();
+            query.push(format!(" and {not}({})", any.join(" or ")));
+        }
     }
 }

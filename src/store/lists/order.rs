@@ -1,12 +1,12 @@
 //! How a list is sorted, and where a page of it ends.
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use sqlx::{Postgres, QueryBuilder};
 use std::fmt::Write as _;
 use std::str::FromStr;
-use uuid::Uuid;
+
+mod position;
+pub use position::Position;
 
 /// Keys of one order, at most.
 const MOST: usize = 3;
@@ -25,11 +25,16 @@ pub enum Key {
     Owner,
     /// Incidents only: the number of alerts.
     Alerts,
+    /// Incidents only: what is due first.
+    Sla,
 }
 
 impl Key {
     pub const ALL: &[Self] =
-        &[Self::Severity, Self::Updated, Self::Created, Self::Tenant, Self::Title, Self::Status, Self::Owner, Self::Alerts];
+        &[Self::Severity, Self::Updated, Self::Created, Self::Tenant, Self::Title, Self::Status, Self::Owner, Self::Alerts, Self::Sla];
+
+    /// What alerts cannot be sorted by.
+    pub const OF_INCIDENTS: [Self; 2] = [Self::Alerts, Self::Sla];
 
     /// Its word in addresses.
     pub const fn as_str(self) -> &'static str {
@@ -42,12 +47,13 @@ impl Key {
             Self::Status => "status",
             Self::Owner => "owner",
             Self::Alerts => "alerts",
+            Self::Sla => "sla",
         }
     }
 
-    /// Whether the worst, the newest or the most comes first unless it is turned round; words begin at A.
+    /// Whether the worst, the newest, the most or the most urgent comes first unless it is turned round; words begin at A.
     const fn falls(self) -> bool {
-        matches!(self, Self::Severity | Self::Updated | Self::Created | Self::Alerts)
+        matches!(self, Self::Severity | Self::Updated | Self::Created | Self::Alerts | Self::Sla)
     }
 
     /// What is compared, of a row `r` and its tenant `t`. Never null.
@@ -61,6 +67,7 @@ impl Key {
             Self::Status => "array_position(array['new', 'in_progress', 'unknown', 'resolved', 'redirected'], r.status)",
             Self::Owner => "lower(coalesce(r.assigned_to, ''))",
             Self::Alerts => "r.alert_count",
+            Self::Sla => "r.urgency",
         }
     }
 
@@ -79,6 +86,7 @@ impl Key {
             // Beyond these years the database's times and ours do not agree.
             Self::Updated | Self::Created => text.parse().is_ok_and(|micros| (0..=4_102_444_800_000_000_i64).contains(&micros)),
             Self::Status | Self::Alerts => text.parse::<i32>().is_ok(),
+            Self::Sla => text.parse::<i64>().is_ok(),
             Self::Tenant | Self::Title | Self::Owner => text.len() <= LONGEST && !text.contains('\0'),
         }
     }
@@ -91,6 +99,7 @@ impl Key {
                 query.push_bind(text.parse().ok().and_then(DateTime::from_timestamp_micros).unwrap_or(DateTime::<Utc>::MIN_UTC))
             }
             Self::Status | Self::Alerts => query.push_bind(text.parse::<i32>().unwrap_or_default()),
+            Self::Sla => query.push_bind(text.parse::<i64>().unwrap_or_default()),
             Self::Tenant | Self::Title | Self::Owner => query.push_bind(text.to_owned()),
         };
     }
@@ -150,6 +159,11 @@ impl Order {
         Self { keys: vec![(key, key.falls())] }
     }
 
+    /// The queue's own: what is due first, then the worst.
+    pub fn queue() -> Self {
+        Self { keys: vec![(Key::Sla, true), (Key::Severity, true)] }
+    }
+
     /// Whether the list falls by a key, if it is sorted by it, and the key's place: 1 for the first.
     pub fn place(&self, key: Key) -> Option<(usize, bool)> {
         let at = self.keys.iter().position(|(other, _)| *other == key)?;
@@ -165,9 +179,25 @@ impl Order {
         Self { keys: std::iter::once(first).chain(rest).take(MOST).collect() }
     }
 
-    /// Whether an index holds the rows in this order.
+    /// The order without a key; nothing but that key is the usual order.
+    #[must_use]
+    pub fn without(&self, key: Key) -> Self {
+        let keys: Vec<_> = self.keys.iter().copied().filter(|(other, _)| *other != key).collect();
+        if keys.is_empty() { Self::default() } else { Self { keys } }
+    }
+
+    /// Whether an index holds the rows in this order; for what is due first only the open ones.
     pub(super) fn is_indexed(&self) -> bool {
-        matches!(self.keys.as_slice(), [(Key::Severity | Key::Updated, true)] | [(Key::Severity, true), (Key::Updated, true)])
+        let keys = if self.is_by_due() { self.keys.get(1..).unwrap_or_default() } else { &self.keys };
+        let is_whole = self.is_by_due() && keys.is_empty();
+        is_whole
+            || matches!(keys, [(Key::Severity, true)] | [(Key::Severity, true), (Key::Updated, true)])
+            || self.keys == [(Key::Updated, true)]
+    }
+
+    /// Whether what is due first comes first.
+    pub(super) fn is_by_due(&self) -> bool {
+        self.keys.first() == Some(&(Key::Sla, true))
     }
 
     /// Whether the rows of one tenant stand together.
@@ -239,42 +269,6 @@ impl Order {
         }
         query.push(format!("r.{id} {} ", if self.id_falls() { "<" } else { ">" })).push_bind(after.id);
         query.push("))".repeat(keys.len())).push(")");
-    }
-
-    /// The position of a row, as its list's address holds it.
-    ///
-    /// # Errors
-    /// When the text is not one of this order.
-    pub fn position(&self, text: &str) -> Result<Position, BadPosition> {
-        let json = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| BadPosition)?;
-        Position::new(serde_json::from_slice(&json).map_err(|_| BadPosition)?, self)
-    }
-}
-
-/// The last row of a page: the next page begins after it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// One for each key.
-    values: Vec<String>,
-    id: Uuid,
-}
-
-impl Position {
-    /// Of the values that a query selected.
-    pub(super) fn new(mut values: Vec<String>, order: &Order) -> Result<Self, BadPosition> {
-        let id = values.pop().and_then(|id| Uuid::try_parse(&id).ok()).ok_or(BadPosition)?;
-        let keys = order.full();
-        let fits = keys.len() == values.len() && keys.iter().zip(&values).all(|((key, _), value)| key.accepts(value));
-        if fits { Ok(Self { values, id }) } else { Err(BadPosition) }
-    }
-}
-
-impl std::fmt::Display for Position {
-    /// The place in a list's address, and the cursor of the API.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let id = self.id.simple().to_string();
-        let all: Vec<&str> = self.values.iter().map(String::as_str).chain([id.as_str()]).collect();
-        f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(serde_json::json!(all).to_string()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The text of a list's query.
 
-use super::conditions::{push_choice, push_owners, push_statuses, push_tenants};
+use super::conditions::{push_choice, push_owners, push_sla, push_statuses, push_tenants};
 use super::{Choice, Filter, Found, HISTORY, Hidden, Listed, Only, Order, Position, entity_keys, number, patterns};
 use crate::store::Scoped;
 use crate::store::live::Seen;
@@ -122,10 +122,11 @@ impl Table {
             query.push(format!(") as r join tenants as t on t.tenant_id = r.tenant_id order by {sorted}"));
             return query;
         }
-        let is_merged = |tenants: &&Vec<_>| along == Along::Each && tenants.len() <= MERGED && order.is_indexed();
+        let is_indexed = order.is_indexed() && (filter.is_open_only() || !order.is_by_due());
+        let is_merged = |tenants: &&Vec<_>| along == Along::Each && tenants.len() <= MERGED && is_indexed;
         let merged = filter.tenants.as_ref().filter(is_merged);
         // The indexes of open rows keep what is hidden apart.
-        let halves = filter.hidden == Hidden::Too && filter.is_open_only() && order.is_indexed();
+        let halves = filter.hidden == Hidden::Too && filter.is_open_only() && is_indexed;
         if merged.is_some() || halves {
             // The walks give keys, which their indexes hold; of the rows only those of the page are read.
             let key = format!("r.tenant_id, r.{}", self.id);
@@ -136,7 +137,8 @@ impl Table {
             if halves {
                 query.push("(values (false), (true)) as half (hidden) cross join ");
             }
-            query.push(format!("lateral (select {key}, r.severity, r.updated_at from {table} as r where true"));
+            let due = if order.is_by_due() { "r.urgency, " } else { "" };
+            query.push(format!("lateral (select {key}, {due}r.severity, r.updated_at from {table} as r where true"));
             match merged {
                 Some(_) => _ = query.push(" and r.tenant_id = asked.tenant_id"),
                 None => push_tenants(&mut query, filter),
@@ -211,6 +213,11 @@ impl Table {
             if let Some(time) = time {
                 query.push(" and ").push(words).push_bind(time);
             }
+        }
+        match self.is_alerts {
+            true if !filter.sla.any.is_empty() => _ = query.push(" and false"),
+            true => {}
+            false => push_sla(query, &filter.sla),
         }
         query.push(match (filter.only, self.is_alerts) {
             (None, _) => "",

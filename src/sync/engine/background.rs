@@ -8,7 +8,7 @@ use crate::model::{TenantId, clock};
 use crate::store::audit::{Actor, By};
 use crate::store::{Scoped, offboarding, rebinds};
 use crate::sync::read::Reader;
-use crate::sync::{staff, suppressions};
+use crate::sync::{clocks, staff, suppressions};
 use chrono::{DateTime, Utc};
 use graphile_worker::{Cron, IntoTaskHandlerResult, JobKeyMode, JobSpec, JobSpecBuilder, TaskHandler, WorkerContext, WorkerOptions};
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,10 @@ struct Delete {}
 /// Ends rules whose time is over, and hides and brings back what is left to be.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Suppress {}
+
+/// Sets clocks after what was agreed anew.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Clocks {}
 
 /// Asks the provider's own directory whether staff may stay signed in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -106,9 +110,11 @@ pub(super) fn worker(options: WorkerOptions) -> WorkerOptions {
         .define_job::<FindRegion>()
         .define_job::<Delete>()
         .define_job::<Suppress>()
+        .define_job::<Clocks>()
         .define_job::<Vouch>()
         .with_cron(Cron::every_minute::<Delete>().id("delete").job_key("delete").payload_value(serde_json::json!({})))
         .with_cron(Cron::every_minute::<Suppress>().id("suppress").job_key("suppress").payload_value(serde_json::json!({})))
+        .with_cron(Cron::every_minute::<Clocks>().id("clocks").job_key("clocks").payload_value(serde_json::json!({})))
         .with_cron(Cron::every_minute::<Vouch>().id("vouch").job_key("vouch").payload_value(serde_json::json!({})))
 }
 
@@ -169,6 +175,15 @@ impl TaskHandler for Suppress {
     async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
         let reader = reader(&context)?;
         told(Self::IDENTIFIER, suppressions::keep_up(&reader, clock::now()).await)
+    }
+}
+
+impl TaskHandler for Clocks {
+    const IDENTIFIER: &'static str = "clocks";
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let reader = reader(&context)?;
+        told(Self::IDENTIFIER, clocks::keep_up(&reader, clock::now()).await)
     }
 }
 

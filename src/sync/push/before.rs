@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// A record that cannot be read in this time is read again later; what is sent afterwards still has most of [`super::SEND_WITHIN`].
 const READ_WITHIN: Duration = Duration::from_secs(30);
+/// Whoever saves twice does so within this time, mostly; the page need not have shown what became of the first.
+const TWICE: TimeDelta = TimeDelta::minutes(10);
 /// When to come again because something else comes first.
 pub(super) const SOON: TimeDelta = TimeDelta::seconds(2);
 
@@ -64,12 +66,35 @@ pub(super) async fn look(reader: &Reader, errand: &Errand, change: &Change, cloc
         Err(_) => return Ok(Stands::AsShown),
     };
     let record: Value = serde_json::from_str(&body).unwrap_or_default();
-    let different = different(&record, expects, request);
-    if different.is_empty() || !record.is_object() {
+    if !record.is_object() || different(&record, expects, request, &Map::new()).is_empty() {
+        return Ok(Stands::AsShown);
+    }
+    // Where that cannot be asked, it is as if there were none.
+    let different = different(&record, expects, request, &own(reader, change).await.unwrap_or_default());
+    if different.is_empty() {
         return Ok(Stands::AsShown);
     }
     let who = record["lastModifiedBy"].as_str().map(|who| format!(" ({who})")).unwrap_or_default();
     Ok(Stands::Otherwise(format!("Not sent: somebody has changed it meanwhile{who}: {}.", different.join(", ")), body))
+}
+
+/// What the same person's changes of this record that were just carried out made of it: of each member the last.
+async fn own(reader: &Reader, change: &Change) -> sqlx::Result<Map<String, Value>> {
+    let mut tx = reader.db.tenant(change.tenant_id).await?;
+    let recent = changes::recent(&mut tx, change.tenant_id, change.args.first().map(String::as_str), 20).await?;
+    let is_own = |other: &Change| {
+        let (before, is_done) = (change.created_at - other.created_at, other.state == ChangeState::Done);
+        is_done && (&other.actor, &other.operation) == (&change.actor, &change.operation) && before >= TimeDelta::zero() && before < TWICE
+    };
+    let mut own = Map::new();
+    for (name, value) in recent.into_iter().filter(is_own).filter_map(|other| other.request).filter_map(members).flatten() {
+        own.entry(name).or_insert(value);
+    }
+    Ok(own)
+}
+
+fn members(request: Value) -> Option<Map<String, Value>> {
+    if let Value::Object(members) = request { Some(members) } else { None }
 }
 
 async fn read(reader: &Reader, errand: &Errand, change: &Change, now: DateTime<Utc>) -> Result<String, CallError> {
@@ -90,8 +115,8 @@ pub(super) async fn store(tx: &mut Scoped, errand: &Errand, change: &Change, bod
     }
 }
 
-/// What of a record stands neither as it was shown nor as it is to be: "the owner is ann@msp.example now".
-fn different(record: &Value, expects: &Map<String, Value>, request: &Value) -> Vec<String> {
+/// What of a record stands neither as it was shown nor as it is to be, nor as the same person has just made it: "the owner is ann@msp.example now".
+fn different(record: &Value, expects: &Map<String, Value>, request: &Value, own: &Map<String, Value>) -> Vec<String> {
     let told = |name: &str, value: &Value| {
         let (title, none) = match name {
             "status" => ("status is", "none"),
@@ -104,7 +129,9 @@ fn different(record: &Value, expects: &Map<String, Value>, request: &Value) -> V
         let text = value.as_str().map(str::to_owned).or_else(|| value.as_array().map(list)).filter(|text| !text.is_empty());
         format!("the {title} {} now", text.unwrap_or_else(|| none.to_owned()))
     };
-    let stands = |name: &String, then: &Value| alike(&record[name], then) || alike(&record[name], &request[name]);
+    let is = |name: &String, value: &Value| alike(&record[name], value);
+    let stands =
+        |name: &String, then: &Value| is(name, then) || is(name, &request[name]) || own.get(name).is_some_and(|made| is(name, made));
     expects.iter().filter(|(name, then)| !stands(name, then)).map(|(name, _)| told(name, &record[name])).collect()
 }
 
@@ -127,7 +154,7 @@ mod tests {
     #[test]
     fn a_record_that_stands_as_shown_or_as_it_is_to_be_is_no_ones_change() {
         let record = json!({ "status": "Active", "assignedTo": "ben@msp.example", "classification": "Unknown", "tags": ["vip"] });
-        let told = |expects: Value, request: Value| different(&record, expects.as_object().unwrap(), &request);
+        let told = |expects: Value, request: Value| different(&record, expects.as_object().unwrap(), &request, &Map::new());
         let none: Vec<String> = Vec::new();
         assert_eq!(told(json!({ "status": "active" }), json!({ "status": "Resolved" })), none);
         assert_eq!(told(json!({ "classification": "" }), json!({ "classification": "TruePositive" })), none);

@@ -72,7 +72,7 @@ impl AuditPage {
 }
 
 /// What is offered to filter by: the beginnings of actions. Every event of the audit log begins with one of them.
-const ACTIONS: [(&str, &str); 24] = [
+const ACTIONS: [(&str, &str); 25] = [
     ("tenant.", "Tenants"),
     ("invite.", "Links"),
     ("consent.", "Consents"),
@@ -86,6 +86,7 @@ const ACTIONS: [(&str, &str); 24] = [
     ("note.", "Notes"),
     ("suppression.", "Suppression rules"),
     ("lease.", "Who works on what"),
+    ("service_level.", "Service levels"),
     ("view.", "Views"),
     ("sync.", "Reading"),
     ("app.", "Our credentials"),

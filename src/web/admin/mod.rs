@@ -10,6 +10,7 @@ mod invite;
 mod new;
 mod people;
 mod reconsent;
+mod service_levels;
 mod steps;
 mod tenant;
 mod tenant_actions;
@@ -31,6 +32,7 @@ pub fn routes() -> Router<AppState> {
         .merge(new::routes())
         .merge(people::routes())
         .merge(reconsent::routes())
+        .merge(service_levels::routes())
         .merge(tenant::routes())
         .merge(tenant_actions::routes())
         .merge(users::routes())

@@ -7,14 +7,16 @@ use crate::app::AppState;
 use crate::app::onboarding::{self, Desk};
 use crate::config::Config;
 use crate::model::registration::Wrong;
-use crate::model::{Adapter, DirectoryId, Seat, TenantId, TenantState, clock};
+use crate::model::{Adapter, DirectoryId, Seat, ServiceLevelId, TenantId, TenantState, clock};
 use crate::store::entries::Entry;
 use crate::store::rebinds::Request;
+use crate::store::service_levels::{self, Line};
 use crate::store::tenants::{Tenant, WriteError};
 use crate::store::{self, Scoped};
 use crate::web::chips;
 use crate::web::error::PageError;
 use crate::web::extract::{Id, Lead, Posted, User};
+use crate::web::filters;
 use crate::web::page::Page;
 use crate::web::scope::ScopedDb;
 use crate::web::show::When;
@@ -38,6 +40,8 @@ struct TenantPage {
     steps: Vec<Step>,
     form: Form,
     rebind: Option<Request>,
+    /// Every service level, and the one that it has.
+    levels: (Vec<Line>, Option<ServiceLevelId>),
     problem: bool,
 }
 
@@ -65,6 +69,10 @@ impl TenantPage {
             && (!tenant.needs_approval || self.known.entry.is_some())
             && !self.is_paused()
             && !self.is_offboarded()
+    }
+
+    fn has_level(&self, level: &Line) -> bool {
+        self.levels.1 == Some(level.service_level_id)
     }
 
     fn is_own(&self, request: &Request) -> bool {
@@ -98,8 +106,14 @@ impl TenantPage {
 async fn show(State(desk): State<Desk>, Lead(user): Lead, db: ScopedDb, Id(tenant): Id<TenantId>) -> Result<Page<TenantPage>, PageError> {
     let mut tx = db.begin().await?;
     let (known, rebind) = know(&mut tx, &desk.config, tenant).await?;
+    let levels = levels(&mut tx, tenant).await?;
     let form = Form::of(&desk.config, &known.tenant);
-    Ok(Page(TenantPage { user, steps: known.steps(), known, form, rebind, problem: false }))
+    Ok(Page(TenantPage { user, steps: known.steps(), known, form, rebind, levels, problem: false }))
+}
+
+async fn levels(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<(Vec<Line>, Option<ServiceLevelId>)> {
+    let own = service_levels::of_tenant(tx, tenant).await?;
+    Ok((service_levels::list(tx).await?, own.map(|(level, ..)| level)))
 }
 
 async fn know(tx: &mut Scoped, config: &Config, tenant_id: TenantId) -> Result<(Known, Option<Request>), PageError> {
@@ -129,6 +143,7 @@ async fn update(
 ) -> Result<Response, PageError> {
     let mut tx = db.begin().await?;
     let (known, rebind) = know(&mut tx, &desk.config, tenant).await?;
+    let levels = levels(&mut tx, tenant).await?;
     drop(tx); // a domain may have to be looked up
     let version = fields.version.parse().ok().and_then(DateTime::from_timestamp_micros);
     let version = version.ok_or(PageError::BadRequest("The form does not say which version it changes.".into()))?;
@@ -157,7 +172,7 @@ async fn update(
         }
     };
     let form = Form::wrong_with(&desk.config, raw, wrong, Some(&known.tenant));
-    let page = TenantPage { user, steps: known.steps(), known, form, rebind, problem: true };
+    let page = TenantPage { user, steps: known.steps(), known, form, rebind, levels, problem: true };
     Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response())
 }
 

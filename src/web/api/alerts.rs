@@ -87,7 +87,7 @@ impl Alert {
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list(user: Bearer, State(state): State<AppState>, Query(query): Query<ListQuery>) -> Result<Json<Listed<Alert>>, Problem> {
-    let listing = query.check(&user, &[Key::Alerts])?;
+    let listing = query.check(&user, &Key::OF_INCIDENTS)?;
     let mut tx = user.begin().await?;
     let page = store::alerts::list(&mut tx, &listing.filter, &listing.order, listing.after.as_ref(), listing.limit).await?;
     let mut evidence = evidence_of(&mut tx, &page.rows).await?;

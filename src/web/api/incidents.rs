@@ -47,11 +47,30 @@ struct Incident {
     redirect_to: Option<String>,
     /// It has alerts, and suppression rules hide all of them.
     hidden: bool,
+    /// The first sign of somebody's work, if it is known.
+    acknowledged_at: Option<DateTime<Utc>>,
+    resolved_at: Option<DateTime<Utc>>,
+    /// It waits for its customer's answer, and its clocks stand still.
+    waiting_since: Option<DateTime<Utc>>,
+    /// By when the tenant's service level wants it acknowledged. It stays when the incident is closed.
+    acknowledge_by: Option<DateTime<Utc>>,
+    resolve_by: Option<DateTime<Utc>>,
+    /// The clock that ends first, of those that run.
+    sla: Option<Sla>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Sla {
+    /// acknowledge, resolve
+    aim: &'static str,
+    due_at: DateTime<Utc>,
+    /// breached, `at_risk` (a quarter of the time is left, and no more than a day), `on_track`
+    state: &'static str,
 }
 
 impl From<store::incidents::Incident> for Incident {
     fn from(row: store::incidents::Incident) -> Self {
-        let url = row.portal();
+        let (url, deadline) = (row.portal(), row.deadline(clock::now()));
         Self {
             id: row.incident_id.0,
             tenant: TenantRef { id: row.tenant_id.0, name: row.tenant_name },
@@ -71,6 +90,12 @@ impl From<store::incidents::Incident> for Incident {
             url,
             redirect_to: row.redirect_to,
             hidden: row.hidden,
+            acknowledged_at: row.acknowledged_at,
+            resolved_at: row.resolved_at,
+            waiting_since: row.waiting_since,
+            acknowledge_by: row.acknowledge_by,
+            resolve_by: row.resolve_by,
+            sla: deadline.map(|deadline| Sla { aim: deadline.aim.as_str(), due_at: deadline.due, state: deadline.state.as_str() }),
         }
     }
 }

@@ -47,7 +47,10 @@ pub struct ListQuery {
     /// `kind:value`, such as user:ada@example.com
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     entity: Vec<String>,
-    /// Names of the parameters whose values rows must not have: tenant, status, severity, assigned_to, product, tag, category, classification, entity.
+    /// Incidents only: how the clock stands that ends first. breached, at_risk, on_track
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sla: Vec<String>,
+    /// Names of the parameters whose values rows must not have: tenant, status, severity, assigned_to, product, tag, category, classification, entity, sla.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     not: Vec<String>,
     /// What suppression rules hide: no (default) leaves it out, yes lists it too, only lists nothing else.
@@ -65,7 +68,7 @@ pub struct ListQuery {
     /// Opened before.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_until: Option<DateTime<Utc>>,
-    /// Up to three of severity, updated_at, created_at, tenant, title, status, assigned_to, alert_count (incidents), with commas between; a
+    /// Up to three of severity, updated_at, created_at, tenant, title, status, assigned_to, alert_count and sla (incidents: what is due first), with commas between; a
     /// minus before one turns it round. Default: severity, worst first. Severity, the last update and the id follow; behind updated_at the id alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     sort: Option<String>,
@@ -105,7 +108,7 @@ impl ListQuery {
 
     /// Checks every parameter; `missing`: what the list cannot be sorted by. Tenants outside the token's scope are silently no tenants.
     pub fn check(self, user: &Bearer, missing: &[Key]) -> Result<Listing, Problem> {
-        let known = ["tenant", "status", "severity", "assigned_to", "product", "tag", "category", "classification", "entity"];
+        let known = ["tenant", "status", "severity", "assigned_to", "product", "tag", "category", "classification", "entity", "sla"];
         let not: Vec<String> = words("not", &self.not, "names of parameters")?;
         if not.iter().any(|name| !known.contains(&name.as_str())) {
             return Err(invalid("not", "names of parameters"));
@@ -138,6 +141,7 @@ impl ListQuery {
                 categories: choice(&not, "category", self.category),
                 classifications: choice(&not, "classification", lower(self.classification)),
                 entities: choice(&not, "entity", lower(self.entity)),
+                sla: choice(&not, "sla", words("sla", &self.sla, "breached, at_risk or on_track")?),
                 hidden,
                 text,
                 updated: Span { since: self.updated_since, until: self.updated_until },

@@ -23,6 +23,7 @@ pub fn told(asked: &Asked, names: &[TenantName]) -> String {
         ("product", "product"),
         ("classification", "verdict"),
         ("category", "category"),
+        ("sla", "SLA"),
         ("tag", "tag"),
         ("entity", "entity"),
         ("title", "title"),
