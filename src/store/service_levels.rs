@@ -266,10 +266,10 @@ pub async fn settle(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<()> {
 /// How many open incidents of the scope are late, and how many are at risk, without those that rules hide; at most 1,001 of each are counted.
 pub async fn counts(tx: &mut Scoped) -> sqlx::Result<(i64, i64)> {
     sqlx::query_as(
-        "select (select count(*) from (select from incidents where is_open and not hidden and urgency >= urgency_of(now())
+        "select (select count(*) from (select from incidents where is_open and not hidden and urgency >= (select urgency_of(now()))
                      and tenant_id <> all (array(select tenant_id from tenants where state = 'offboarded')) limit 1001) as late),
-                (select count(*) from (select from incidents where is_open and not hidden and urgency < urgency_of(now())
-                     and urgency >= urgency_of(now() + interval '1 day') and at_risk_at <= now()
+                (select count(*) from (select from incidents where is_open and not hidden and urgency < (select urgency_of(now()))
+                     and urgency >= (select urgency_of(now() + interval '1 day')) and at_risk_at <= now()
                      and tenant_id <> all (array(select tenant_id from tenants where state = 'offboarded')) limit 1001) as near)",
     )
     .fetch_one(&mut **tx)
