@@ -1,6 +1,7 @@
 //! The embedded server keeps what it should keep, is shared by a second process, and leaves nothing behind.
 
 use sqlx::{ConnectOptions, Connection, Executor};
+use std::time::Duration;
 use watchfloor::store::embedded::{DATABASE, Embedded, Kind, temporary_dir};
 
 #[tokio::test]
@@ -25,19 +26,15 @@ async fn data_survives_a_stop_and_a_second_process_joins_the_running_server() {
     std::fs::remove_dir_all(again.dir()).unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")] // a lock that is waited for blocks its thread
+#[tokio::test]
 async fn a_portal_waits_for_the_end_of_a_commands_server_and_shares_its_own_with_commands() {
     let wanted = temporary_dir();
     let mut commands = Embedded::start(&wanted, Kind::Kept).await.unwrap();
-    let portal = tokio::spawn({
-        let wanted = wanted.clone();
-        async move { Embedded::start(&wanted, Kind::Served).await }
-    });
-    let joined = Embedded::start(&wanted, Kind::Kept).await.unwrap(); // the one that waits keeps nobody out
-    drop(joined);
-    assert!(!portal.is_finished());
+    let waiting = tokio::time::timeout(Duration::from_secs(2), Embedded::start(&wanted, Kind::Served)).await;
+    assert!(waiting.is_err(), "it would end under the portal");
+    drop(Embedded::start(&wanted, Kind::Kept).await.unwrap()); // nobody is kept out meanwhile
     commands.stop();
-    let mut portal = portal.await.unwrap().unwrap();
+    let mut portal = Embedded::start(&wanted, Kind::Served).await.unwrap();
     drop(Embedded::start(&wanted, Kind::Kept).await.unwrap());
     drop(Embedded::start(&wanted, Kind::Served).await.unwrap()); // a web part beside a worker
     portal.owner_options(DATABASE).connect().await.unwrap().close().await.unwrap();
