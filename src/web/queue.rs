@@ -237,7 +237,7 @@ impl Frame {
 
     /// The same for every column, where a list has no heads.
     pub fn sortings(&self) -> impl Iterator<Item = (Sorting, &'static str)> {
-        let always = [(Key::Severity, "Severity"), (Key::Tenant, "Tenant"), (Key::Title, self.list.title())];
+        let always = [(Key::Severity, "Severity"), (Key::Tenant, "Tenant"), (Key::Title, "Title")];
         let columns = self.columns.iter().filter_map(|column| column.key.map(|key| (key, column.head)));
         let known = always.into_iter().chain(columns.filter(|(_, head)| !head.starts_with("Opened")));
         known.map(|(key, head)| (self.sorting(&key), head))

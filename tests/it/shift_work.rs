@@ -128,6 +128,13 @@ async fn the_times_are_the_medians_and_percentiles_of_the_last_seven_days_by_sev
     let lasted = shift::acknowledged(&mut tx, ago(7 * 1440)).await.unwrap();
     let high = lasted.iter().find(|one| one.severity == Some(Severity::High)).unwrap();
     assert_eq!((high.incidents, high.median, high.p90), (10, Some(330.0), Some(546.0)));
+    assert!(!page.html.contains("In time"), "nothing was promised");
+    let mut tx = app.db.worker.tenant(own).await.unwrap();
+    let promise = "update incidents set acknowledge_by = created_at + interval '3 minutes' + make_interval(secs => severity), resolve_by = created_at + interval '11 hours'";
+    sqlx::query(promise).execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    let kept = viewer.get("/shift").await.assert_success().texts("section[aria-labelledby=times-head] td[data-label='In time']");
+    assert_eq!(kept, ["27 %", "100 %", "30 %", "100 %", "0 %", "100 %"]);
     let none = app.sign_in_for(Role::Viewer, &[]).await.get("/shift").await.assert_success();
     assert!(none.texts("section[aria-labelledby=times-head]")[0].contains("Nothing to measure"));
 }

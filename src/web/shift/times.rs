@@ -18,6 +18,8 @@ pub struct Took {
     pub incidents: i64,
     pub median: Option<String>,
     pub p90: Option<String>,
+    /// "93 %" of those that had a target kept it.
+    pub kept: Option<String>,
 }
 
 impl Took {
@@ -29,7 +31,8 @@ impl Took {
 
 impl From<&Lasted> for Took {
     fn from(lasted: &Lasted) -> Self {
-        Self { incidents: lasted.incidents, median: lasted.median.map(duration), p90: lasted.p90.map(duration) }
+        let kept = (lasted.promised > 0).then(|| format!("{} %", lasted.kept * 100 / lasted.promised));
+        Self { incidents: lasted.incidents, median: lasted.median.map(duration), p90: lasted.p90.map(duration), kept }
     }
 }
 
@@ -41,6 +44,11 @@ pub fn lines(acknowledged: &[Lasted], resolved: &[Lasted]) -> Vec<Line> {
         .map(|severity| Line { severity, acknowledged: of(acknowledged, severity), resolved: of(resolved, severity) })
         .filter(|line| line.acknowledged.incidents + line.resolved.incidents > 0)
         .collect()
+}
+
+/// Whether anything was promised of any of them.
+pub fn is_promised(lines: &[Line]) -> bool {
+    lines.iter().any(|line| line.acknowledged.kept.is_some() || line.resolved.kept.is_some())
 }
 
 /// "40 s", "12 min", "5 h 20 min", "3 d 4 h": the two largest units that matter.
