@@ -24,7 +24,7 @@ grant select, insert, update, delete on service_levels, service_level_targets to
 grant select on service_levels, service_level_targets to watchfloor_worker;
 
 -- What was there before the agreement is counted from its day on. `clocks_stale_at`: since then what was agreed is another, and the clocks have not
--- followed for certain.
+-- followed yet.
 alter table tenants add column service_level_id uuid references service_levels, add column service_level_since timestamptz,
     add column clocks_stale_at timestamptz;
 create index tenants_service_level on tenants (service_level_id) where service_level_id is not null;
@@ -32,9 +32,9 @@ create index tenants_clocks_stale on tenants (clocks_stale_at) where clocks_stal
 
 -- `acknowledge_by`, `resolve_by`: when the targets end, moved by what it waited for its customer; they stay when it is closed. `urgency`: the earlier
 -- end of those that run, in microseconds before 1970, so that what is due soonest comes first where everything else of an index falls, too; the
--- least where none runs. `waited`: working seconds, of waits that have ended.
+-- least where none runs. `clock_since`: when they began. `waited`: working seconds since then, of waits that have ended, each by the calendar of its day.
 alter table incidents add column acknowledge_by timestamptz, add column resolve_by timestamptz, add column at_risk_at timestamptz,
-    add column urgency bigint not null default -9000000000000000000, add column waited integer not null default 0;
+    add column urgency bigint not null default -9000000000000000000, add column clock_since timestamptz, add column waited integer not null default 0;
 
 create function urgency_of(due timestamptz) returns bigint language sql stable parallel safe as
     $$ select coalesce(-(extract(epoch from due) * 1000000)::bigint, -9000000000000000000) $$;
@@ -89,18 +89,23 @@ begin
 end
 $$;
 
--- An incident is at risk when a quarter of its target is left, but not earlier than a day before the end.
+-- An incident is at risk when a quarter of its target is left, but not earlier than a day before the end. It is acknowledged as `acknowledged_at` says
+-- (store/ingest/incidents.rs). What was done before the clocks began was promised to nobody, and what is closed stays as it was.
 create function set_clocks() returns trigger language plpgsql as $$
 declare
     level service_levels;
     target service_level_targets;
     since timestamptz;
-    runs interval;
-    was_acknowledged boolean := tg_op = 'UPDATE' and (old.acknowledged_at is not null or old.assigned_to is not null or old.status <> 'new');
-    is_acknowledged boolean := new.acknowledged_at is not null or new.assigned_to is not null or new.status <> 'new';
+    running bigint := 0;
+    was_acknowledged boolean := tg_op = 'UPDATE'
+        and (old.acknowledged_at is not null or old.assigned_to is not null or old.status in ('in_progress', 'resolved'));
+    is_acknowledged boolean := new.acknowledged_at is not null or new.assigned_to is not null or new.status in ('in_progress', 'resolved');
     due timestamptz;
     quarter bigint;
 begin
+    if tg_op = 'UPDATE' and old.status in ('resolved', 'redirected') and new.status in ('resolved', 'redirected') then
+        return new;
+    end if;
     new.urgency := -9000000000000000000;
     new.at_risk_at := null;
     select l.* into level from tenants as t join service_levels as l on l.service_level_id = t.service_level_id where t.tenant_id = new.tenant_id;
@@ -110,15 +115,24 @@ begin
         new.resolve_by := null;
         return new;
     end if;
-    if tg_op = 'UPDATE' and old.waiting_since is not null and new.waiting_since is null then
-        new.waited := old.waited + working_seconds(level, target.always, old.waiting_since, now());
-    end if;
     select greatest(new.created_at, t.service_level_since) into since from tenants as t where t.tenant_id = new.tenant_id;
-    if not was_acknowledged or new.acknowledge_by is null then
+    if since is distinct from new.clock_since then
+        new.clock_since := since;
+        new.waited := 0;
+    end if;
+    if tg_op = 'UPDATE' and old.waiting_since is not null and new.waiting_since is null then
+        new.waited := new.waited + working_seconds(level, target.always, greatest(old.waiting_since, since), now());
+    end if;
+    if not is_acknowledged then
         new.acknowledge_by := working_end(level, target.always, since, target.acknowledge_minutes * 60::bigint + new.waited);
+    elsif not was_acknowledged and new.acknowledged_at >= since then
+        if new.waiting_since is not null then
+            running := working_seconds(level, target.always, greatest(new.waiting_since, since), new.acknowledged_at);
+        end if;
+        new.acknowledge_by := working_end(level, target.always, since, target.acknowledge_minutes * 60::bigint + new.waited + running);
     end if;
     new.resolve_by := working_end(level, target.always, since, target.resolve_minutes * 60::bigint + new.waited);
-    if new.status not in ('new', 'in_progress', 'unknown') or new.waiting_since is not null then
+    if new.status in ('resolved', 'redirected') or new.waiting_since is not null then
         return new;
     end if;
     due := new.resolve_by;

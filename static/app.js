@@ -35,14 +35,15 @@ document.addEventListener("focusin", (event) => {
 // A field for an owner offers the colleagues, once it is used.
 document.addEventListener("focusin", async ({ target }) => {
   if (!target.matches("input[data-owner]:not([list])")) return;
+  if (!document.getElementById("colleagues")) {
+    const answer = await fetch("/colleagues").catch(() => null);
+    if (!answer?.ok || answer.redirected || document.getElementById("colleagues")) return;
+    const list = document.createElement("datalist");
+    list.id = "colleagues";
+    list.append(...(await answer.json()).map(({ login, name }) => new Option(name, login)));
+    document.body.append(list);
+  }
   target.setAttribute("list", "colleagues");
-  if (document.getElementById("colleagues")) return;
-  const list = document.createElement("datalist");
-  list.id = "colleagues";
-  document.body.append(list);
-  const answer = await fetch("/colleagues").catch(() => null);
-  if (!answer?.ok || answer.redirected) return list.remove();
-  for (const { login, name } of await answer.json()) list.append(new Option(name, login));
 });
 
 // g then o, q, a, t or h goes to a page. Keys are off in fields and dialogs, with Ctrl, Alt or Meta, and for whoever switched them off.
@@ -59,9 +60,6 @@ document.addEventListener("keydown", (event) => {
   const act = keys.get(event.key);
   if (act && act(event) !== false) event.preventDefault();
 });
-
-// Whoever signs out leaves nothing in this tab.
-document.querySelector('form[action="/logout"]')?.addEventListener("submit", () => sessionStorage.clear());
 
 // Filters apply when their list closes.
 for (const pick of document.querySelectorAll("form.filters details.pick")) {

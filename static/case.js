@@ -74,6 +74,9 @@ for (const text of document.querySelectorAll("textarea[data-draft]")) {
   const key = text.dataset.draft;
   const id = text.form.elements.note;
   const kept = JSON.parse(sessionStorage.getItem(key) ?? "null");
+  // Somebody else's, whose session was over.
+  const others = Object.keys(sessionStorage).filter((other) => other.includes(" /incidents/") && other.split(" ")[0] !== key.split(" ")[0]);
+  for (const other of others) sessionStorage.removeItem(other);
   if (kept && document.getElementById(`note-${kept.id}`)) sessionStorage.removeItem(key);
   else if (kept && text.value === "") [text.value, id.value] = [kept.text, kept.id];
   text.addEventListener("input", () => {

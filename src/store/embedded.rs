@@ -131,6 +131,8 @@ impl Embedded {
         let mut command = self.server_command(bin, &log)?;
         loop {
             let begin = log.seek(SeekFrom::End(0))?;
+            // What it never writes to keeps the lock for exactly as long as a process of it lives.
+            command.stdout(if self.kind == Kind::Kept { self.place.brief()?.map_or(Stdio::null(), Stdio::from) } else { Stdio::null() });
             self.child = Some(command.spawn().context("cannot start PostgreSQL")?);
             let exited = loop {
                 if self.superuser().connect().await.is_ok() {
@@ -177,8 +179,6 @@ impl Embedded {
         }
         // Ctrl-C goes to our process group; the server must outlive our own shutdown, so it has one of its own.
         command.process_group(0).stdin(Stdio::piped()).stderr(log.try_clone()?);
-        // What it never writes to keeps the lock for exactly as long as a process of it lives.
-        command.stdout(if self.kind == Kind::Kept { self.place.brief()?.map_or(Stdio::null(), Stdio::from) } else { Stdio::null() });
         Ok(command)
     }
 

@@ -64,10 +64,15 @@ pub struct Incident {
 const NO_CLOCK: i64 = -9_000_000_000_000_000_000;
 
 impl Incident {
+    /// Whether somebody works on it, or has.
+    pub fn is_acknowledged(&self) -> bool {
+        self.acknowledged_at.is_some() || self.assigned_to.is_some() || matches!(self.status, Status::InProgress | Status::Resolved)
+    }
+
     /// The clock that ends first, of those that run; none of what is closed, or waits for its customer.
     pub fn deadline(&self, now: DateTime<Utc>) -> Option<Deadline> {
         let due = DateTime::from_timestamp_micros(self.urgency.checked_neg()?).filter(|_| self.urgency > NO_CLOCK)?;
-        let is_new = self.acknowledged_at.is_none() && self.assigned_to.is_none() && self.status == Status::New;
+        let is_new = !self.is_acknowledged();
         let state = match self.at_risk_at {
             _ if due <= now => SlaState::Breached,
             Some(at) if at <= now => SlaState::AtRisk,

@@ -1,5 +1,5 @@
 //! Service levels: how fast work was agreed to be done, and for which tenants. The clocks of the incidents themselves are kept by triggers
-//! (migrations/0045_service_levels.sql); where what was agreed changes, [`recount`] and [`settle`] let them follow.
+//! (migrations/0045_service_levels.sql); where what was agreed changes, [`settle`] lets them follow.
 
 use super::Scoped;
 use super::audit::{self, By};
@@ -118,7 +118,7 @@ pub async fn save(
     terms: &Terms,
     now: DateTime<Utc>,
 ) -> Result<(), NotWritten> {
-    let is_zone: bool = sqlx::query_scalar("select exists (select from pg_timezone_names where name = $1)")
+    let is_zone: bool = sqlx::query_scalar("select exists (select from pg_timezone_names where name = $1 and name !~ '^(posix|right)/')")
         .bind(&terms.time_zone)
         .fetch_one(&mut **tx)
         .await?;
@@ -175,12 +175,15 @@ async fn aim(tx: &mut Scoped, level: ServiceLevelId, targets: &[Target]) -> sqlx
     Ok(())
 }
 
-/// Throws a service level away that no tenant has, with its audit row ("service_level.deleted").
+/// Throws a service level away that no tenant has, with its audit row ("service_level.deleted"); offboarded tenants lose it.
 ///
 /// # Errors
-/// [`NotWritten::Changed`] where there is none, [`NotWritten::InUse`] where a tenant has it, also an offboarded one.
+/// [`NotWritten::Changed`] where there is none, [`NotWritten::InUse`] where a tenant has it.
 pub async fn delete(tx: &mut Scoped, by: &By, level: ServiceLevelId) -> Result<(), NotWritten> {
     let Some((terms, _)) = get(tx, level).await? else { return Err(NotWritten::Changed) };
+    let ended =
+        "update tenants set service_level_id = null, service_level_since = null where service_level_id = $1 and state = 'offboarded'";
+    sqlx::query(ended).bind(level).execute(&mut **tx).await?;
     let gone = sqlx::query("delete from service_levels where service_level_id = $1").bind(level).execute(&mut **tx).await;
     gone.map_err(|error| {
         let is_held = error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation);
@@ -213,7 +216,7 @@ pub enum Which {
 
 /// Gives tenants of the scope a level, or takes theirs away, with an audit row each ("tenant.service_level"). From `now` on their incidents are
 /// counted by it, older ones from now. Offboarded tenants and those that have it stay as they are. Returns how many were changed; their clocks
-/// follow by [`recount`] and [`settle`].
+/// follow by [`settle`].
 pub async fn give(tx: &mut Scoped, by: &By, which: &Which, level: Option<ServiceLevelId>, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let (tenant, group) = match which {
         Which::One(tenant) => (Some(*tenant), None),
@@ -225,7 +228,7 @@ pub async fn give(tx: &mut Scoped, by: &By, which: &Which, level: Option<Service
                         where t.state <> 'offboarded' and t.service_level_id is distinct from $1
                           and case when $2::uuid is not null then t.tenant_id = $2 when $3::text is not null then t.tags @> array[$3]
                                    else t.service_level_id is null end
-                        order by t.tenant_id for update of t)
+                        order by t.tenant_id for no key update of t)
          update tenants as t set service_level_id = $1, service_level_since = case when $1::uuid is not null then $4::timestamptz end, clocks_stale_at = $4
          from asked as a where t.tenant_id = a.tenant_id
          returning t.tenant_id, a.before, (select l.name from service_levels as l where l.service_level_id = $1)",
@@ -243,24 +246,23 @@ pub async fn give(tx: &mut Scoped, by: &By, which: &Which, level: Option<Service
     Ok(changed.len().try_into().unwrap_or(u64::MAX))
 }
 
-/// Tenants whose service level changed at a time or before, and whose clocks have not followed for certain; at most `limit`.
-pub async fn stale(tx: &mut Scoped, until: DateTime<Utc>, limit: i64) -> sqlx::Result<Vec<TenantId>> {
-    let text = "select tenant_id from tenants where clocks_stale_at <= $1 order by clocks_stale_at limit $2";
-    sqlx::query_scalar(text).bind(until).bind(limit).fetch_all(&mut **tx).await
+/// Tenants whose service level changed, and whose clocks have not followed yet, the longest first; at most `limit`.
+pub async fn stale(tx: &mut Scoped, limit: i64) -> sqlx::Result<Vec<TenantId>> {
+    let text = "select tenant_id from tenants where clocks_stale_at is not null order by clocks_stale_at limit $1";
+    sqlx::query_scalar(text).bind(limit).fetch_all(&mut **tx).await
 }
 
-/// Sets the clocks of a tenant's open incidents after what is agreed now. What is being read meanwhile may miss it: [`settle`] follows later.
-pub async fn recount(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<()> {
-    // A trigger puts the right value in its place.
-    sqlx::query("update incidents set urgency = 0 where tenant_id = $1 and is_open").bind(tenant).execute(&mut **tx).await?;
-    Ok(())
-}
-
-/// The same for certain: everything that was read under the old level has been stored. A transaction of this tenant's.
-pub async fn settle(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<()> {
+/// Sets the clocks of a tenant's open incidents after what is agreed now. False while a reading is being stored, which may know the old level only:
+/// then it is to be called again.
+pub async fn settle(tx: &mut Scoped, tenant: TenantId) -> sqlx::Result<bool> {
+    if !super::ingest::try_turn(tx, tenant).await? {
+        return Ok(false);
+    }
     // Its row is held, so that the level cannot change before the end.
     sqlx::query("update tenants set clocks_stale_at = null where tenant_id = $1").bind(tenant).execute(&mut **tx).await?;
-    recount(tx, tenant).await
+    // A trigger puts the right value in its place.
+    sqlx::query("update incidents set urgency = 0 where tenant_id = $1 and is_open").bind(tenant).execute(&mut **tx).await?;
+    Ok(true)
 }
 
 /// How many open incidents of the scope are late, and how many are at risk, without those that rules hide; at most 1,001 of each are counted.

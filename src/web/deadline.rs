@@ -42,7 +42,7 @@ pub struct Clock {
 
 /// Both clocks, as far as something is agreed and known.
 pub fn both(incident: &Incident, now: DateTime<Utc>) -> Vec<Clock> {
-    let is_new = incident.status == Status::New && incident.assigned_to.is_none() && incident.acknowledged_at.is_none();
+    let is_new = !incident.is_acknowledged() && incident.status != Status::Redirected;
     let resolved_at = incident.resolved_at.filter(|_| incident.status == Status::Resolved);
     let clocks = [
         (Aim::Acknowledge, incident.acknowledge_by, incident.acknowledged_at, is_new),

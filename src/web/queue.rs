@@ -156,7 +156,8 @@ impl Frame {
             let label = format!("{title}: {}{}", if not { "not " } else { "" }, values.join(" or "));
             (!values.is_empty()).then(|| Beside { name, label, values, not, without: address.with(name, "") })
         };
-        [("title", "Title"), ("detector", "Detector")].into_iter().filter_map(told).collect()
+        let without_field = [("title", "Title"), ("detector", "Detector"), ("sla", "SLA")];
+        without_field.into_iter().filter(|(name, _)| *name != "sla" || !self.has_sla()).filter_map(told).collect()
     }
 
     /// Whether there may be any row.

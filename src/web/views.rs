@@ -82,7 +82,7 @@ impl List {
                 ("All open", ""),
                 ("Unassigned", "owner=none"),
                 ("Mine", "owner=me"),
-                ("SLA at risk", "sla=breached&sla=at_risk"),
+                ("SLA late or at risk", "sla=breached&sla=at_risk"),
                 ("Waiting", "waiting=customer"),
                 ("New in 8 hours", "created=8h"),
                 ("Changed since I looked", "updated=looked"),

@@ -134,6 +134,55 @@ async fn a_clock_runs_to_the_acknowledgement_then_to_the_end_and_stands_still_wh
 }
 
 #[tokio::test]
+async fn what_was_done_is_judged_by_the_clock_of_its_day() {
+    let app = TestApp::start().await;
+    let (contoso, fabrikam) = (app.tenant("Contoso").await, app.tenant("Fabrikam").await);
+    let before = opened(&app, fabrikam, "Before", Severity::High, 300).await;
+    run(&app, fabrikam, "update incidents set assigned_to = 'kim', acknowledged_at = now() - interval '4 hours'").await;
+    agreed(&app, contoso).await;
+    // Taken while it waits: the clock stood still.
+    let id = opened(&app, contoso, "Phishing", Severity::High, 300).await;
+    run(&app, contoso, "update incidents set waiting_since = now() - interval '290 minutes'").await;
+    run(&app, contoso, "update incidents set assigned_to = 'kim', acknowledged_at = now()").await;
+    let taken = read(&app, id).await;
+    assert!(taken.acknowledged_at < taken.acknowledge_by, "{taken:?}");
+    // What is closed stays as it was, whatever is agreed or said of it later.
+    run(&app, contoso, "update incidents set status = 'resolved', resolved_at = now()").await;
+    let closed = read(&app, id).await;
+    run(&app, contoso, "update tenants set service_level_id = null, service_level_since = null").await;
+    run(&app, contoso, "update incidents set severity = 2, assigned_to = null").await;
+    let later = read(&app, id).await;
+    assert!(closed.resolve_by.is_some());
+    assert_eq!((later.acknowledge_by, later.resolve_by), (closed.acknowledge_by, closed.resolve_by));
+
+    // What was taken before anything was agreed was promised to nobody.
+    let level = ask::<ServiceLevelId>(&app, "select service_level_id from service_levels").await;
+    let mut tx = app.db.web.all_tenants().await.unwrap();
+    service_levels::give(&mut tx, &OPERATOR, &Which::One(fabrikam), Some(level), clock::now()).await.unwrap();
+    assert!(service_levels::settle(&mut tx, fabrikam).await.unwrap());
+    tx.commit().await.unwrap();
+    let old = read(&app, before).await;
+    assert!(old.acknowledge_by.is_none() && old.resolve_by.is_some());
+}
+
+#[tokio::test]
+async fn a_wait_counts_from_the_agreement_and_not_into_the_next() {
+    let app = TestApp::start().await;
+    let contoso = app.tenant("Contoso").await;
+    let id = opened(&app, contoso, "Phishing", Severity::High, 60 * 24 * 9).await;
+    run(&app, contoso, "update incidents set waiting_since = now() - interval '8 days'").await;
+    let level = agreed(&app, contoso).await; // since a day
+    run(&app, contoso, "update incidents set waiting_since = null").await;
+    assert_eq!(deadline(&app, id).await, Some((Aim::Acknowledge, 59, SlaState::OnTrack)), "it stood still for that day");
+    run(&app, contoso, "update tenants set service_level_since = now() - interval '10 minutes'").await;
+    run(&app, contoso, "update incidents set urgency = 0").await;
+    assert_eq!(deadline(&app, id).await, Some((Aim::Acknowledge, 49, SlaState::OnTrack)), "and not for days of the new one");
+    let mut tx = app.db.web.all_tenants().await.unwrap();
+    sqlx::query("update tenants set state = 'offboarded'").execute(&mut *tx).await.unwrap();
+    service_levels::delete(&mut tx, &OPERATOR, level).await.unwrap();
+}
+
+#[tokio::test]
 async fn clocks_follow_a_change_of_what_is_agreed_and_what_was_before_the_agreement_is_counted_from_its_day() {
     let app = TestApp::start().await;
     let (contoso, fabrikam) = (app.tenant("Contoso").await, app.tenant("Fabrikam").await);
@@ -141,7 +190,7 @@ async fn clocks_follow_a_change_of_what_is_agreed_and_what_was_before_the_agreem
     let level = agreed(&app, contoso).await;
     let client = Client::stand_in(app.stand_in.address(), &[], clock::now()).unwrap();
     let reader = Reader::new(app.db.worker.clone(), client, Sync::default(), CancellationToken::new());
-    clocks::keep_up(&reader, clock::now()).await.unwrap();
+    clocks::keep_up(&reader).await.unwrap();
     assert_eq!(deadline(&app, id).await, Some((Aim::Acknowledge, 60 - 24 * 60, SlaState::Breached)));
 
     let mut tx = app.db.web.all_tenants().await.unwrap();
@@ -151,9 +200,13 @@ async fn clocks_follow_a_change_of_what_is_agreed_and_what_was_before_the_agreem
     assert!(service_levels::save(&mut tx, &OPERATOR, stale, &after, changed).await.is_err(), "of another version");
     service_levels::save(&mut tx, &OPERATOR, (level, Some(version)), &after, changed).await.unwrap();
     tx.commit().await.unwrap();
-    clocks::keep_up(&reader, changed + TimeDelta::seconds(30)).await.unwrap();
-    assert_eq!(deadline(&app, id).await.unwrap().2, SlaState::Breached, "not while a reading may be under way");
-    clocks::keep_up(&reader, changed + TimeDelta::seconds(61)).await.unwrap();
+    let mut reading = app.db.worker.tenant(contoso).await.unwrap();
+    let turn = "select pg_advisory_xact_lock(hashtextextended('ingest ' || $1::text, 0))";
+    sqlx::query(turn).bind(contoso).execute(&mut *reading).await.unwrap();
+    clocks::keep_up(&reader).await.unwrap();
+    assert_eq!(deadline(&app, id).await.unwrap().2, SlaState::Breached, "not while a reading is being stored");
+    drop(reading);
+    clocks::keep_up(&reader).await.unwrap();
     assert_eq!(deadline(&app, id).await, Some((Aim::Acknowledge, 24 * 60 - 1, SlaState::OnTrack)));
     assert_eq!(ask::<i64>(&app, "select count(*) from tenants where clocks_stale_at is not null").await, 0);
 

@@ -16,7 +16,7 @@ async fn a_note_that_is_being_written_outlives_a_fresh_page_and_the_session_and_
     let app = TestApp::start().await;
     let contoso = app.tenant("Contoso").await;
     let (id, other) = (incident(&app, contoso, "Phishing").await, incident(&app, contoso, "Malware").await);
-    let (analyst, viewer) = (app.sign_in(Role::Analyst).await, app.sign_in(Role::Lead).await);
+    let (analyst, lead) = (app.sign_in(Role::Analyst).await, app.sign_in(Role::Lead).await);
     let process = Process::start(&app, 9).await;
     let eyes = Eyes::open(&serve(process.router.clone()).await).await;
     let page = format!("/incidents/{id}");
@@ -27,12 +27,14 @@ async fn a_note_that_is_being_written_outlives_a_fresh_page_and_the_session_and_
     assert_eq!(eyes.says(TEXT).await, "Asked Ada");
     eyes.go(&format!("/incidents/{other}")).await;
     assert_eq!(eyes.says(TEXT).await, "", "it belongs to its incident");
-    eyes.become_one(&viewer).await;
+    eyes.become_one(&lead).await;
     eyes.go(&page).await;
     assert_eq!(eyes.says(TEXT).await, "", "and to its writer");
 
     eyes.become_one(&analyst).await;
     eyes.go(&page).await;
+    assert_eq!(eyes.says(TEXT).await, "", "it does not wait beside somebody else");
+    eyes.says(WRITE).await;
     eyes.browser.driver.delete_all_cookies().await.unwrap();
     eyes.leave("document.querySelector('.note-form').requestSubmit()").await;
     assert_eq!(ask::<i64>(&app, "select count(*) from notes").await, 0, "the session was over");

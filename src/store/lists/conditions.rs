@@ -77,6 +77,9 @@ pub(super) fn push_sla(query: &mut QueryBuilder<Postgres>, states: &Choice<SlaSt
             query.push(format!(" and {not}({})", any.join(" or ")));
         }
     }
+    if !states.any.is_empty() {
+        query.push(" and r.is_open"); // a clock runs
+    }
     if !states.any.is_empty() && !states.any.contains(&SlaState::OnTrack) {
         query.push(" and ").push(SOON);
     }

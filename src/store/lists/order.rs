@@ -170,12 +170,12 @@ impl Order {
         self.keys.get(at).map(|(_, falls)| (at + 1, *falls))
     }
 
-    /// The order with this key first; where it is first already, turned round.
+    /// The order with this key first; where it is first already, turned round. What is due first says nothing behind another key.
     #[must_use]
     pub fn toggled(&self, key: Key) -> Self {
         let falls = if self.keys.first().is_some_and(|(first, _)| *first == key) { self.place(key) } else { None };
         let first = (key, falls.map_or(key.falls(), |(_, falls)| !falls));
-        let rest = self.keys.iter().copied().filter(|(other, _)| *other != key);
+        let rest = self.keys.iter().copied().filter(|(other, _)| *other != key && *other != Key::Sla);
         Self { keys: std::iter::once(first).chain(rest).take(MOST).collect() }
     }
 

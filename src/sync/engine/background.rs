@@ -183,7 +183,7 @@ impl TaskHandler for Clocks {
 
     async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
         let reader = reader(&context)?;
-        told(Self::IDENTIFIER, clocks::keep_up(&reader, clock::now()).await)
+        told(Self::IDENTIFIER, clocks::keep_up(&reader).await)
     }
 }
 

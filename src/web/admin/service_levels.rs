@@ -40,17 +40,16 @@ struct LevelList {
 #[template(path = "admin/service_level.html")]
 struct LevelPage {
     user: User,
-    /// `None`: a new one.
-    level: Option<ServiceLevelId>,
-    /// Of the scope's tenants those that have it.
-    tenants: i64,
+    /// As it is stored; `None`: a new one.
+    level: Option<Line>,
     groups: Vec<String>,
     form: Form,
 }
 
 impl LevelPage {
     fn path(&self) -> String {
-        self.level.map_or_else(|| "/admin/service-levels".to_owned(), |level| format!("/admin/service-levels/{level}"))
+        let place = |level: &Line| format!("/admin/service-levels/{}", level.service_level_id);
+        self.level.as_ref().map_or_else(|| "/admin/service-levels".to_owned(), place)
     }
 
     fn at(&self, action: &str) -> String {
@@ -66,7 +65,7 @@ async fn list(Admin(user): Admin, db: ScopedDb) -> Result<Page<LevelList>, PageE
 }
 
 async fn new(Admin(user): Admin) -> Page<LevelPage> {
-    Page(LevelPage { user, level: None, tenants: 0, groups: Vec::new(), form: Form::proposed() })
+    Page(LevelPage { user, level: None, groups: Vec::new(), form: Form::proposed() })
 }
 
 async fn edit(Admin(user): Admin, db: ScopedDb, Id(level): Id<ServiceLevelId>) -> Result<Page<LevelPage>, PageError> {
@@ -77,10 +76,10 @@ async fn edit(Admin(user): Admin, db: ScopedDb, Id(level): Id<ServiceLevelId>) -
 
 async fn page(mut tx: Scoped, user: User, level: ServiceLevelId, form: Form) -> Result<Page<LevelPage>, PageError> {
     let lines = service_levels::list(&mut tx).await?;
-    let tenants = lines.iter().find(|line| line.service_level_id == level).map_or(0, |line| line.tenants);
+    let line = lines.into_iter().find(|line| line.service_level_id == level).ok_or(PageError::NotFound)?;
     let groups = store::overview::groups(&mut tx).await?;
     tx.commit().await?;
-    Ok(Page(LevelPage { user, level: Some(level), tenants, groups, form }))
+    Ok(Page(LevelPage { user, level: Some(line), groups, form }))
 }
 
 async fn add(Admin(user): Admin, db: ScopedDb, Posted(_, fields): Posted<Fields>) -> Result<Response, PageError> {
@@ -120,14 +119,15 @@ async fn save(user: User, db: ScopedDb, level: Option<ServiceLevelId>, fields: F
     let form = Form::wrong_with(fields, problem);
     let page = match level {
         Some(level) => page(db.begin().await?, user, level, form).await?,
-        None => Page(LevelPage { user, level, tenants: 0, groups: Vec::new(), form }),
+        None => Page(LevelPage { user, level: None, groups: Vec::new(), form }),
     };
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 fn not_written(error: NotWritten) -> PageError {
     match error {
-        NotWritten::NameTaken | NotWritten::NoZone => PageError::BadRequest("The form is incomplete or has fields we do not know.".into()),
+        NotWritten::NameTaken => PageError::Conflict("Another service level has this name.".into()),
+        NotWritten::NoZone => PageError::BadRequest("There is no such time zone.".into()),
         NotWritten::Changed => PageError::Conflict("Somebody changed this service level meanwhile. Go back, reload and look again.".into()),
         NotWritten::InUse => PageError::Conflict("Tenants have this service level. Give them another one first.".into()),
         NotWritten::Database(error) => error.into(),
@@ -192,9 +192,19 @@ async fn give_one(
     {
         return Err(wrong());
     }
-    if service_levels::give(&mut tx, &user.by(), &Which::One(tenant), level, clock::now()).await? > 0 {
-        service_levels::recount(&mut tx, tenant).await?;
-    }
+    let given = service_levels::give(&mut tx, &user.by(), &Which::One(tenant), level, clock::now()).await?;
     tx.commit().await?;
+    if given > 0
+        && let Err(error) = settle(&db, tenant).await
+    {
+        tracing::info!(%tenant, %error, "the clocks of a tenant are left to the job that sets them");
+    }
     Ok(Redirect::to(&format!("/admin/tenants/{tenant}")))
+}
+
+/// Whoever looks at the tenant's incidents next sees it already.
+async fn settle(db: &ScopedDb, tenant: TenantId) -> sqlx::Result<()> {
+    let mut tx = db.begin().await?;
+    service_levels::settle(&mut tx, tenant).await?;
+    tx.commit().await
 }

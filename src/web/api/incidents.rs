@@ -52,8 +52,9 @@ struct Incident {
     resolved_at: Option<DateTime<Utc>>,
     /// It waits for its customer's answer, and its clocks stand still.
     waiting_since: Option<DateTime<Utc>>,
-    /// By when the tenant's service level wants it acknowledged. It stays when the incident is closed.
+    /// By when the tenant's service level wants it acknowledged. It stays when the incident is closed, and moves when a wait ends.
     acknowledge_by: Option<DateTime<Utc>>,
+    /// By when it is to be resolved; the same holds for it.
     resolve_by: Option<DateTime<Utc>>,
     /// The clock that ends first, of those that run.
     sla: Option<Sla>,

@@ -60,6 +60,15 @@ fn a_key_comes_first_when_it_is_chosen_and_turns_round_when_it_is_chosen_again()
 }
 
 #[test]
+fn what_is_due_first_says_nothing_behind_another_key() {
+    assert_eq!(Order::queue().to_string(), "sla,severity");
+    assert_eq!(Order::queue().toggled(Key::Title).to_string(), "title,severity");
+    assert_eq!(Order::queue().toggled(Key::Severity).to_string(), "severity");
+    assert_eq!(Order::by(Key::Title).toggled(Key::Sla).to_string(), "sla,title");
+    assert!(Order::queue().is_indexed() && !Order::by(Key::Title).toggled(Key::Sla).is_indexed());
+}
+
+#[test]
 fn every_list_ends_with_severity_the_last_update_and_the_id_as_its_indexes_do() {
     assert_eq!(Order::default().sql("incident_id"), "r.severity desc, r.updated_at desc, r.incident_id desc");
     assert_eq!("-updated".parse::<Order>().unwrap().sql("alert_id"), "r.updated_at asc, r.alert_id asc");
