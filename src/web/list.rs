@@ -232,8 +232,7 @@ impl Asked {
 
 /// Open incidents by what is due first; nothing is due of what is closed.
 fn usual_order(path: &str, statuses: &Choice<Status>, all_statuses: bool) -> Order {
-    let is_open =
-        !all_statuses && (statuses.not.is_empty() || statuses.any.is_empty()) && statuses.any.iter().all(|status| OPEN.contains(status));
+    let is_open = !all_statuses && statuses.not.is_empty() && statuses.any.iter().all(|status| OPEN.contains(status));
     if path == "/incidents" && is_open { Order::queue() } else { Order::default() }
 }
 

@@ -2,20 +2,36 @@
 
 use crate::support::database;
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
+use sqlx::{ConnectOptions, Executor};
 use std::collections::HashSet;
 use watchfloor::model::{Scope, Severity, Status, TenantId, clock};
-use watchfloor::store::lists::{Choice, Filter, Key, Order, Owner, Position, Span};
+use watchfloor::store::lists::{Choice, Filter, Hidden, Key, Order, Owner, Position, Span};
 use watchfloor::store::{Db, Scoped, alerts, incidents, related};
 
 const EACH: i32 = 40;
 
-/// Two tenants with forty incidents each: severities 0 to 5 in turn, a third of them resolved.
-async fn two_tenants(db: &Db) -> (TenantId, TenantId) {
+/// Two tenants with forty incidents each: severities 0 to 5 in turn, a third of them resolved. The first has a service level.
+pub async fn two_tenants(db: &Db) -> (TenantId, TenantId) {
     let (a, b) = (TenantId::new(), TenantId::new());
     let mut tx = db.all_tenants().await.unwrap();
-    for (tenant, name) in [(a, "Alder"), (b, "Birch")] {
-        sqlx::query("insert into tenants (tenant_id, name) values ($1, $2)").bind(tenant).bind(name).execute(&mut *tx).await.unwrap();
+    tx.execute(
+        "insert into service_levels (service_level_id, name, time_zone, opens, closes, days, changed_at)
+             values ('70000000-0000-7000-8000-0000000000f1', 'Level', 'UTC', 480, 1080, '{1,2,3,4,5}', now());
+         insert into service_level_targets (service_level_id, severity, acknowledge_minutes, resolve_minutes, always)
+             select '70000000-0000-7000-8000-0000000000f1', n, 60, 600, n > 3 from generate_series(1, 5) as n",
+    )
+    .await
+    .unwrap();
+    for (tenant, name, level) in [(a, "Alder", Some("70000000-0000-7000-8000-0000000000f1")), (b, "Birch", None)] {
+        sqlx::query(
+            "insert into tenants (tenant_id, name, service_level_id, service_level_since) values ($1, $2, $3::uuid, '2026-01-01Z')",
+        )
+        .bind(tenant)
+        .bind(name)
+        .bind(level)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
         sqlx::query(
             "insert into incidents (tenant_id, incident_id, product, external_id, title, severity, severity_raw, status, status_raw, assigned_to,
                                     tags, entities, products, alert_count, created_at, updated_at)
@@ -58,7 +74,7 @@ fn value(row: &incidents::Incident, key: &str) -> (i64, String) {
         "tenant" => (0, row.tenant_name.to_lowercase()),
         "title" => (0, row.title.to_lowercase()),
         "status" => (i64::from(row.status == Status::Resolved), String::new()),
-        "sla" => (0, String::new()), // nothing is agreed
+        "sla" => (row.deadline(clock::now()).map_or(i64::MIN, |first| -first.due.timestamp_micros()), String::new()),
         "owner" => (0, row.assigned_to.clone().unwrap_or_default()),
         _ => (i64::from(row.alert_count), String::new()),
     }
@@ -87,6 +103,27 @@ async fn pages_in_any_order_hold_every_row_once_for_one_tenant_and_for_all() {
                 });
                 assert!(first.is_none_or(std::cmp::Ordering::is_lt), "{text} {tenants:?}: {pair:?}");
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_open_queue_is_walked_by_what_is_due_first_tenant_by_tenant_and_with_what_is_hidden() {
+    let db = database().await;
+    let (a, b) = two_tenants(&db.web).await;
+    let mut tx = db.web.all_tenants().await.unwrap();
+    tx.execute("update incidents set hidden = true where external_id::int % 5 = 0").await.unwrap();
+    let statuses = || vec![Status::New, Status::InProgress, Status::Unknown].into();
+    for hidden in [Hidden::No, Hidden::Too] {
+        for tenants in [None, Some(vec![a, b]), Some(vec![a])] {
+            let filter = Filter { tenants: tenants.clone(), statuses: statuses(), hidden, ..Filter::default() };
+            let rows = walk(&mut tx, &filter, &Order::queue()).await;
+            let counted = incidents::count(&mut tx, &filter).await.unwrap();
+            let ids: HashSet<_> = rows.iter().map(|row| row.incident_id).collect();
+            assert_eq!((i64::try_from(rows.len()).unwrap(), rows.len()), (counted, ids.len()), "{hidden:?} {tenants:?}");
+            assert!(rows.is_sorted_by_key(|row| std::cmp::Reverse((value(row, "sla"), row.severity, row.updated_at, row.incident_id))));
+            let due: HashSet<_> = rows.iter().map(|row| value(row, "sla").0).collect();
+            assert!(due.len() > 10, "{hidden:?} {tenants:?}: only {} different times", due.len());
         }
     }
 }
@@ -208,87 +245,4 @@ async fn a_filter_cannot_reach_beyond_the_scope_and_sightings_stay_inside_it() {
     let mut all = db.web.all_tenants().await.unwrap();
     let seen = related::elsewhere(&mut all, of, &entity, clock::now()).await.unwrap().unwrap().sightings;
     assert_eq!(seen.iter().map(|seen| (seen.entity.as_str(), seen.incidents, seen.tenants)).collect::<Vec<_>>(), [("user:eve7", 1, 1)]);
-}
-
-#[tokio::test]
-async fn the_open_queue_is_read_from_its_index() {
-    let db = database().await;
-    let (a, b) = two_tenants(&db.web).await;
-    let mut tx = db.web.all_tenants().await.unwrap();
-    // Enough rows for an index to pay, most of them closed.
-    sqlx::query(
-        "insert into incidents (tenant_id, incident_id, product, external_id, title, severity, severity_raw, status, status_raw, created_at, updated_at)
-         select $1, gen_random_uuid(), 'defender_xdr', 'old' || n, 'old', n % 6, 'x', 'resolved', 'x', now(), now() - n * interval '1 minute'
-         from generate_series(1, 20000) as n",
-    )
-    .bind(b)
-    .execute(&mut *tx)
-    .await
-    .unwrap();
-    tx.commit().await.unwrap();
-    let mut tx = db.web.all_tenants().await.unwrap();
-    let before = reads(&mut tx).await;
-    for tenants in [None, Some(vec![a, b])] {
-        let open = Filter { tenants, statuses: vec![Status::New, Status::InProgress, Status::Unknown].into(), ..Filter::default() };
-        assert_eq!(incidents::list(&mut tx, &open, &Order::default(), None, 50).await.unwrap().rows.len(), 50);
-    }
-    let rows = reads(&mut tx).await - before;
-    assert_eq!(rows, 0, "rows of the table were read one after the other");
-}
-
-/// Twelve thousand open rows over all tenants, all with the same title and status, and each tenth of one owner.
-async fn many_alike(tx: &mut Scoped, (table, id): (&str, &str)) {
-    let text = format!(
-        "insert into {table} (tenant_id, {id}, product, external_id, title, severity, severity_raw, status, status_raw, assigned_to, created_at,
-                              updated_at)
-         select tenant_id, gen_random_uuid(), 'defender_xdr', 'alike' || n, 'alike', n % 6, 'x', 'new', 'x',
-                case when n % 10 = 0 then 'ada@example.com' end, now() - n * interval '1 minute', now() - n * interval '1 minute'
-         from generate_series(1, 12000) as n join (select tenant_id, row_number() over () as place from tenants) as t on t.place = n % 40 + 1"
-    );
-    sqlx::query(AssertSqlSafe(text)).execute(&mut **tx).await.unwrap();
-}
-
-#[tokio::test]
-async fn the_open_queue_is_read_from_an_index_by_whatever_one_key_it_is_sorted() {
-    let db = database().await;
-    let mut tx = db.web.all_tenants().await.unwrap();
-    tx.execute("insert into tenants (tenant_id, name) select gen_random_uuid(), 'Tenant ' || n from generate_series(1, 40) as n")
-        .await
-        .unwrap();
-    many_alike(&mut tx, ("incidents", "incident_id")).await;
-    many_alike(&mut tx, ("alerts", "alert_id")).await;
-    tx.commit().await.unwrap();
-    db.owner.connect().await.unwrap().execute("analyze incidents, alerts").await.unwrap();
-    let open = Filter { statuses: vec![Status::New, Status::InProgress, Status::Unknown].into(), ..Filter::default() };
-    // Tenants are gone through by name, each by its own index; alerts have no alerts.
-    for key in Key::ALL.iter().filter(|key| **key != Key::Tenant) {
-        let mut tx = db.web.all_tenants().await.unwrap();
-        let before = touched(&mut tx).await;
-        // As a click on its head in the queue has it.
-        let clicked = if *key == Key::Sla { Order::queue() } else { Order::queue().toggled(*key) };
-        let page = incidents::list(&mut tx, &open, &clicked, None, 50).await.unwrap();
-        incidents::list(&mut tx, &open, &clicked, page.next.as_ref(), 50).await.unwrap();
-        if !Key::OF_INCIDENTS.contains(key) {
-            alerts::list(&mut tx, &open, &Order::by(*key), None, 50).await.unwrap();
-        }
-        let touched = touched(&mut tx).await - before;
-        assert!((100..1_000).contains(&touched), "{}: {touched} rows were read for pages of 50", key.as_str());
-    }
-    let mut tx = db.web.all_tenants().await.unwrap();
-    let before = touched(&mut tx).await;
-    let adas = Filter { owners: vec![Owner::Is("ada@example.com".into())].into(), ..open };
-    assert_eq!(incidents::list(&mut tx, &adas, &Order::queue(), None, 50).await.unwrap().rows.len(), 50);
-    let touched = touched(&mut tx).await - before;
-    assert!((50..200).contains(&touched), "{touched} rows were read for a page of an owner's");
-}
-
-/// Rows read by scanning the whole table, so far in this transaction.
-async fn reads(tx: &mut Scoped) -> i64 {
-    sqlx::query_scalar("select seq_tup_read from pg_stat_xact_user_tables where relname = 'incidents'").fetch_one(&mut **tx).await.unwrap()
-}
-
-/// Rows of both tables read in any way, so far on this connection.
-async fn touched(tx: &mut Scoped) -> i64 {
-    let text = "select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::bigint from pg_stat_xact_user_tables where relname in ('incidents', 'alerts')";
-    sqlx::query_scalar(text).fetch_one(&mut **tx).await.unwrap()
 }

@@ -106,6 +106,7 @@ mod leases;
 mod limits;
 mod link_forms;
 mod lists;
+mod lists_indexes;
 mod live;
 mod live_killed;
 mod live_news;

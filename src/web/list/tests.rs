@@ -21,6 +21,18 @@ fn an_address_keeps_what_is_not_changed_and_begins_again_at_the_first_page() {
     }
 }
 
+#[test]
+fn open_incidents_come_by_what_is_due_first_and_no_other_list_does() {
+    let order = |path, query| Asked::read(path, query).unwrap().order;
+    for query in ["", "status=new", "not=severity&severity=low"] {
+        assert_eq!(order("/incidents", query), Order::queue(), "{query}");
+    }
+    for query in ["status=all", "status=resolved&status=new", "not=status&status=in_progress"] {
+        assert_eq!(order("/incidents", query), Order::default(), "{query}");
+    }
+    assert_eq!(order("/alerts", ""), Order::default());
+}
+
 fn person() -> Person {
     Person {
         id: UserId::new(),
