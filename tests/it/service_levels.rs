@@ -205,7 +205,7 @@ async fn clocks_follow_a_change_of_what_is_agreed_and_what_was_before_the_agreem
     sqlx::query(turn).bind(contoso).execute(&mut *reading).await.unwrap();
     clocks::keep_up(&reader).await.unwrap();
     assert_eq!(deadline(&app, id).await.unwrap().2, SlaState::Breached, "not while a reading is being stored");
-    drop(reading);
+    reading.commit().await.unwrap();
     clocks::keep_up(&reader).await.unwrap();
     assert_eq!(deadline(&app, id).await, Some((Aim::Acknowledge, 24 * 60 - 1, SlaState::OnTrack)));
     assert_eq!(ask::<i64>(&app, "select count(*) from tenants where clocks_stale_at is not null").await, 0);
