@@ -114,7 +114,7 @@ impl Frame {
     async fn end_counted(&mut self, tx: &mut Scoped, user: &User, total: Option<i64>) -> sqlx::Result<()> {
         self.total = total;
         self.hidden = self.list.hidden(tx, &self.filter).await?;
-        self.views = views::lines(tx, self.list, user, (&self.asked.address.with("after", ""), total)).await?;
+        self.views = views::lines(tx, (self.list, self.has_sla()), user, (&self.asked.address.with("after", ""), total)).await?;
         Ok(())
     }
 

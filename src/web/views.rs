@@ -166,10 +166,9 @@ impl Known {
     }
 }
 
-/// Every view of a list that this person has.
-async fn known(tx: &mut Scoped, list: List, user: &User) -> sqlx::Result<Vec<Known>> {
+/// Every view of a list that this person has; `has_sla`: clocks run in it.
+async fn known(tx: &mut Scoped, (list, has_sla): (List, bool), user: &User) -> sqlx::Result<Vec<Known>> {
     let asked = |query: &str| Asked::read(list.path(), query).ok();
-    let has_sla = list == List::Incidents && store::service_levels::any(tx).await?;
     let fixed = list.fixed().iter().filter(|(_, query)| has_sla || !query.starts_with("sla=")).map(|(name, query)| Known {
         kept: None,
         name: (*name).to_owned(),
@@ -179,8 +178,13 @@ async fn known(tx: &mut Scoped, list: List, user: &User) -> sqlx::Result<Vec<Kno
     Ok(fixed.chain(kept.map(|view| Known { name: view.name.clone(), asked: asked(&view.query), kept: Some(view) })).collect())
 }
 
-/// The views of a list. `here`: the address of the list as it is shown, and how much it finds if that is known.
-pub async fn lines(tx: &mut Scoped, list: List, user: &User, (here, total): (&str, Option<i64>)) -> sqlx::Result<Vec<ViewLine>> {
+/// The views of a list. `has_sla`: clocks run in it. `here`: the address of the list as it is shown, and how much it finds if that is known.
+pub async fn lines(
+    tx: &mut Scoped,
+    (list, has_sla): (List, bool),
+    user: &User,
+    (here, total): (&str, Option<i64>),
+) -> sqlx::Result<Vec<ViewLine>> {
     let may_delete = |view: &&View| view.user_id == user.id || (view.team && user.is_lead());
     let line = |known: Known| {
         let href = known.href(list);
@@ -193,7 +197,7 @@ pub async fn lines(tx: &mut Scoped, list: List, user: &User, (here, total): (&st
             href,
         }
     };
-    Ok(known(tx, list, user).await?.into_iter().map(line).collect())
+    Ok(known(tx, (list, has_sla), user).await?.into_iter().map(line).collect())
 }
 
 /// How much each view finds for this reader, by its address, and under no name the list of `query`, if there is one; what is hard to count is
@@ -210,7 +214,8 @@ async fn counts(list: List, user: &User, db: &ScopedDb, query: &str) -> Result<J
             counts.insert(String::new(), capped(count));
         }
     }
-    for known in known(&mut tx, list, user).await? {
+    let has_sla = list == List::Incidents && store::service_levels::any(&mut tx).await?;
+    for known in known(&mut tx, (list, has_sla), user).await? {
         let href = known.href(list);
         let is_wanted = begun.elapsed() < COUNTING && !counts.contains_key(&href);
         let Some(asked) = known.asked.as_ref().filter(|_| is_wanted) else { continue };

@@ -19,8 +19,7 @@ const COLOURS: [&str; 2] = ["color-contrast", "link-in-text-block"];
 /// A row is like those before it, and long pages take long: eight of each list are looked at.
 const FEWER: &str = "document.querySelectorAll('tbody > tr:nth-child(n+9), .list > li:nth-child(n+9), .timeline > li:nth-child(n+9)').forEach((one) => one.remove());";
 
-/// A dialog is all that there is while it is open. One thing is no fault: an open list lies over a part of a target behind it, or its own targets are
-/// near to that one, whose size and space are the same once the list is closed.
+/// A dialog is all that there is while it is open. What an open list lies over, or close to, is judged with the list closed: nobody can press both.
 const LOOK: &str = "const [rules, done] = arguments;
     const lists = [...document.querySelectorAll('details.pick[open] > :not(summary), details.menu[open] > :not(summary)')];
     const isBehind = (node) => {
@@ -28,12 +27,24 @@ const LOOK: &str = "const [rules, done] = arguments;
         const isUnder = (list) => at.top < list.bottom + 12 && at.bottom > list.top - 12 && at.left < list.right + 12 && at.right > list.left - 12;
         return lists.some((list) => !list.contains(one) && isUnder(list.getBoundingClientRect()));
     };
+    const size = { type: 'rule', values: ['target-size'] };
+    const stillSmall = async () => {
+        const open = lists.map((list) => list.parentElement);
+        open.forEach((one) => { one.open = false; });
+        const answer = await axe.run(document, { runOnly: size, resultTypes: ['violations'] });
+        open.forEach((one) => { one.open = true; });
+        return answer.violations.flatMap((found) => found.nodes.map((node) => node.target[0]));
+    };
     const told = (node) => `\\n    ${node.target.join(' ')}\\n    ${node.html.slice(0, 300)}\\n    ${node.failureSummary.replaceAll('\\n', '\\n    ')}`;
     axe.run(document.querySelector('dialog:modal') ?? document, { runOnly: rules, resultTypes: ['violations'] }).then(
-        (answer) => done(answer.violations.flatMap((found) => {
-            const nodes = found.nodes.filter((node) => found.id !== 'target-size' || !isBehind(node));
-            return nodes.length === 0 ? [] : [`${found.id} (${found.impact}): ${found.help}` + nodes.map(told).join('')];
-        })),
+        async (answer) => {
+            const isDoubtful = (found, node) => found.id === 'target-size' && isBehind(node);
+            const small = answer.violations.some((found) => found.nodes.some((node) => isDoubtful(found, node))) ? await stillSmall() : [];
+            done(answer.violations.flatMap((found) => {
+                const nodes = found.nodes.filter((node) => !isDoubtful(found, node) || small.includes(node.target[0]));
+                return nodes.length === 0 ? [] : [`${found.id} (${found.impact}): ${found.help}` + nodes.map(told).join('')];
+            }));
+        },
         (error) => done([`axe-core failed: ${error}`]));";
 
 /// What reaches beyond the page; what scrolls in a region of its own does not.
