@@ -32,6 +32,16 @@ document.addEventListener("focusin", (event) => {
   for (const popup of popups()) if (!popup.closest("form.filters") && !popup.contains(event.target)) popup.open = false;
 });
 
+// A table that is wider than its place and holds nothing to tab to is a stop of the keyboard itself, as Safari makes none of it.
+const scrolls = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    const wrap = target.closest(".table-wrap");
+    if (wrap.scrollWidth > wrap.clientWidth && !wrap.querySelector("a[href], button, input, summary")) wrap.tabIndex = 0;
+    else wrap.removeAttribute("tabindex");
+  }
+});
+for (const table of document.querySelectorAll(".table-wrap:not([role]), .table-wrap:not([role]) > table")) scrolls.observe(table);
+
 // A field for an owner offers the colleagues, once it is used.
 document.addEventListener("focusin", async ({ target }) => {
   if (!target.matches("input[data-owner]:not([list])")) return;

@@ -172,3 +172,19 @@ async fn who_wants_no_motion_gets_none() {
         assert_eq!(eyes.says(moving).await, "0", "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_table_that_is_wider_than_its_place_and_holds_nothing_to_press_is_a_stop_for_as_long_as_it_is() {
+    let (app, _process, eyes, incident) = desk(Role::Viewer).await;
+    let mut tx = app.db.worker.all_tenants().await.unwrap();
+    let taken = "update incidents set acknowledged_at = now() where incident_id = $1";
+    sqlx::query(taken).bind(incident).execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    eyes.go("/shift").await;
+    let place = "document.querySelector('[aria-labelledby=times-head] .table-wrap')";
+    assert_eq!(eyes.says(&format!("{place}.tabIndex")).await, "-1");
+    eyes.says(&format!("{place}.querySelector('th').style.minWidth = '3000px'")).await;
+    eyes.until(&format!("{place}.tabIndex === 0")).await;
+    eyes.says(&format!("{place}.querySelector('th').style.minWidth = ''")).await;
+    eyes.until(&format!("{place}.tabIndex === -1")).await;
+}

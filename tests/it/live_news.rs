@@ -5,7 +5,7 @@ use crate::browser::Browser;
 use crate::live::Process;
 use crate::pages::case;
 use axum::http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use thirtyfour::prelude::*;
@@ -140,6 +140,24 @@ async fn a_question_that_no_page_asks_is_refused_and_another_tenants_record_is_n
     }
 }
 
+/// What can be pressed and is in part below the words that say what is new, at every width.
+const COVERED: &str = "const news = document.querySelector('.live a:not([hidden])').getBoundingClientRect();
+    return [...document.querySelectorAll('.topbar a, main a, main button, main summary, main input')].filter((one) => {
+        const place = one.getBoundingClientRect();
+        return !one.closest('.live') && one.checkVisibility({ visibilityProperty: true }) && place.left < news.right && place.right > news.left
+            && place.top < news.bottom && place.bottom > news.top;
+    }).map((one) => innerWidth + ': ' + one.textContent).join(', ')";
+
+async fn assert_nothing_is_covered(browser: &Browser) {
+    for width in [1440, 1280, 1241, 1240, 1000, 861, 860, 720, 390] {
+        let size = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+        browser.driver.cdp().send_raw("Emulation.setDeviceMetricsOverride", size).await.unwrap();
+        let covered: String = browser.driver.execute(COVERED, Vec::new()).await.unwrap().convert().unwrap();
+        assert_eq!(covered, "");
+    }
+    browser.driver.cdp().send_raw("Emulation.clearDeviceMetricsOverride", json!({})).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_list_that_is_open_in_a_browser_says_what_is_new_and_shows_it_on_r_only() {
     let Some(browser) = Browser::start().await else { return };
@@ -147,6 +165,10 @@ async fn a_list_that_is_open_in_a_browser_says_what_is_new_and_shows_it_on_r_onl
     let tenant = app.tenant("Alder").await;
     let analyst = app.sign_in(Role::Analyst).await;
     let (incident, _) = case(&app, tenant, "BEFORE").await;
+    let (hushed, _) = case(&app, tenant, "HUSHED").await;
+    let mut tx = app.db.worker.tenant(tenant).await.unwrap();
+    sqlx::query("update incidents set hidden = true where incident_id = $1").bind(hushed).execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
     let process = Process::start(&app, 9).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -165,6 +187,7 @@ async fn a_list_that_is_open_in_a_browser_says_what_is_new_and_shows_it_on_r_onl
     assert!(committed.elapsed() < Duration::from_secs(2), "it took {:?}", committed.elapsed());
     assert_eq!(browser.driver.title().await.unwrap(), "(1) Incidents · Watchfloor");
     assert_eq!(rows().await, before, "no row was touched");
+    assert_nothing_is_covered(&browser).await;
     browser.screenshots("live").await;
     let body = browser.driver.find(By::Tag("body")).await.unwrap();
     body.send_keys("r").await.unwrap();
@@ -180,6 +203,7 @@ async fn a_list_that_is_open_in_a_browser_says_what_is_new_and_shows_it_on_r_onl
         .unwrap();
     tx.commit().await.unwrap();
     browser.sees("This incident has changed at Defender · show (r)").await;
+    assert_nothing_is_covered(&browser).await;
     browser.screenshots("live-incident").await;
     browser.click("This incident has changed at Defender · show (r)").await;
     browser.sees("Another title").await;

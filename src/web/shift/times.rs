@@ -31,7 +31,7 @@ impl Took {
 
 impl From<&Lasted> for Took {
     fn from(lasted: &Lasted) -> Self {
-        let kept = (lasted.promised > 0).then(|| format!("{} %", lasted.kept * 100 / lasted.promised));
+        let kept = (lasted.promised > 0).then(|| format!("{}\u{a0}%", lasted.kept * 100 / lasted.promised));
         Self { incidents: lasted.incidents, median: lasted.median.map(duration), p90: lasted.p90.map(duration), kept }
     }
 }
@@ -51,16 +51,16 @@ pub fn is_promised(lines: &[Line]) -> bool {
     lines.iter().any(|line| line.acknowledged.kept.is_some() || line.resolved.kept.is_some())
 }
 
-/// "40 s", "12 min", "5 h 20 min", "3 d 4 h": the two largest units that matter.
+/// "40 s", "12 min", "5 h 20 min", "3 d 4 h": the two largest units that matter. A number and its unit stay on one line.
 #[expect(clippy::cast_possible_truncation, reason = "seconds of some years at most")]
 fn duration(seconds: f64) -> String {
     let seconds = seconds.round() as i64;
     let two = |large: i64, small: i64, words: (&str, &str)| {
-        if small == 0 { format!("{large} {}", words.0) } else { format!("{large} {} {small} {}", words.0, words.1) }
+        if small == 0 { format!("{large}\u{a0}{}", words.0) } else { format!("{large}\u{a0}{} {small}\u{a0}{}", words.0, words.1) }
     };
     match seconds {
-        ..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
+        ..60 => format!("{seconds}\u{a0}s"),
+        60..3600 => format!("{}\u{a0}min", seconds / 60),
         3600..172_800 => two(seconds / 3600, seconds % 3600 / 60, ("h", "min")),
         _ => two(seconds / 86_400, seconds % 86_400 / 3600, ("d", "h")),
     }
@@ -73,6 +73,7 @@ mod tests {
     #[test]
     fn a_duration_has_two_units_at_most() {
         let told = [0.4, 59.4, 61.0, 3600.0, 19_260.0, 172_800.0, 273_700.0].map(duration);
-        assert_eq!(told, ["0 s", "59 s", "1 min", "1 h", "5 h 21 min", "2 d", "3 d 4 h"]);
+        let told = told.map(|text| text.replace('\u{a0}', "_"));
+        assert_eq!(told, ["0_s", "59_s", "1_min", "1_h", "5_h 21_min", "2_d", "3_d 4_h"]);
     }
 }
