@@ -56,6 +56,12 @@ document.addEventListener("focusin", async ({ target }) => {
   target.setAttribute("list", "colleagues");
 });
 
+// Closing asks for a comment: a form says so before it is sent.
+document.addEventListener("change", ({ target }) => {
+  const comment = target.matches("select[name=status]") && target.form?.elements.comment;
+  if (comment) comment.required = target.value.toLowerCase() === "resolved";
+});
+
 // g then o, q, a, t or h goes to a page. Keys are off in fields and dialogs, with Ctrl, Alt or Meta, and for whoever switched them off.
 const places = { o: "/", s: "/shift", q: "/incidents", a: "/alerts", t: "/tenants", h: "/hunting" };
 let going = -Infinity; // 0 is when the page began: its first second would lead away
@@ -154,6 +160,19 @@ if (filling) {
 for (const button of document.querySelectorAll("button[data-back]")) {
   button.hidden = history.length < 2;
   button.addEventListener("click", () => history.back());
+}
+
+// Where one is, for a colleague: a list from its beginning.
+for (const button of document.querySelectorAll("button[data-copy-link]")) {
+  if (!navigator.clipboard) continue;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const link = new URL(location.href);
+    link.searchParams.delete("after");
+    link.hash = "";
+    const told = await navigator.clipboard.writeText(link.href).then(() => "Copied", () => "Copy it from the address bar");
+    button.textContent = told;
+  });
 }
 
 // Copy buttons: without this script the field can be selected by hand, and the button stays hidden.

@@ -73,7 +73,7 @@ const neighbour = (by) => {
   const at = listed.indexOf(location.pathname);
   if (at >= 0) {
     if (listed[at + by]) location.assign(listed[at + by]);
-    else tell(`That was the ${by > 0 ? "last" : "first"} one of the list.`);
+    else tell(`That was the ${by > 0 ? "last" : "first"} one on that page of the list.`);
   } else if (by > 0) document.querySelector("a[rel=next]")?.click();
   else if (document.querySelector("a[rel=prev]")) document.querySelector("a[rel=prev]").click();
   else if (new URLSearchParams(location.search).has("after")) history.back();
@@ -84,6 +84,7 @@ keys.set("]", () => neighbour(1));
 // Choosing. The bar shows while something is chosen; "everything in one form" waits in it.
 const batch = document.getElementById("batch");
 const boxes = () => [...document.querySelectorAll("table input[type=checkbox][form=batch]")];
+const all = document.querySelector("input[data-all]");
 const chosen = () => boxes().filter((box) => box.checked);
 const tenantsOf = (picked) => [...new Set(picked.map((one) => one.dataset.tenant))];
 const count = () => {
@@ -91,9 +92,10 @@ const count = () => {
   const bar = batch?.querySelector(".desk-bar");
   if (bar) {
     const tenants = tenantsOf(picked);
-    bar.querySelector("[data-chosen]").textContent = `${picked.length} chosen` + (tenants.length > 1 ? ` of ${tenants.length} tenants` : "");
+    bar.querySelector("[data-chosen]").textContent = `${picked.length} chosen` + (tenants.length > 1 ? `, from ${tenants.length} tenants` : "");
     batch.hidden = picked.length === 0;
   }
+  if (all) [all.checked, all.indeterminate] = [picked.length > 0 && picked.length === boxes().length, picked.length > 0 && picked.length < boxes().length];
   say(`${picked.length} chosen`);
 };
 if (batch?.querySelector(".desk-bar")) {
@@ -108,6 +110,19 @@ const choose = (which, on) => {
   count();
 };
 document.addEventListener("change", (event) => { if (event.target.matches("table input[form=batch]")) count(); });
+if (all) {
+  all.hidden = boxes().length === 0;
+  all.addEventListener("change", () => choose(boxes(), all.checked));
+}
+// With Shift all between the last box and this one become as this one.
+let last = null;
+document.addEventListener("click", ({ target, shiftKey }) => {
+  if (!target.matches("table input[form=batch]")) return;
+  const here = boxes();
+  const [from, to] = [here.indexOf(last), here.indexOf(target)].sort((one, other) => one - other);
+  if (shiftKey && from >= 0) choose(here.slice(from, to + 1), target.checked);
+  last = target;
+});
 keys.set("x", () => {
   const box = current?.querySelector("input[form=batch]");
   if (box) choose([box], !box.checked);
@@ -235,10 +250,10 @@ for (const dialog of document.querySelectorAll("dialog.desk-dialog")) {
     const failures = [];
     for (const box of which) {
       const failure = failureOf(answer, box);
-      if (failure) failures.push(failure);
       mark(box, failure ? `Not done: ${failure}` : words[dialog.dataset.key], answer.url, closing && !failure ? () => takeBack(box, answer.url) : null);
       if (closing && !failure) box.closest("tr").classList.add("gone");
-      box.value = idOf(box); // what the row shows is old now
+      if (failure) failures.push(failure);
+      else box.value = idOf(box); // what the row shows is old now
     }
     choose(which, false);
     if (which.length === 1) which[0].closest("tr").querySelector("a[data-row]").focus();

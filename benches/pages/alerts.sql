@@ -19,7 +19,7 @@ select tenant_id, pg_temp.id(created_at, n, 'alert'), (array['defender_xdr', 'de
                     n, 'category'),
        pg_temp.pick(array['MicrosoftDefenderForEndpoint', 'MicrosoftDefenderForOffice365', 'MicrosoftCloudAppSecurity'], n, 'service'), 'WindowsDefenderAv',
        'detector-' || floor(pg_temp.dice(n, 'detector') * 400)::integer, assigned_to, 'host-' || host, 'user' || account, array['T1059', 'T1566'],
-       array['device:host-' || host, 'user:user' || account || '@customer.example', 'hash:' || md5(((n * 7) % 200000)::text), 'ip:10.' || n % 250 || '.2.3'],
+       array['device:host-' || host, 'user:user' || account || '@customer.example', 'md5:' || md5(((n * 7) % 200000)::text), 'ip:10.' || n % 250 || '.2.3'],
        created_at, updated_at, case when status = 'resolved' then updated_at end, updated_at
 from (
     select d.n, d.parent, coalesce(p.tenant_id, pg_temp.tenant(floor(exp(pg_temp.dice(d.n, 'tenant') * ln(:tenants + 1)))::bigint)) as tenant_id,

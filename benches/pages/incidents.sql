@@ -17,7 +17,7 @@ select tenant_id, pg_temp.id(created_at, n, 'incident'), 'defender_xdr', n::text
        case when status = 'resolved' then pg_temp.pick(array['Malware', 'SecurityTesting', 'NotMalicious'], n, 'why') end,
        case when status = 'in_progress' or (status = 'resolved' and n % 3 > 0) then 'analyst' || n % 50 || '@mssp.example' end,
        case when n % 20 = 0 then array['vip'] else '{}' end, 4,
-       array['device:host-' || host, 'user:user' || account || '@customer.example', 'hash:' || md5(((n * 7) % 200000)::text)],
+       array['device:host-' || host, 'user:user' || account || '@customer.example', 'md5:' || md5(((n * 7) % 200000)::text)],
        case n % 3 when 0 then array['defender_endpoint'] when 1 then array['defender_endpoint', 'defender_xdr'] else array['cloud_apps'] end,
        'https://security.microsoft.com/incidents/' || n, created_at, created_at + took, case when status = 'resolved' then created_at + took end,
        case when status <> 'new' then created_at + took * pg_temp.dice(n, 'taken') end, created_at + took

@@ -4,7 +4,7 @@
 //! planned for just those. Values are always bound.
 
 use super::Scoped;
-use crate::model::{Product, Severity, SlaState, Status, TenantId, entity};
+use crate::model::{Product, Severity, SlaState, Status, TenantId};
 use chrono::{DateTime, TimeDelta, Utc};
 
 mod conditions;
@@ -223,13 +223,6 @@ pub(super) fn number(text: &str) -> String {
     text.trim().trim_start_matches('#').to_owned()
 }
 
-/// The text as an entity of every kind; `kind:value` is looked for as it stands.
-pub(super) fn entity_keys(text: &str) -> Vec<String> {
-    let mut keys: Vec<String> = entity::KINDS.iter().filter_map(|kind| entity::key(kind, text)).collect();
-    keys.push(text.trim().to_lowercase());
-    keys
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,11 +231,5 @@ mod tests {
     fn wildcards_in_a_search_are_plain_characters() {
         assert_eq!(patterns(r" 50%_\ "), [r"%50\%\_\\%"]);
         assert_eq!(patterns("C2"), ["C2%", "% C2%", "%(C2%", "%-C2%", "%/C2%"]);
-    }
-
-    #[test]
-    fn a_search_looks_for_an_entity_of_every_kind() {
-        let keys = entity_keys(" Anna@Example.com ");
-        assert!(keys.contains(&"user:anna@example.com".to_owned()) && keys.contains(&"anna@example.com".to_owned()));
     }
 }

@@ -11,13 +11,11 @@ pub fn visible(text: impl std::fmt::Display, _: &dyn askama::Values) -> askama::
 #[askama::filter_fn]
 pub fn entity_icon(entity: &str, _: &dyn askama::Values) -> askama::Result<&'static str> {
     Ok(match entity.split_once(':').map_or("", |(kind, _)| kind) {
-        "user" | "group" => "user",
+        "user" => "user",
         "device" => "device",
         "ip" | "url" => "net",
-        "file" | "hash" => "file",
-        "process" => "process",
-        "mailbox" => "mail",
-        "registry" => "key",
+        "file" | "sha256" | "sha1" | "md5" => "file",
+        "mailbox" | "sender" | "recipient" => "mail",
         _ => "more",
     })
 }

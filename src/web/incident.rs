@@ -20,7 +20,7 @@ use super::show::{self, When};
 use super::triage::{Form, Sent};
 use crate::app::AppState;
 use crate::app::acting::Refusal;
-use crate::model::{AlertId, IncidentId, Status, SuppressionId, UserId, clock, verdict};
+use crate::model::{AlertId, IncidentId, Status, SuppressionId, UserId, clock, entity, verdict};
 use crate::store;
 use crate::store::alerts::{Alert, AlertOriginal};
 use crate::store::incidents::Incident;
@@ -187,7 +187,8 @@ struct Read {
 }
 
 async fn read(tx: &mut store::Scoped, id: IncidentId, now: DateTime<Utc>) -> Result<Read, PageError> {
-    let incident = store::incidents::get(tx, id).await?.ok_or(PageError::NotFound)?;
+    let mut incident = store::incidents::get(tx, id).await?.ok_or(PageError::NotFound)?;
+    entity::sort(&mut incident.entities);
     let tenant = incident.tenant_id;
     let target = match &incident.redirect_to {
         Some(other) => store::incidents::find_external(tx, tenant, &incident.product, other).await?,

@@ -11,7 +11,7 @@ use super::scope::ScopedDb;
 use super::views::List;
 use crate::app::AppState;
 use crate::config::Config;
-use crate::model::Status;
+use crate::model::{Status, entity};
 use crate::store;
 use crate::store::incidents::Incident;
 use crate::store::lists::Key;
@@ -63,13 +63,14 @@ async fn list(
     let mut frame = Frame::begin(&mut tx, (List::Incidents, columns), &user, &query, config.sync.interval).await?;
     let groups = Groups::read(&mut tx, &frame).await?;
     let Asked { order, after, size, .. } = &frame.asked;
-    let incidents = if groups.is_some() {
+    let mut incidents = if groups.is_some() {
         frame.end_grouped(&mut tx, &user).await?;
         Vec::new()
     } else {
         let page = store::incidents::list(&mut tx, &frame.filter, order, after.as_ref(), *size).await?;
         frame.end(&mut tx, &user, page).await?
     };
+    incidents.iter_mut().for_each(|incident| entity::sort(&mut incident.entities));
     let charts = Charts::read(&mut tx, &frame).await?;
     tx.commit().await?;
     Ok(Page(IncidentList { user, frame, groups, charts, incidents }))

@@ -2,7 +2,7 @@
 
 use super::error::PageError;
 use crate::auth::Person;
-use crate::model::{Product, Severity, SlaState, Status, TenantId};
+use crate::model::{Product, Severity, SlaState, Status, TenantId, entity};
 use crate::store::Scoped;
 use crate::store::lists::{By, Choice, Filter, Hidden, Key, OPEN, Only, Order, Owner, Position, Span, is_short};
 use crate::store::overview;
@@ -205,7 +205,7 @@ impl Asked {
             titles: self.titles.clone(),
             detectors: self.detectors.clone(),
             classifications: lower(&self.classifications),
-            entities: lower(&self.entities),
+            entities: meant(&self.entities),
             sla: self.sla.clone(),
             only: self.only,
             hidden: self.hidden,
@@ -243,6 +243,11 @@ fn owners(words: &[String], person: &Person) -> Vec<Owner> {
         name => Owner::Is(name.to_owned()),
     };
     words.iter().map(owner).collect()
+}
+
+fn meant(choice: &Choice<String>) -> Choice<String> {
+    let keys = |words: &[String]| words.iter().flat_map(|word| entity::meant(word)).collect();
+    Choice { any: keys(&choice.any), not: keys(&choice.not) }
 }
 
 fn lower(choice: &Choice<String>) -> Choice<String> {

@@ -10,7 +10,7 @@ use super::scope::ScopedDb;
 use super::show::When;
 use super::triage::Form;
 use crate::app::AppState;
-use crate::model::{IncidentId, clock};
+use crate::model::{IncidentId, clock, entity};
 use crate::store;
 use crate::store::alerts::Alert;
 use crate::store::incidents::Incident;
@@ -64,7 +64,8 @@ impl Preview {
 
 async fn preview(user: User, db: ScopedDb, Id(id): Id<IncidentId>) -> Result<Page<Preview>, PageError> {
     let mut tx = db.begin().await?;
-    let incident = store::incidents::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
+    let mut incident = store::incidents::get(&mut tx, id).await?.ok_or(PageError::NotFound)?;
+    entity::sort(&mut incident.entities);
     let mut alerts = store::alerts::of_incident(&mut tx, incident.tenant_id, id).await?;
     incident::worst_first(&mut alerts);
     let worst: Vec<_> = alerts.iter().take(1).map(|alert| alert.alert_id).collect();

@@ -160,6 +160,17 @@ impl Frame {
         without_field.into_iter().filter(|(name, _)| *name != "sla" || !self.has_sla()).filter_map(told).collect()
     }
 
+    /// The name of the tenant, if the list is of one alone.
+    pub fn only_tenant(&self) -> Option<&str> {
+        let [one] = self.asked.tenants.any.as_slice() else { return None };
+        self.tenants.iter().find(|tenant| tenant.tenant_id == *one).map(|tenant| tenant.name.as_str())
+    }
+
+    /// The values of a filter with a text field beyond the one that the field shows.
+    pub fn further(&self, name: &'static str) -> Vec<&str> {
+        self.asked.address.all(name).skip(1).collect()
+    }
+
     /// Whether there may be any row.
     pub fn is_any(&self) -> bool {
         self.total != Some(0)

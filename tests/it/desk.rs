@@ -99,6 +99,20 @@ async fn rows_are_moved_through_chosen_and_looked_at(hand: &mut Hand<'_>, addres
     assert_eq!(hand.says("document.getElementById('said').textContent").await, "50 chosen", "all of the page");
     hand.press("X").await;
     assert_eq!(hand.says("document.getElementById('batch').hidden").await, "true");
+    let chosen = "document.getElementById('said').textContent";
+    hand.click("input[data-all]").await;
+    assert_eq!(hand.says(chosen).await, "50 chosen");
+    hand.click("tbody input[name=incident]").await;
+    assert_eq!(hand.says("document.querySelector('[data-all]').indeterminate").await, "true", "all but one");
+    hand.click("input[data-all]").await;
+    hand.click("input[data-all]").await;
+    assert_eq!(hand.says(chosen).await, "0 chosen");
+    let with_shift = "document.querySelectorAll('tbody input[name=incident]')[3].dispatchEvent(new MouseEvent('click', { shiftKey: true, bubbles: true }))";
+    hand.click("tbody input[name=incident]").await;
+    hand.says(with_shift).await;
+    assert_eq!(hand.says(chosen).await, "4 chosen", "from the first to the fourth");
+    hand.says("document.querySelector('[data-none]').click()").await;
+    hand.says("document.querySelector('a[data-row]').focus()").await;
     let at = "document.activeElement.textContent";
     let title = hand.says(at).await;
     hand.press(" ").await;
@@ -149,6 +163,13 @@ async fn all_that_match_are_one_key_away_and_changed_together(hand: &mut Hand<'_
     let told = if sendable == found { format!("Change {found} incident") } else { format!("Change {sendable} of {found} incident") };
     assert!(hand.says("document.querySelector('.bulk-go button').textContent").await.starts_with(&told), "{told}");
     hand.browser.screenshots("bulk-preview").await;
+    let choose = |word: &str| {
+        format!(
+            "(() => {{ const status = document.querySelector('select[name=status]'); status.value = '{word}'; status.dispatchEvent(new Event('change', {{ bubbles: true }})); return status.form.elements.comment.required; }})()"
+        )
+    };
+    assert_eq!(hand.says(&choose("Resolved")).await, "true", "closing asks for a comment before anything is sent");
+    assert_eq!(hand.says(&choose("")).await, "false");
     hand.click("input[name=take]").await;
     hand.click(".bulk-go button").await;
     hand.until("document.querySelector('.bulk-progress progress')?.value > 0").await;

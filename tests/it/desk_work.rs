@@ -64,11 +64,11 @@ async fn of_two_windows_the_second_one_is_told_what_the_first_one_did(hand: &mut
     filled(hand, &format!("{address}/incidents?status=new&owner=none"), row).await;
     let incident = hand.says(&format!("document.querySelector('{row}').getAttribute('href')")).await;
     let driver = &hand.browser.driver;
-    hand.browser.open(&format!("{address}{incident}")).await;
+    filled(hand, &format!("{address}{incident}"), "[name=assigned_to]").await;
     let first = driver.window().await.unwrap();
     let second = driver.new_tab().await.unwrap();
     driver.switch_to_window(second.clone()).await.unwrap();
-    hand.browser.open(&format!("{address}{incident}")).await;
+    filled(hand, &format!("{address}{incident}"), "button[name=take]").await;
     hand.click("button[name=take]").await;
     hand.until(&format!("location.pathname === '{incident}' && {LOADED}")).await;
     let taken = async {

@@ -239,3 +239,18 @@ async fn theme_and_density_are_kept_and_lead_back_to_the_page() {
     assert_eq!(look().await, ("dark".to_owned(), "compact".to_owned()));
     assert_eq!(viewer.post_form("/account/appearance", &[("role", "admin")]).await.status, StatusCode::BAD_REQUEST);
 }
+
+#[tokio::test]
+async fn applying_another_filter_keeps_each_tag_and_entity_that_an_address_asks_for() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Alder").await;
+    let viewer = app.sign_in_for(Role::Viewer, &[tenant]).await;
+    let page = viewer.get("/incidents?tag=a&tag=b%20c&entity=user:x&entity=ip:y&entity=ip:z&not=tag").await.assert_success();
+    for (name, first, others) in [("tag", "a", vec!["b c"]), ("entity", "user:x", vec!["ip:y", "ip:z"])] {
+        assert_eq!(page.attribute(&format!("form.filters [type=text][name={name}]"), "value").unwrap(), first);
+        let further = page.texts(&format!("form.filters label:has([type=checkbox][name={name}][checked])"));
+        assert_eq!(further, others.iter().map(|value| format!("or {value}")).collect::<Vec<_>>());
+    }
+    let page = viewer.get(&format!("/alerts?tenant={tenant}")).await.assert_success();
+    assert_eq!(page.texts("title"), ["Alerts · Alder · Watchfloor"]);
+}

@@ -22,7 +22,7 @@ async fn two_tenants(db: &Db, many: i32) -> (TenantId, TenantId) {
             let text = format!(
                 "insert into {table} (tenant_id, {id}, product, external_id, title, severity, severity_raw, status, status_raw, entities, created_at, updated_at)
                  select $1, gen_random_uuid(), 'defender_xdr', 'N' || n, case when n > 3 then 'Common thing ' else 'Rare 100% thing ' end || n, 3, 'x',
-                        'new', 'x', array['user:eve' || n % 10, 'hash:' || n], now(), now() - n * interval '1 s'
+                        'new', 'x', array['user:eve' || n % 10, 'sha256:ab' || n], now(), now() - n * interval '1 s'
                  from generate_series(1, $2) as n"
             );
             sqlx::query(AssertSqlSafe(text)).bind(tenant).bind(many).execute(&mut *tx).await.unwrap();
@@ -142,7 +142,10 @@ async fn a_list_finds_the_same_by_its_indexes_as_by_walking_rare_or_common() {
         (text("n77"), 0),
         (text("N77"), 2),
         (text("eve3"), 520),
-        (text("hash:17"), 2),
+        (text("AB17"), 2),
+        (text("hash:ab17"), 2),
+        (text("sha256:ab17"), 2),
+        (text("sha1:ab17"), 0),
         (text("common"), 5_194),
         (text("th"), 5_200),
         (text("ra"), 6),

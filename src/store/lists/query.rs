@@ -1,7 +1,8 @@
 //! The text of a list's query.
 
 use super::conditions::{push_choice, push_owners, push_sla, push_statuses, push_tenants};
-use super::{Choice, Filter, Found, HISTORY, Hidden, Listed, Only, Order, Position, entity_keys, number, patterns};
+use super::{Choice, Filter, Found, HISTORY, Hidden, Listed, Only, Order, Position, number, patterns};
+use crate::model::entity;
 use crate::store::Scoped;
 use crate::store::live::Seen;
 use sqlx::postgres::PgRow;
@@ -199,7 +200,7 @@ impl Table {
         }
         if let Some(text) = &filter.text {
             query.push(" and (r.title ilike any(").push_bind(patterns(text)).push(") or r.external_id = ").push_bind(number(text));
-            query.push(" or r.entities && ").push_bind(entity_keys(text)).push(")");
+            query.push(" or r.entities && ").push_bind(entity::meant(text)).push(")");
         }
         let times = [
             ("r.updated_at >= ", filter.updated.since),

@@ -1,7 +1,8 @@
 //! What a list is searched for by words or entities, found through the indexes that row-level security keeps from its own query.
 
 use super::query::{Along, Table};
-use super::{Filter, Found, Listed, Order, Position, entity_keys, number, patterns};
+use super::{Filter, Found, Listed, Order, Position, number, patterns};
+use crate::model::entity;
 use crate::store::Scoped;
 use sqlx::FromRow;
 use sqlx::postgres::PgRow;
@@ -35,7 +36,7 @@ impl Search {
         match &filter.text {
             Some(text) => {
                 let text = Some(text.trim()).filter(|text| !text.is_empty())?;
-                Some(Self { words: Some(patterns(text)), number: Some(number(text)), keys: entity_keys(text) })
+                Some(Self { words: Some(patterns(text)), number: Some(number(text)), keys: entity::meant(text) })
             }
             None if filter.entities.any.is_empty() => None,
             None => Some(Self { words: None, number: None, keys: filter.entities.any.clone() }),

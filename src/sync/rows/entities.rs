@@ -2,6 +2,7 @@
 
 use crate::microsoft::graph::{Evidence, FileDetails, UserAccount};
 use crate::microsoft::{cloud_apps, endpoint, xdr};
+use crate::model::entity;
 use std::collections::BTreeSet;
 
 const LONGEST: usize = 300;
@@ -88,7 +89,7 @@ pub(super) fn of_cloud_apps(alert: &cloud_apps::Alert) -> Vec<String> {
             Some("ip") => set.add("ip", label),
             Some("policyRule") => set.add("policy", label),
             Some("groupTag") | None => {}
-            Some(kind) => set.add(kind, label),
+            Some(kind) => set.add(if entity::KINDS.contains(&kind) { kind } else { entity::OTHER }, label),
         }
     }
     set.into_list(500)
@@ -99,6 +100,7 @@ struct Set(BTreeSet<String>);
 
 impl Set {
     fn add(&mut self, kind: &str, value: Option<&str>) {
+        debug_assert!(entity::KINDS.contains(&kind), "no search looks for {kind}");
         let Some(value) = value.map(str::trim).filter(|value| !value.is_empty()) else { return };
         let entity = format!("{kind}:{value}").to_lowercase().replace('\u{1f}', " ");
         self.0.insert(super::clip(entity, LONGEST));
