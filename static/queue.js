@@ -194,7 +194,11 @@ const mark = (box, text, url, undo) => {
     const button = element("button", "Undo", "button", "small");
     button.type = "button";
     button.setAttribute("aria-label", `Undo the closing of ${row.querySelector("a[data-row]").textContent}`);
-    button.addEventListener("click", undo);
+    button.addEventListener("click", async () => {
+      button.disabled = true;
+      await undo();
+      button.disabled = false;
+    });
     note.append(" ", button);
   }
   row.querySelector("a[data-row]").parentElement.append(note);

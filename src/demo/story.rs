@@ -2,7 +2,7 @@
 
 use super::content::{self, scenario, stamp, to_ticks};
 use super::hosts::Api;
-use super::records::{Comment, Incident};
+use super::records::{Comment, Incident, Records};
 use super::world::World;
 use crate::model::DirectoryId;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -187,10 +187,15 @@ impl World {
                     incident.updated = now;
                 });
             }
-            7 if one != other => self.merge_incidents(directory, one.max(other), one.min(other)),
+            7 if one != other && !is_kept(records, one.max(other)) => self.merge_incidents(directory, one.max(other), one.min(other)),
             _ => self.resolve_incident(directory, one),
         }
     }
+}
+
+/// Somebody put tags on it, and looks for it under its number.
+fn is_kept(records: &Records, incident: i64) -> bool {
+    records.incidents.get(&incident).is_some_and(|incident| !incident.tags.is_empty())
 }
 
 /// Still worked on, and not edited by hand.

@@ -1,7 +1,7 @@
 //! The queue under an analyst's hands, in a real browser on the demo: every key, and how few of them close an incident.
 
 use crate::browser::Browser;
-use crate::hand::{Desk, Hand, filled};
+use crate::hand::{A_WHILE, Desk, Hand, customer, filled};
 use std::time::Duration;
 use thirtyfour::prelude::*;
 
@@ -44,10 +44,8 @@ async fn six_presses_close_a_false_positive_and_undo_takes_it_back(hand: &mut Ha
 
 /// A customer who has not granted the permission to change incidents.
 async fn what_a_customer_does_not_allow_is_told_with_its_reason(hand: &mut Hand<'_>, address: &str) {
-    let its = "tbody td.tenant a[title*=Saltmarsh]";
-    filled(hand, &format!("{address}/incidents?owner=none&size=200"), its).await;
-    hand.click(its).await;
-    hand.until("location.search.includes('tenant=') && document.readyState === 'complete'").await;
+    let tenant = customer(hand, address, "Saltmarsh").await;
+    filled(hand, &format!("{address}/incidents?owner=none&tenant={tenant}"), "a[data-row]").await;
     hand.press("j").await;
     hand.press("a").await;
     hand.click("dialog[open] [data-word]").await;
@@ -57,7 +55,7 @@ async fn what_a_customer_does_not_allow_is_told_with_its_reason(hand: &mut Hand<
     if told.starts_with("Being taken") {
         // The answer came before the worker's: what becomes of it tells the reason.
         hand.browser.click("what becomes of it").await;
-        hand.browser.sees("No app of this tenant asks for the permission this needs.").await;
+        hand.browser.sees_within("No app of this tenant asks for the permission this needs.", A_WHILE).await;
     } else {
         assert!(told.starts_with("Not done: No app of this tenant asks for the permission this needs · "), "{told}");
     }
@@ -172,7 +170,7 @@ async fn all_that_match_are_one_key_away_and_changed_together(hand: &mut Hand<'_
     assert_eq!(hand.says(&choose("")).await, "false");
     hand.click("input[name=take]").await;
     hand.click(".bulk-go button").await;
-    hand.until("document.querySelector('.bulk-progress progress')?.value > 0").await;
+    hand.until_within("document.querySelector('.bulk-progress progress')?.value > 0", A_WHILE).await;
     hand.browser.screenshots("bulk").await;
 }
 
@@ -192,8 +190,7 @@ async fn pages_are_gone_to(hand: &mut Hand<'_>, address: &str) {
     hand.press("l").await;
     hand.close_the_other_window().await;
     for (key, path) in [("o", "/"), ("s", "/shift"), ("q", "/incidents"), ("a", "/alerts"), ("t", "/tenants"), ("h", "/hunting")] {
-        hand.press("g").await;
-        hand.press(key).await;
+        hand.press(format!("g{key}")).await; // as one, for the second follows within a second
         hand.until(&format!("location.pathname === '{path}' && document.readyState === 'complete'")).await;
         hand.says("document.activeElement.blur()").await; // the query of a hunt is a field
     }

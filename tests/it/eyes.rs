@@ -143,20 +143,25 @@ impl Eyes {
 
     /// Waits until an expression is true.
     pub async fn until(&self, expression: &str) {
+        self.until_within(expression, Duration::from_secs(15)).await;
+    }
+
+    async fn until_within(&self, expression: &str, time: Duration) {
         let there = async {
             while self.says(expression).await != "true" {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         let path = self.says("location.pathname").await;
-        assert!(tokio::time::timeout(Duration::from_secs(15), there).await.is_ok(), "never true on {path}: {expression}");
+        assert!(tokio::time::timeout(time, there).await.is_ok(), "never true on {path}: {expression}");
     }
 
     /// Does what leads to another page, and waits for that.
     pub async fn leave(&self, doing: &str) {
         self.says("window.isOld = true").await;
         self.browser.driver.execute(doing, Vec::new()).await.unwrap_or_else(|error| panic!("{doing}: {error}"));
-        self.until("!window.isOld && document.readyState === 'complete'").await;
+        // Longer than the portal itself tries to answer.
+        self.until_within("!window.isOld && document.readyState === 'complete'", Duration::from_secs(30)).await;
     }
 
     /// With which status the page came.

@@ -3,7 +3,7 @@
 use crate::access::example;
 use crate::app::{Reply, TestApp, Visitor};
 use crate::routes::{POST, Proof, ROUTES, Who};
-use crate::second::{Owner, change, code, cookie, events, guarded, is_in, limits_pass, owner, proofs_age, signed_in, time_passes};
+use crate::second::{Owner, change, code, cookie, events, guarded, half, is_in, limits_pass, owner, proofs_age, signed_in, time_passes};
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use std::collections::BTreeSet;
@@ -88,9 +88,11 @@ async fn the_right_code_sends_the_form_on_in_a_session_with_a_new_id() {
 async fn a_code_that_signed_in_proves_nothing_more_and_a_recovery_code_ends_the_other_sessions() {
     let app = guarded().await;
     let admin = owner(&app, Role::Admin).await;
-    let (here, there) = (admin.enter(&app).await, admin.enter(&app).await);
-    proofs_age(&app, admin.id).await;
+    let here = admin.enter(&app).await;
+    time_passes(&app, admin.id).await;
     let used = code(&admin.key, 0);
+    let there = signed_in(&app, &half(&app, &admin.login).await.code(&used).await);
+    proofs_age(&app, admin.id).await;
     let reply = here.post_form("/account/factors/codes", &[("proof_code", &used)]).await;
     assert!(asks(&reply) && reply.status == StatusCode::UNPROCESSABLE_ENTITY, "the code of the sign-in was used up");
     let reply = here.post_form("/account/factors/new", &[("proof_recovery", &admin.codes[0])]).await;
