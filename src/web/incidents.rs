@@ -70,7 +70,9 @@ async fn list(
         let page = store::incidents::list(&mut tx, &frame.filter, order, after.as_ref(), *size).await?;
         frame.end(&mut tx, &user, page).await?
     };
-    incidents.iter_mut().for_each(|incident| entity::sort(&mut incident.entities));
+    for incident in &mut incidents {
+        entity::sort(&mut incident.entities);
+    }
     let charts = Charts::read(&mut tx, &frame).await?;
     tx.commit().await?;
     Ok(Page(IncidentList { user, frame, groups, charts, incidents }))

@@ -77,6 +77,23 @@ async fn five_clicks_do_the_same(hand: &mut Hand<'_>, address: &str) {
     hand.browser.screenshots("asked").await;
 }
 
+async fn a_whole_page_and_a_range_are_chosen_with_the_mouse(hand: &mut Hand<'_>) {
+    let chosen = "document.getElementById('said').textContent";
+    hand.click("input[data-all]").await;
+    assert_eq!(hand.says(chosen).await, "50 chosen");
+    hand.click("tbody input[name=incident]").await;
+    assert_eq!(hand.says("document.querySelector('[data-all]').indeterminate").await, "true", "all but one");
+    hand.click("input[data-all]").await;
+    hand.click("input[data-all]").await;
+    assert_eq!(hand.says(chosen).await, "0 chosen");
+    let with_shift = "document.querySelectorAll('tbody input[name=incident]')[3].dispatchEvent(new MouseEvent('click', { shiftKey: true, bubbles: true }))";
+    hand.click("tbody input[name=incident]").await;
+    hand.says(with_shift).await;
+    assert_eq!(hand.says(chosen).await, "4 chosen", "from the first to the fourth");
+    hand.says("document.querySelector('[data-none]').click()").await;
+    hand.says("document.querySelector('a[data-row]').focus()").await;
+}
+
 async fn rows_are_moved_through_chosen_and_looked_at(hand: &mut Hand<'_>, address: &str) {
     hand.browser.open(&format!("{address}/incidents")).await;
     for key in ["j", "x", "j", "j", "k", "x"] {
@@ -97,20 +114,7 @@ async fn rows_are_moved_through_chosen_and_looked_at(hand: &mut Hand<'_>, addres
     assert_eq!(hand.says("document.getElementById('said').textContent").await, "50 chosen", "all of the page");
     hand.press("X").await;
     assert_eq!(hand.says("document.getElementById('batch').hidden").await, "true");
-    let chosen = "document.getElementById('said').textContent";
-    hand.click("input[data-all]").await;
-    assert_eq!(hand.says(chosen).await, "50 chosen");
-    hand.click("tbody input[name=incident]").await;
-    assert_eq!(hand.says("document.querySelector('[data-all]').indeterminate").await, "true", "all but one");
-    hand.click("input[data-all]").await;
-    hand.click("input[data-all]").await;
-    assert_eq!(hand.says(chosen).await, "0 chosen");
-    let with_shift = "document.querySelectorAll('tbody input[name=incident]')[3].dispatchEvent(new MouseEvent('click', { shiftKey: true, bubbles: true }))";
-    hand.click("tbody input[name=incident]").await;
-    hand.says(with_shift).await;
-    assert_eq!(hand.says(chosen).await, "4 chosen", "from the first to the fourth");
-    hand.says("document.querySelector('[data-none]').click()").await;
-    hand.says("document.querySelector('a[data-row]').focus()").await;
+    a_whole_page_and_a_range_are_chosen_with_the_mouse(hand).await;
     let at = "document.activeElement.textContent";
     let title = hand.says(at).await;
     hand.press(" ").await;
