@@ -162,30 +162,24 @@ for (const button of document.querySelectorAll("button[data-back]")) {
   button.addEventListener("click", () => history.back());
 }
 
-// Where one is, for a colleague: a list from its beginning.
-for (const button of document.querySelectorAll("button[data-copy-link]")) {
-  if (!navigator.clipboard) continue;
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    const link = new URL(location.href);
-    link.searchParams.delete("after");
-    link.hash = "";
-    const told = await navigator.clipboard.writeText(link.href).then(() => "Copied", () => "Copy it from the address bar");
-    button.textContent = told;
-  });
-}
-
-// Copy buttons: without this script the field can be selected by hand, and the button stays hidden.
+// Copy buttons: what a field holds, or where one is, a list from its beginning. Without this script the field can be selected by hand, and the
+// button stays hidden.
+const here = () => {
+  const link = new URL(location.href);
+  link.searchParams.delete("after");
+  link.hash = "";
+  return link.href;
+};
 for (const button of document.querySelectorAll("button[data-copy]")) {
   if (!navigator.clipboard) continue;
   button.hidden = false;
   button.addEventListener("click", async () => {
     const field = document.getElementById(button.dataset.copy);
     try {
-      await navigator.clipboard.writeText(field.value);
+      await navigator.clipboard.writeText(field ? field.value : here());
       button.textContent = "Copied";
     } catch {
-      field.select();
+      field?.select();
     }
   });
 }

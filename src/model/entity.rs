@@ -12,7 +12,7 @@ pub const OTHER: &str = "other";
 const HASHES: [&str; 3] = ["sha256", "sha1", "md5"];
 
 /// The written form of one entity. `None` where the value is empty.
-pub fn key(kind: &str, value: &str) -> Option<String> {
+fn key(kind: &str, value: &str) -> Option<String> {
     let value = value.trim().to_lowercase();
     (!value.is_empty()).then(|| format!("{kind}:{value}"))
 }
@@ -33,8 +33,9 @@ pub fn meant(text: &str) -> Vec<String> {
 
 /// Sorts written forms as [`KINDS`] are, and by value.
 pub fn sort(entities: &mut [String]) {
-    let place = |entity: &str| KINDS.iter().position(|kind| entity.split_once(':').is_some_and(|(of, _)| of == *kind));
-    entities.sort_by(|one, other| (place(one).unwrap_or(KINDS.len()), one).cmp(&(place(other).unwrap_or(KINDS.len()), other)));
+    let place = |entity: &String| entity.split_once(':').and_then(|(of, _)| KINDS.iter().position(|kind| of == *kind));
+    entities.sort();
+    entities.sort_by_key(|entity| place(entity).unwrap_or(KINDS.len()));
 }
 
 /// Of sorted written forms the first, and the first device where that is another one.

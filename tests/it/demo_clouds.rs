@@ -62,7 +62,7 @@ impl Visit {
     }
 
     async fn get(&self, path: &str) -> Reply {
-        self.until(path, "body", "", 1).await
+        self.send(self.http.get(format!("{}{path}", self.demo.address))).await.assert_success()
     }
 
     async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Reply {

@@ -1,7 +1,7 @@
 //! The queue under an analyst's hands, in a real browser on the demo: every key, and how few of them close an incident.
 
 use crate::browser::Browser;
-use crate::hand::{A_WHILE, Desk, Hand, customer, filled};
+use crate::hand::{Desk, Hand, filled};
 use std::time::Duration;
 use thirtyfour::prelude::*;
 
@@ -44,8 +44,10 @@ async fn six_presses_close_a_false_positive_and_undo_takes_it_back(hand: &mut Ha
 
 /// A customer who has not granted the permission to change incidents.
 async fn what_a_customer_does_not_allow_is_told_with_its_reason(hand: &mut Hand<'_>, address: &str) {
-    let tenant = customer(hand, address, "Saltmarsh").await;
-    filled(hand, &format!("{address}/incidents?owner=none&tenant={tenant}"), "a[data-row]").await;
+    let its = "tbody td.tenant a[title*=Saltmarsh]";
+    filled(hand, &format!("{address}/incidents?owner=none&size=200"), its).await;
+    hand.click(its).await;
+    hand.until("location.search.includes('tenant=') && document.readyState === 'complete'").await;
     hand.press("j").await;
     hand.press("a").await;
     hand.click("dialog[open] [data-word]").await;
@@ -55,7 +57,7 @@ async fn what_a_customer_does_not_allow_is_told_with_its_reason(hand: &mut Hand<
     if told.starts_with("Being taken") {
         // The answer came before the worker's: what becomes of it tells the reason.
         hand.browser.click("what becomes of it").await;
-        hand.browser.sees_within("No app of this tenant asks for the permission this needs.", A_WHILE).await;
+        hand.browser.sees("No app of this tenant asks for the permission this needs.").await;
     } else {
         assert!(told.starts_with("Not done: No app of this tenant asks for the permission this needs · "), "{told}");
     }
@@ -174,7 +176,7 @@ async fn all_that_match_are_one_key_away_and_changed_together(hand: &mut Hand<'_
     assert_eq!(hand.says(&choose("")).await, "false");
     hand.click("input[name=take]").await;
     hand.click(".bulk-go button").await;
-    hand.until_within("document.querySelector('.bulk-progress progress')?.value > 0", A_WHILE).await;
+    hand.until("document.querySelector('.bulk-progress progress')?.value > 0").await;
     hand.browser.screenshots("bulk").await;
 }
 

@@ -50,9 +50,8 @@ pub async fn enter(eyes: &Eyes, address: &str, login: &str) {
 async fn arrive<'a>(eyes: &Eyes, start: &str, first: &'a First) -> &'a str {
     for _ in 0..5 {
         eyes.go(start).await;
-        let is_busy = async || matches!(eyes.status().await, 429 | 500..);
-        let done = if is_busy().await { "" } else { act(eyes, first).await };
-        if !is_busy().await {
+        let done = if eyes.status().await < 500 { act(eyes, first).await } else { "" };
+        if eyes.status().await < 500 {
             return done;
         }
         tokio::time::sleep(Duration::from_secs(2)).await;

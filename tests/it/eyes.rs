@@ -20,18 +20,22 @@ const COLOURS: [&str; 2] = ["color-contrast", "link-in-text-block"];
 const FEWER: &str = "document.querySelectorAll('tbody > tr:nth-child(n+9), .list > li:nth-child(n+9), .timeline > li:nth-child(n+9)').forEach((one) => one.remove());";
 
 /// A dialog is all that there is while it is open. What an open list lies over, or close to, is judged with the list closed: nobody can press both.
+/// What a bar that stays while the page scrolls lies over, or close to, is judged with the bar at its own place: the page scrolls.
 const LOOK: &str = "const [rules, done] = arguments;
     const lists = [...document.querySelectorAll('details.pick[open] > :not(summary), details.menu[open] > :not(summary)')];
+    const bars = [...document.querySelectorAll('body *')].filter((one) => getComputedStyle(one).position === 'sticky');
     const isBehind = (node) => {
         const one = document.querySelector(node.target[0]), at = one.getBoundingClientRect();
         const isUnder = (list) => at.top < list.bottom + 12 && at.bottom > list.top - 12 && at.left < list.right + 12 && at.right > list.left - 12;
-        return lists.some((list) => !list.contains(one) && isUnder(list.getBoundingClientRect()));
+        return [...lists, ...bars].some((over) => !over.contains(one) && isUnder(over.getBoundingClientRect()));
     };
     const size = { type: 'rule', values: ['target-size'] };
     const stillSmall = async () => {
         const open = lists.map((list) => list.parentElement);
         open.forEach((one) => { one.open = false; });
+        bars.forEach((one) => { one.style.position = 'static'; });
         const answer = await axe.run(document, { runOnly: size, resultTypes: ['violations'] });
+        bars.forEach((one) => { one.style.position = ''; });
         open.forEach((one) => { one.open = true; });
         return answer.violations.flatMap((found) => found.nodes.map((node) => node.target[0]));
     };
@@ -143,25 +147,20 @@ impl Eyes {
 
     /// Waits until an expression is true.
     pub async fn until(&self, expression: &str) {
-        self.until_within(expression, Duration::from_secs(15)).await;
-    }
-
-    async fn until_within(&self, expression: &str, time: Duration) {
         let there = async {
             while self.says(expression).await != "true" {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         let path = self.says("location.pathname").await;
-        assert!(tokio::time::timeout(time, there).await.is_ok(), "never true on {path}: {expression}");
+        assert!(tokio::time::timeout(Duration::from_secs(15), there).await.is_ok(), "never true on {path}: {expression}");
     }
 
     /// Does what leads to another page, and waits for that.
     pub async fn leave(&self, doing: &str) {
         self.says("window.isOld = true").await;
         self.browser.driver.execute(doing, Vec::new()).await.unwrap_or_else(|error| panic!("{doing}: {error}"));
-        // Longer than the portal itself tries to answer.
-        self.until_within("!window.isOld && document.readyState === 'complete'", Duration::from_secs(30)).await;
+        self.until("!window.isOld && document.readyState === 'complete'").await;
     }
 
     /// With which status the page came.

@@ -6,9 +6,6 @@ use crate::journey::sign_in;
 use std::time::{Duration, Instant};
 use thirtyfour::prelude::*;
 
-/// So long the worker may take.
-pub const A_WHILE: Duration = Duration::from_secs(120);
-
 /// Somebody at a keyboard and a mouse, whose presses and clicks are counted.
 pub struct Hand<'a> {
     pub browser: &'a Browser,
@@ -104,11 +101,4 @@ pub async fn filled(hand: &Hand<'_>, list: &str, css: &str) {
         }
     };
     assert!(tokio::time::timeout(Duration::from_secs(60), there).await.is_ok(), "the demo reads its customers' incidents");
-}
-
-/// The id of one of the demo's customers.
-pub async fn customer(hand: &Hand<'_>, address: &str, name: &str) -> String {
-    let link = "tbody a[href^=\"/tenants/\"]";
-    filled(hand, &format!("{address}/tenants?q={name}"), link).await;
-    hand.says(&format!("document.querySelector('{link}').getAttribute('href').split('/')[2]")).await
 }
