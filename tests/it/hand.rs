@@ -62,7 +62,10 @@ impl Hand<'_> {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        assert!(tokio::time::timeout(time, there).await.is_ok(), "never true: {expression}");
+        if tokio::time::timeout(time, there).await.is_err() {
+            let page = "document.querySelector('dialog[open]')?.innerText ?? document.body.innerText";
+            panic!("never true: {expression}\nthe page says: {}", self.says(page).await);
+        }
     }
 }
 
