@@ -179,7 +179,8 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
       await navigator.clipboard.writeText(field ? field.value : here());
       button.textContent = "Copied";
     } catch {
-      field?.select();
+      if (field) field.select();
+      else button.textContent = "Copy it from the address bar";
     }
   });
 }

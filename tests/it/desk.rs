@@ -24,6 +24,16 @@ async fn is_being_closed(hand: &Hand<'_>) -> bool {
     is_closed
 }
 
+/// Closes one incident, and another one where somebody was faster; that happens rarely.
+async fn closes_one(mut close: impl AsyncFnMut() -> bool) {
+    for _ in 0..3 {
+        if close().await {
+            return;
+        }
+    }
+    panic!("three times somebody else was faster");
+}
+
 async fn six_presses_close(hand: &mut Hand<'_>, address: &str) -> bool {
     queue(hand, address).await;
     hand.presses = 0;
@@ -39,7 +49,7 @@ async fn six_presses_close(hand: &mut Hand<'_>, address: &str) -> bool {
 }
 
 async fn six_presses_close_a_false_positive_and_undo_takes_it_back(hand: &mut Hand<'_>, address: &str) {
-    while !six_presses_close(hand, address).await {}
+    closes_one(async || six_presses_close(hand, address).await).await;
     assert_eq!(hand.says("document.activeElement.closest('tr').classList.contains('gone')").await, "true", "the focus is kept");
     assert_eq!(hand.says("document.querySelector('dialog[open]')").await, "null");
     hand.browser.screenshots("closed").await;
@@ -91,7 +101,7 @@ async fn five_clicks_close(hand: &mut Hand<'_>, address: &str) -> bool {
 }
 
 async fn five_clicks_do_the_same(hand: &mut Hand<'_>, address: &str) {
-    while !five_clicks_close(hand, address).await {}
+    closes_one(async || five_clicks_close(hand, address).await).await;
     hand.browser.click("what becomes of it").await;
     hand.browser.sees("1 incident of 1 tenant").await;
     hand.browser.screenshots("asked").await;

@@ -26,7 +26,7 @@ const LOOK: &str = "const [rules, done] = arguments;
     const bars = [...document.querySelectorAll('body *')].filter((one) => getComputedStyle(one).position === 'sticky');
     const isBehind = (node) => {
         const one = document.querySelector(node.target[0]), at = one.getBoundingClientRect();
-        const isUnder = (list) => at.top < list.bottom + 12 && at.bottom > list.top - 12 && at.left < list.right + 12 && at.right > list.left - 12;
+        const isUnder = (over) => at.top < over.bottom + 12 && at.bottom > over.top - 12 && at.left < over.right + 12 && at.right > over.left - 12;
         return [...lists, ...bars].some((over) => !over.contains(one) && isUnder(over.getBoundingClientRect()));
     };
     const size = { type: 'rule', values: ['target-size'] };
